@@ -1,0 +1,5 @@
+"""The command line: parse, wire, call, draw."""
+
+
+def main() -> None:
+    """Run the command line."""

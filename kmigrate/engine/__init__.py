@@ -1,0 +1,1 @@
+"""Walks a plan forward and back; knows what a step is and not one step by name."""

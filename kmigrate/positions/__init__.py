@@ -1,0 +1,1 @@
+"""Exact translation of positions: values in, answer out."""
