@@ -13,9 +13,11 @@ from kmigrate.model import (
     Group,
     Json,
     JsonObject,
+    Lane,
     OffsetRange,
     Partition,
     Record,
+    SecretRef,
     Side,
     Topic,
 )
@@ -196,6 +198,10 @@ class Groups(Protocol):
         """Write positions to a group that is Empty; raises Blocked when it is not, and writes nothing then."""
         ...
 
+    def delete(self, group: str) -> None:
+        """Remove an Empty group and its positions; a group that is not there is fine."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadView:
@@ -237,8 +243,44 @@ class Ledger(Protocol):
         ...
 
 
+class Mirror(Protocol):
+    """The mirror that the resources ask for, looked at through its own topics and its operator's status."""
+
+    def copied(self, lane: Lane) -> Mapping[Partition, int]:
+        """Last source offset copied per partition, from Connect's own offsets topic; missing where nothing was."""
+        ...
+
+    def trouble(self, lane: Lane) -> tuple[str, ...]:
+        """What the operator last said is wrong: a connector or task that FAILED, a resource that is NotReady."""
+        ...
+
+
+class Secrets(Protocol):
+    """Secrets by reference; the secret itself never crosses this line."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a Secret of that name in the target's namespace."""
+        ...
+
+    def stored(self, name: str, key: str, reference: SecretRef) -> bool:
+        """Whether the Secret holds, under the key, what the reference points to."""
+        ...
+
+    def store(self, name: str, key: str, reference: SecretRef) -> None:
+        """Put what the reference points to into the Secret, under the key."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove the Secret; one that is not there is fine."""
+        ...
+
+
 class World(Protocol):
     """Everything a step may touch, by subject."""
+
+    def bound(self, ledger: Ledger) -> World:
+        """The same world, with the ledger of another unit."""
+        ...
 
     @property
     def clock(self) -> Clock:
@@ -266,6 +308,20 @@ class World(Protocol):
 
     def groups(self, side: Side) -> Groups:
         """The groups of a cluster."""
+        ...
+
+    def side_of(self, bootstrap: str) -> Side | None:
+        """Which side a bootstrap address belongs to; None for a stranger."""
+        ...
+
+    @property
+    def mirror(self) -> Mirror:
+        """The mirror's own word on how far it is."""
+        ...
+
+    @property
+    def secrets(self) -> Secrets:
+        """Secrets by reference."""
         ...
 
     def workload(self, application: str) -> Workload:

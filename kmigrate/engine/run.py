@@ -1,0 +1,54 @@
+"""Forward: walk a unit's steps, writing down before doing. Knows what a step is and not one step by name."""
+
+from __future__ import annotations
+
+from kmigrate.errors import Blocked
+from kmigrate.journal import Event, Journal
+from kmigrate.plan import Step, Unit
+from kmigrate.world import World
+
+
+def run_unit(unit: Unit, world: World, journal: Journal) -> None:
+    """Run every step that is not satisfied and verified, then seal the unit.
+
+    check → (satisfied and verified? skip) → STARTED with `before` → apply → APPLIED → verify → VERIFIED → … → SEALED.
+    A unit that is sealed already is left alone. Raises whatever a step raises; the journal then says where it stopped.
+    """
+    known = journal.unit(unit.name)
+    if known is not None and known.sealed:
+        return
+    _same_unit(unit, journal)
+    world = world.bound(journal.ledger(unit.name, unit.fingerprint))
+    world.reporter.unit_started(unit.name, unit.title)
+    for step in unit.steps:
+        run_step(step, unit, world, journal)
+    journal.record(unit.name, unit.fingerprint, Event.SEALED)
+    world.reporter.unit_sealed(unit.name)
+
+
+def run_step(step: Step, unit: Unit, world: World, journal: Journal) -> None:
+    """Check one step and, where something is missing or unproven, apply and verify it."""
+    world.reporter.step_started(unit.name, step.name, step.title)
+    finding = step.check(world)
+    known = journal.unit(unit.name)
+    record = known.steps.get(step.name) if known else None
+    if record is not None and record.event is Event.VERIFIED and not finding.changes:
+        world.reporter.step_skipped(unit.name, step.name)
+        return
+    journal.record(unit.name, unit.fingerprint, Event.STARTED, step.name, finding.before)
+    if finding.changes:
+        step.apply(world)
+    journal.record(unit.name, unit.fingerprint, Event.APPLIED, step.name)
+    evidence = step.verify(world)
+    journal.record(unit.name, unit.fingerprint, Event.VERIFIED, step.name, evidence)
+    world.reporter.step_done(unit.name, step.name, evidence)
+
+
+def _same_unit(unit: Unit, journal: Journal) -> None:
+    known = journal.unit(unit.name)
+    if known is None or not known.steps or known.fingerprint == unit.fingerprint:
+        return
+    raise Blocked(
+        f"{unit.name} was begun with another plan: what it does has changed in the plan file since",
+        hint="put the plan file back as it was, or roll this unit back first",
+    )

@@ -1,0 +1,258 @@
+"""The append-only record of what was done, and the facts in it.
+
+One JSON object per line. Each entry carries the format version, its number, the time (ms), who, the unit and its
+fingerprint, an event, and the SHA-256 of the line before, so that an edited, removed or swapped line is found.
+A line is durable before anything relies on it; a last line without its newline was never written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from kmigrate.errors import JournalError, PlatformError
+from kmigrate.model import Direction, Json, JsonObject
+from kmigrate.world import Clock
+
+VERSION = 1
+_START = "0" * 64
+
+
+class Lines(Protocol):
+    """Where lines are kept; dumb on purpose."""
+
+    def lines(self) -> Iterable[str]:
+        """Every whole line, without its newline, oldest first."""
+        ...
+
+    def append(self, line: str) -> None:
+        """Write one line; it is durable when this returns."""
+        ...
+
+
+class Event(StrEnum):
+    """What an entry says."""
+
+    OPENED = "OPENED"
+    APPROVED = "APPROVED"
+    STARTED = "STARTED"
+    APPLIED = "APPLIED"
+    VERIFIED = "VERIFIED"
+    FACT = "FACT"
+    UNDOING = "UNDOING"
+    UNDONE = "UNDONE"
+    SEALED = "SEALED"
+    WENT_BACK = "WENT_BACK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line, read."""
+
+    number: int
+    time: int
+    who: str
+    unit: str
+    fingerprint: str
+    event: Event
+    step: str = ""
+    data: Json = None
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """The fold of a step's entries: the last event, the time of the first STARTED, and the first `before`."""
+
+    event: Event
+    started: int
+    before: JsonObject
+
+
+@dataclass(slots=True)
+class UnitRecord:
+    """The fold of a unit's entries."""
+
+    name: str
+    fingerprint: str
+    steps: dict[str, StepRecord] = field(default_factory=dict)
+    facts: dict[str, Json] = field(default_factory=dict)
+    approved: bool = False
+    sealed: bool = False
+    went_back: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Begun, and neither sealed nor undone."""
+        return not self.sealed and not self.went_back
+
+    def started(self, step: str) -> bool:
+        """Whether the step may have changed something that is not undone."""
+        return step in self.steps and self.steps[step].event is not Event.UNDONE
+
+
+class Journal:
+    """Reads, checks and appends entries of one migration; folds them into units.
+
+    Raises JournalError when the lines are damaged, of a newer version, or of another migration.
+    """
+
+    def __init__(self, lines: Lines, clock: Clock, who: str, migration: str) -> None:
+        self._lines, self._clock, self._who = lines, clock, who
+        self.units: dict[str, UnitRecord] = {}
+        self.entries: list[Entry] = []
+        self._last = _START
+        self._whole = True
+        for line in lines.lines():
+            self._fold(self._read(line))
+        self._migration = migration
+        if self.entries:
+            self._belongs_to(migration)
+
+    def record(self, unit: str, fingerprint: str, event: Event, step: str = "", data: Json = None) -> None:
+        """Append one entry; it is durable when this returns. The first one is preceded by whose journal this is."""
+        if not self._whole:
+            torn = "the last write to this journal was cut short, so this process cannot tell what is in it"
+            raise JournalError(torn, hint="run the same command again; it reads the journal anew")
+        if not self.entries and event is not Event.OPENED:
+            self.record("", "", Event.OPENED, data={"migration": self._migration})
+        entry = Entry(
+            number=len(self.entries) + 1,
+            time=self._clock.now_ms(),
+            who=self._who,
+            unit=unit,
+            fingerprint=fingerprint,
+            event=event,
+            step=step,
+            data=data,
+        )
+        line = _write(entry, self._last)
+        self._append(line)
+        self._fold(entry)
+        self._whole = True
+
+    def unit(self, name: str) -> UnitRecord | None:
+        """What is known of a unit, or None if it was never begun."""
+        return self.units.get(name)
+
+    def attempts(self, application: str) -> tuple[UnitRecord, ...]:
+        """Every attempt to move the application, either direction, oldest first."""
+        names = {f"{direction}/{application}" for direction in Direction}
+        return tuple(unit for name, unit in self.units.items() if name.rpartition("#")[0] in names)
+
+    def ledger(self, unit: str, fingerprint: str) -> UnitLedger:
+        """The facts of a unit."""
+        return UnitLedger(self, unit, fingerprint)
+
+    def _append(self, line: str) -> None:
+        """Write the line; a signal may end this anywhere, and then only a new reading tells whether it is there."""
+        self._whole = False
+        try:
+            self._lines.append(line)
+        except PlatformError:
+            self._whole = True
+            raise
+        self._last = _hash(line)
+
+    def _read(self, line: str) -> Entry:
+        number = len(self.entries) + 1
+        hint = "nothing was changed; put the journal back from a copy, or ask `kmigrate history` on another machine"
+        try:
+            raw = json.loads(line)
+            version = raw["v"]
+            if version > VERSION:
+                newer = f"journal line {number} has format {version}; this kmigrate knows up to {VERSION}"
+                raise JournalError(newer, hint="use the newer kmigrate that wrote it")
+            if raw["prev"] != self._last or raw["n"] != number:
+                chain = f"journal line {number} does not follow the line before it: a line was edited, removed or moved"
+                raise JournalError(chain, hint=hint)
+            entry = Entry(
+                number=number,
+                time=raw["time"],
+                who=raw["who"],
+                unit=raw["unit"],
+                fingerprint=raw["fingerprint"],
+                event=Event(raw["event"]),
+                step=raw["step"],
+                data=raw["data"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise JournalError(f"journal line {number} cannot be read: {error}", hint=hint) from error
+        self._last = _hash(line)
+        return entry
+
+    def _fold(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if not entry.unit:
+            return
+        unit = self.units.setdefault(entry.unit, UnitRecord(entry.unit, entry.fingerprint))
+        if entry.step:
+            if not unit.steps:
+                unit.fingerprint = entry.fingerprint
+            if entry.event is Event.STARTED:
+                unit.went_back = False
+            _fold_step(unit, entry)
+        elif entry.event is Event.FACT and isinstance(entry.data, Mapping):
+            unit.facts.update(entry.data)
+        elif entry.event is Event.APPROVED:
+            unit.approved, unit.fingerprint = True, entry.fingerprint
+        elif entry.event is Event.SEALED:
+            unit.sealed = True
+        elif entry.event is Event.WENT_BACK:
+            unit.sealed, unit.approved, unit.went_back = False, False, True
+            unit.facts.clear()
+
+    def _belongs_to(self, migration: str) -> None:
+        opened = self.entries[0].data
+        owner = opened.get("migration") if isinstance(opened, Mapping) else None
+        if owner != migration:
+            message = f"this journal is of the migration {owner!r}, not of {migration!r}"
+            raise JournalError(message, hint="set journal.store in the plan file to a folder of its own")
+
+
+class UnitLedger:
+    """The facts of one unit, kept in the journal (world.Ledger)."""
+
+    def __init__(self, journal: Journal, unit: str, fingerprint: str) -> None:
+        self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
+
+    def get(self, name: str) -> Json:
+        """The last value put under that name in this unit, or None."""
+        unit = self._journal.unit(self._unit)
+        return unit.facts.get(name) if unit else None
+
+    def put(self, name: str, value: Json) -> None:
+        """Write a fact; it is on disk when this returns."""
+        self._journal.record(self._unit, self._fingerprint, Event.FACT, data={name: value})
+
+
+def _fold_step(unit: UnitRecord, entry: Entry) -> None:
+    known = unit.steps.get(entry.step)
+    if known is None or (known.event is Event.UNDONE and entry.event is Event.STARTED):
+        before = entry.data if isinstance(entry.data, Mapping) else {}
+        unit.steps[entry.step] = StepRecord(entry.event, entry.time, before)
+    else:
+        known.event = entry.event
+
+
+def _write(entry: Entry, previous: str) -> str:
+    raw = {
+        "v": VERSION,
+        "n": entry.number,
+        "time": entry.time,
+        "who": entry.who,
+        "unit": entry.unit,
+        "fingerprint": entry.fingerprint,
+        "event": entry.event,
+        "step": entry.step,
+        "data": entry.data,
+        "prev": previous,
+    }
+    return json.dumps(raw, separators=(",", ":"), ensure_ascii=False)
+
+
+def _hash(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()

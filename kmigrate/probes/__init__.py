@@ -1,0 +1,1 @@
+"""What steps and commands both look at, read-only, over the world."""

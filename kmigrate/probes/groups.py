@@ -1,0 +1,47 @@
+"""Where the groups of an application stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kmigrate.errors import Blocked
+from kmigrate.model import Application, Partition, Reads, Side
+from kmigrate.world import World
+
+
+def partitions_read(world: World, side: Side, reads: Reads) -> tuple[Partition, ...]:
+    """Every partition of every topic the group reads; raises Blocked for a topic that is not there."""
+    topics = world.cluster(side).topics(reads.topics)
+    missing = sorted(set(reads.topics) - set(topics))
+    if missing:
+        raise Blocked(
+            f"the {side} has no topic {', '.join(missing)}, or kmigrate may not see it there",
+            hint="run `kmigrate apply --phase provision`, or grant DESCRIBE and READ on it",
+        )
+    return tuple(partition for name in reads.topics for partition in topics[name].all())
+
+
+def positions_held(world: World, side: Side, reads: Reads) -> dict[Partition, int]:
+    """The position of the group in every partition it reads; raises Blocked where it holds none.
+
+    Without a position the client's `auto.offset.reset` decides, which is a guess (design §9).
+    """
+    held = world.groups(side).positions(reads.group, partitions_read(world, side, reads))
+    without = sorted(partition for partition, offset in held.items() if offset is None)
+    if without:
+        raise Blocked(
+            f"group {reads.group} holds no position on the {side} in {', '.join(map(str, without))}",
+            hint="let the application commit one in every partition (read a record, or commit at assignment), "
+            "then run this again",
+        )
+    return {partition: offset for partition, offset in held.items() if offset is not None}
+
+
+def running_groups(world: World, side: Side, application: Application) -> Mapping[str, str]:
+    """Groups of the application that are not stopped on that side, with what the coordinator says of them."""
+    groups = world.groups(side).describe(reads.group for reads in application.reads)
+    return {
+        name: f"{group.state}, members: {', '.join(group.members) or 'none'}"
+        for name, group in groups.items()
+        if not group.stopped
+    }

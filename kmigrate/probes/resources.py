@@ -1,0 +1,81 @@
+"""Whether what the resources ask for is there: the status contract of Strimzi (`strimzi.md` §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kmigrate.errors import Blocked
+from kmigrate.model import Json, JsonObject
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import Key, Resource, World
+
+
+def key_of(body: JsonObject) -> Key:
+    """The key of a resource body."""
+    metadata = body["metadata"]
+    assert isinstance(metadata, Mapping)
+    return Key(str(body["kind"]), str(metadata["namespace"]), str(metadata["name"]))
+
+
+def conditions(resource: Resource) -> tuple[Mapping[str, str], ...]:
+    """The conditions the operator last wrote, as text."""
+    listed = resource.status.get("conditions")
+    if not isinstance(listed, Sequence):
+        return ()
+    return tuple({k: str(v) for k, v in each.items()} for each in listed if isinstance(each, Mapping))
+
+
+def unready(resource: Resource) -> str:
+    """Why the resource is not as asked, in words; empty when it is Ready at its generation and nothing is NotReady."""
+    if resource.status.get("observedGeneration") != resource.generation:
+        return "the operator has not looked at the last change yet"
+    for seen in conditions(resource):
+        bad = seen.get("type") == "NotReady" or (seen.get("type") == "Ready" and seen.get("status") == "False")
+        if bad:
+            return f"{seen.get('reason', 'NotReady')}: {seen.get('message', '')}"
+    ready = any(seen.get("type") == "Ready" and seen.get("status") == "True" for seen in conditions(resource))
+    return "" if ready else "no Ready condition yet"
+
+
+def missing(world: World, wanted: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
+    """Those of the wanted bodies whose spec is not stored as wanted, or whose resource is not Ready."""
+    return tuple(body for body in wanted if not _is_there(world, body))
+
+
+def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadline_ms: int) -> None:
+    """Wait until every wanted resource is Ready at its generation; the error after the deadline names a late one."""
+
+    def look() -> Ready[None] | NotYet:
+        late = {str(key_of(body)): _state(world, key_of(body)) for body in wanted}
+        late = {name: why for name, why in late.items() if why}
+        if not late:
+            return Ready(None)
+        name, why = next(iter(late.items()))
+        return NotYet(f"{len(late)} of {len(wanted)} not ready; {name}: {why}")
+
+    wait_until(look, what=what, clock=world.clock, reporter=world.reporter, deadline_ms=deadline_ms)
+
+
+def require(world: World, key: Key) -> Resource:
+    """The resource, Ready; raises Blocked when it is not there or not Ready."""
+    resource = world.resources.get(key)
+    if resource is None:
+        raise Blocked(f"there is no {key}", hint="apply it first, or correct target.cluster in the plan file")
+    why = unready(resource)
+    if why:
+        raise Blocked(f"{key} is not ready: {why}", hint="look at the operator's log, then run this again")
+    return resource
+
+
+def _is_there(world: World, body: JsonObject) -> bool:
+    resource = world.resources.get(key_of(body))
+    return resource is not None and _covers(resource.body.get("spec"), body.get("spec")) and not unready(resource)
+
+
+def _state(world: World, key: Key) -> str:
+    resource = world.resources.get(key)
+    return unready(resource) if resource else "it is gone"
+
+
+def _covers(have: Json, want: Json) -> bool:
+    return have == want
