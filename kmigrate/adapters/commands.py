@@ -1,0 +1,130 @@
+"""Applications that programs of their own stop, switch, start and look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from kmigrate.errors import PlatformError, Transient
+from kmigrate.model import CommandWorkload, Side
+from kmigrate.world import WorkloadView
+
+_TIMEOUT_S = 120.0
+
+Settings = Mapping[str, str]
+"""bootstrap, protocol, mechanism, username, password, ca: what a client needs to sign in."""
+
+
+class CommandWorkloads:
+    """The programs of one application (world.Workload).
+
+    `switch` finds the new settings in the JSON file that KMIGRATE_SETTINGS names (mode 0600, removed afterwards) and
+    the side in KMIGRATE_SIDE. `healthy` prints one JSON object, `{"running": bool, "bootstrap": "host:port"}`; its exit
+    code says whether all is well and is not needed here.
+    """
+
+    def __init__(
+        self, application: str, workloads: Sequence[CommandWorkload], settings: Callable[[Side], Settings], folder: Path
+    ) -> None:
+        self._name, self._workloads, self._settings, self._folder = application, workloads, settings, folder
+
+    def look(self) -> WorkloadView:
+        """Ask every program; running if one runs; the addresses must agree."""
+        views = [self._look(workload) for workload in self._workloads]
+        addresses = {view.bootstrap for view in views}
+        if len(addresses) != 1:
+            raise PlatformError(
+                f"the workloads of {self._name} point to different places: {', '.join(sorted(addresses))}",
+                hint="point them all to the same cluster, then run this again",
+            )
+        return WorkloadView(running=any(view.running for view in views), bootstrap=addresses.pop())
+
+    def stop(self) -> None:
+        """Run every `stop`."""
+        for workload in self._workloads:
+            self._run(workload.stop, "stop")
+
+    def start(self) -> None:
+        """Run every `start`."""
+        self._forget()
+        for workload in self._workloads:
+            self._run(workload.start, "start")
+
+    def switch(self, side: Side) -> None:
+        """Run every `switch` with the settings of that side."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._forget()
+        with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix="settings-", suffix=".json") as file:
+            json.dump(dict(self._settings(side)), file)
+            file.flush()
+            told = {"KMIGRATE_SETTINGS": file.name, "KMIGRATE_SIDE": str(side)}
+            for workload in self._workloads:
+                self._run(workload.switch, "switch", told)
+
+    def _forget(self) -> None:
+        """Remove settings that a killed run left lying; the journal's lock keeps all others out."""
+        for left in self._folder.glob("settings-*.json"):
+            left.unlink(missing_ok=True)
+
+    def _look(self, workload: CommandWorkload) -> WorkloadView:
+        answer = self._call(workload.healthy, "healthy", {}).stdout
+        try:
+            seen = json.loads(answer)
+            running, bootstrap = seen["running"], seen["bootstrap"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._strange(answer) from error
+        if not isinstance(running, bool) or not isinstance(bootstrap, str):
+            raise self._strange(answer)
+        return WorkloadView(running=running, bootstrap=bootstrap)
+
+    def _strange(self, answer: str) -> PlatformError:
+        return PlatformError(
+            f"the healthy program of {self._name} printed {answer.strip()[:200]!r}",
+            hint='let it print one JSON object: {"running": true, "bootstrap": "host:port"}',
+        )
+
+    def _run(self, argv: Sequence[str], verb: str, told: Mapping[str, str] | None = None) -> None:
+        done = self._call(argv, verb, told or {})
+        if done.returncode != 0:
+            raise PlatformError(
+                f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
+                hint=f"see why by running it yourself: {' '.join(argv)}",
+            )
+
+    def _call(self, argv: Sequence[str], verb: str, told: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        # files, not pipes: a program that `start` leaves running keeps a pipe open, and we would wait for its end
+        with (
+            tempfile.TemporaryFile("w+", errors="replace") as out,
+            tempfile.TemporaryFile("w+", errors="replace") as err,
+        ):
+            done = self._wait(argv, verb, told, out, err)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(argv, done, out.read(), err.read())
+
+    def _wait(self, argv: Sequence[str], verb: str, told: Mapping[str, str], out: IO[str], err: IO[str]) -> int:
+        try:
+            return subprocess.run(
+                argv,
+                env={**os.environ, **told},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=_TIMEOUT_S,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise Transient(
+                f"the {verb} program of {self._name} did not end within {_TIMEOUT_S:.0f} s",
+                hint="look at what it waits for, then run the same command again",
+            ) from error
+        except OSError as error:
+            raise PlatformError(
+                f"the {verb} program of {self._name} cannot be run: {argv[0]}: {error.strerror}",
+                hint="correct its path in the plan file",
+            ) from error

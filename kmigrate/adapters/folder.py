@@ -1,0 +1,264 @@
+"""A ResourceStore in a folder: one JSON file per resource, shared by any number of processes.
+
+Layout: `<root>/<namespace>/<Kind>/<name>.json`, `_cluster` for kinds without a namespace; files 0600, folders 0700.
+`.lock` is held (flock) by whoever writes; `.version` counts writes of the whole store and is raised before a resource
+is replaced, so that a watcher that saw it raised and then takes the lock sees the change, and no version is used twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kmigrate.adapters.crd_schema import CrdSchema
+from kmigrate.adapters.folder_files import locked, make_folder, replace, sync_folder
+from kmigrate.errors import Conflict, Invalid, PlatformError, StillUnderWay
+from kmigrate.model import Json, JsonObject
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import Clock, Event, Key, Reporter, Resource
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_CRD = "CustomResourceDefinition"
+_LOOK_EVERY_MS = 20
+
+
+class FolderStore:
+    """Resources as files under `root`; writes are atomic, durable and one at a time over all processes."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self._root = root
+        self._clock = clock
+        self._read: dict[Path, tuple[tuple[int, int, int], Resource]] = {}
+        self._listed: dict[tuple[str, str], tuple[str, tuple[Resource, ...]]] = {}
+        self._schemas: dict[str, tuple[str, CrdSchema]] = {}
+
+    def apply(self, body: JsonObject) -> Resource:
+        """Create the resource or make spec, data and all else but metadata and status equal to the body's.
+
+        Labels and annotations of the body are set, one with the value None is removed, others stay. Raises Invalid
+        with every problem when an installed CustomResourceDefinition refuses the body, Conflict when the body's
+        `resourceVersion` is not the stored one.
+        """
+        key = _key_of(body)
+        wanted = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+        with self._writing():
+            there = self.get(key)
+            _refuse_other_version(key, body, there)
+            metadata = _metadata(key, body, there, self._clock)
+            if there is not None:
+                metadata["generation"] = there.generation + (wanted != _wish(there.body))
+            merged: JsonObject = {**wanted, "metadata": metadata}
+            self._validate(key, merged)
+            if there is None:
+                return self._put(key, merged)
+            merged = {**merged, "status": there.status} if "status" in there.body else merged
+            return there if merged == there.body else self._put(key, merged)
+
+    def get(self, key: Key) -> Resource | None:
+        """The resource, or None."""
+        path = self._path(key)
+        try:
+            seen = path.stat()
+            stamp = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+            known = self._read.get(path)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            resource = _resource(key, path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            self._read.pop(path, None)
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise PlatformError(
+                f"cannot read {path}: {error}", hint="look at the file's owner, mode and text"
+            ) from error
+        self._read[path] = (stamp, resource)
+        return resource
+
+    def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
+        """All resources of a kind in a namespace, by name; costs one small read while nothing changes."""
+        known = self._listed.get((kind, namespace))
+        if known is not None and known[0] == self._version():
+            return known[1]
+        with locked(self._root, self._clock, shared=True):
+            found = self._version(), self._scan(kind, namespace)
+        self._listed[kind, namespace] = found
+        return found[1]
+
+    def _scan(self, kind: str, namespace: str) -> tuple[Resource, ...]:
+        folder = self._path(Key(kind, namespace, "x")).parent
+        try:
+            names = sorted(path.name[:-5] for path in folder.iterdir() if _is_resource(path.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        found = (self.get(Key(kind, namespace, name)) for name in names)
+        return tuple(resource for resource in found if resource is not None)
+
+    def delete(self, key: Key) -> bool:
+        """Remove it; whether it was there."""
+        with self._writing():
+            path = self._path(key)
+            if not path.exists():
+                return False
+            self._raise_version()
+            path.unlink()
+            sync_folder(path.parent)
+            return True
+
+    def write_status(self, key: Key, status: JsonObject) -> Resource | None:
+        """Replace the status, nothing else; None when the resource is gone; an equal status changes nothing."""
+        with self._writing():
+            there = self.get(key)
+            if there is None or there.body.get("status") == status:
+                return there
+            changed = {**there.body, "metadata": dict(there.metadata), "status": status}
+            self._validate(key, changed)
+            return self._put(key, changed)
+
+    def watch(self, kinds: Iterable[str], namespace: str, timeout_ms: int) -> Iterator[Event]:
+        """What is there as ADDED, then ADDED, MODIFIED and DELETED as they come, until nothing came for `timeout_ms`.
+
+        Two changes of one resource within a look (20 ms) are told as one, as Kubernetes may do after a reconnect.
+        """
+        wanted, seen, version = tuple(kinds), dict[Key, Resource](), self._newer_than("", timeout_ms)
+        while version is not None:
+            now = self._snapshot(wanted, namespace)
+            yield from _differences(seen, now)
+            seen, version = now, self._newer_than(version, timeout_ms)
+
+    def _newer_than(self, version: str, timeout_ms: int) -> str | None:
+        def look() -> Ready[str] | NotYet:
+            now = self._version()
+            return NotYet("no change") if now == version else Ready(now)
+
+        try:
+            return wait_until(
+                look,
+                what="watching the folder store",
+                clock=self._clock,
+                reporter=Reporter(),
+                deadline_ms=timeout_ms,
+                every_ms=_LOOK_EVERY_MS,
+                slowest_ms=_LOOK_EVERY_MS,
+            )
+        except StillUnderWay:
+            return None
+
+    def _snapshot(self, kinds: tuple[str, ...], namespace: str) -> dict[Key, Resource]:
+        with locked(self._root, self._clock, shared=True):
+            return {resource.key: resource for kind in kinds for resource in self._scan(kind, namespace)}
+
+    def _path(self, key: Key) -> Path:
+        problems = [f"metadata.name: {key.name!r} is not a DNS name"] if not _NAME.fullmatch(key.name) else []
+        if key.namespace and not _NAME.fullmatch(key.namespace):
+            problems.append(f"metadata.namespace: {key.namespace!r} is not a DNS name")
+        if not _KIND.fullmatch(key.kind):
+            problems.append(f"kind: {key.kind!r} is not a kind")
+        if problems:
+            raise Invalid(f"{key} is refused", problems, hint="use lower case letters, digits, '-' and '.'")
+        return self._root / (key.namespace or "_cluster") / key.kind / f"{key.name}.json"
+
+    def _validate(self, key: Key, body: JsonObject) -> None:
+        schema = self._schema(key.kind)
+        problems = schema.problems(body) if schema is not None else ()
+        if problems:
+            raise Invalid(f"{key} is refused by its schema", problems, hint="correct the fields named and apply again")
+
+    def _schema(self, kind: str) -> CrdSchema | None:
+        for crd in self._scan(_CRD, ""):
+            known = self._schemas.get(crd.key.name)
+            if known is None or known[0] != crd.version:
+                known = self._schemas[crd.key.name] = (crd.version, CrdSchema.of(crd.body))
+            if known[1].kind == kind:
+                return known[1]
+        return None
+
+    def _put(self, key: Key, body: JsonObject) -> Resource:
+        metadata = {**_mapping(body["metadata"]), "resourceVersion": self._raise_version()}
+        text = json.dumps({**body, "metadata": metadata}, indent=1)
+        path = self._path(key)
+        make_folder(path.parent)
+        replace(path, text)
+        return _resource(key, text.encode())
+
+    def _version(self) -> str:
+        try:
+            return (self._root / ".version").read_text()
+        except FileNotFoundError:
+            return "0"
+
+    def _raise_version(self) -> str:
+        raised = str(int(self._version()) + 1)
+        replace(self._root / ".version", raised)
+        return raised
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with locked(self._root, self._clock):
+            yield
+
+
+def _is_resource(file_name: str) -> bool:
+    return file_name.endswith(".json") and not file_name.startswith(".")
+
+
+def _key_of(body: JsonObject) -> Key:
+    metadata = _mapping(body.get("metadata"))
+    return Key(str(body.get("kind", "")), str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
+
+
+def _resource(key: Key, text: bytes) -> Resource:
+    body = json.loads(text)
+    metadata = body["metadata"]
+    return Resource(
+        key=key, body=body, generation=int(metadata["generation"]), version=str(metadata["resourceVersion"])
+    )
+
+
+def _wish(body: JsonObject) -> JsonObject:
+    return {name: value for name, value in body.items() if name not in ("metadata", "status")}
+
+
+def _refuse_other_version(key: Key, body: JsonObject, there: Resource | None) -> None:
+    wanted = _mapping(body.get("metadata")).get("resourceVersion")
+    if wanted is not None and (there is None or str(wanted) != there.version):
+        stored = there.version if there is not None else "absent"
+        raise Conflict(f"{key} was changed: version {wanted} was expected, it is {stored}", hint="read it again")
+
+
+def _metadata(key: Key, body: JsonObject, there: Resource | None, clock: Clock) -> dict[str, Json]:
+    new = _mapping(body.get("metadata"))
+    old: JsonObject = there.metadata if there is not None else _born(key, clock)
+    metadata: dict[str, Json] = dict(old)
+    for part in ("labels", "annotations"):
+        merged = {**_mapping(old.get(part)), **_mapping(new.get(part))}
+        metadata[part] = {name: value for name, value in merged.items() if value is not None}
+    return metadata
+
+
+def _born(key: Key, clock: Clock) -> dict[str, Json]:
+    created = datetime.fromtimestamp(clock.now_ms() // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    space = {"namespace": key.namespace} if key.namespace else {}
+    return {"name": key.name, **space, "uid": str(uuid.uuid4()), "creationTimestamp": created, "generation": 1}
+
+
+def _differences(before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> Iterator[Event]:
+    for key, resource in now.items():
+        if key not in before:
+            yield Event(type="ADDED", resource=resource)
+        elif before[key].metadata.get("uid") != resource.metadata.get("uid"):
+            yield Event(type="DELETED", resource=before[key])
+            yield Event(type="ADDED", resource=resource)
+        elif before[key].version != resource.version:
+            yield Event(type="MODIFIED", resource=resource)
+    for key in before.keys() - now.keys():
+        yield Event(type="DELETED", resource=before[key])
+
+
+def _mapping(value: object) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}

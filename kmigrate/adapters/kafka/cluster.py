@@ -1,0 +1,92 @@
+"""Reading a cluster: topics, ends of logs, records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
+
+from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
+from kmigrate.adapters.kafka.reading import Reading
+from kmigrate.adapters.retry import patiently
+from kmigrate.model import OffsetRange, Partition, Record, Topic
+
+
+class KafkaCluster:
+    """Reads a cluster (world.Cluster)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @patiently
+    def id(self) -> str:
+        """The cluster id."""
+        return str(
+            self._connection.result(self._connection.admin().describe_cluster(), "describing the cluster").cluster_id
+        )
+
+    @patiently
+    def topics(self, names: Iterable[str]) -> Mapping[str, Topic]:
+        """The named topics that exist and may be seen, with the settings made on the topic itself."""
+        wanted = sorted(set(names))
+        admin = self._connection.admin()
+        try:
+            seen = admin.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as error:
+            raise self._connection.failure(error, "listing topics") from error
+        there = [name for name in wanted if name in seen and seen[name].error is None]
+        if not there:
+            return {}
+        asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in there])
+        configs = {
+            resource.name: self._connection.result(future, f"reading {resource.name}")
+            for resource, future in asked.items()
+        }
+        return {name: _topic(name, len(seen[name].partitions), configs[name]) for name in there}
+
+    @patiently
+    def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:
+        """Log start and end per partition."""
+        wanted = list(partitions)
+        starts = self._offsets({p: OffsetSpec.earliest() for p in wanted}, committed=committed)
+        ends = self._offsets({p: OffsetSpec.latest() for p in wanted}, committed=committed)
+        return {p: OffsetRange(start=starts[p], end=ends[p]) for p in wanted}
+
+    @patiently
+    def offsets_at(self, times: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """First offset at or after each time; the end where there is none."""
+        found = self._offsets({p: OffsetSpec.for_timestamp(ms) for p, ms in times.items()}, committed=True)
+        none = [p for p, offset in found.items() if offset < 0]
+        ends = self._offsets({p: OffsetSpec.latest() for p in none}, committed=True)
+        return {**found, **ends}
+
+    @patiently
+    def read(self, ranges: Mapping[Partition, OffsetRange]) -> Mapping[Partition, tuple[Record, ...]]:
+        """Every visible record within each range, in order."""
+        return Reading(self._connection, ranges).whole()
+
+    def _offsets(self, wanted: Mapping[Partition, OffsetSpec], *, committed: bool) -> dict[Partition, int]:
+        if not wanted:
+            return {}
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        asked = self._connection.admin().list_offsets(
+            {TopicPartition(p.topic, p.number): spec for p, spec in wanted.items()},
+            isolation_level=level,
+            request_timeout=TIMEOUT_S,
+        )
+        return {
+            Partition(tp.topic, tp.partition): int(
+                self._connection.result(future, f"offsets of {tp.topic}/{tp.partition}").offset
+            )
+            for tp, future in asked.items()
+        }
+
+
+def _topic(name: str, partitions: int, config: Mapping[str, ConfigEntry]) -> Topic:
+    own = {
+        key: str(entry.value)
+        for key, entry in config.items()
+        if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
+    }
+    return Topic(name=name, partitions=partitions, config=own)

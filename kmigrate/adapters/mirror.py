@@ -1,0 +1,119 @@
+"""The mirror, looked at through Connect's own offsets topic and the status its operator writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from kmigrate.adapters.kafka.connection import Connection
+from kmigrate.errors import Transient
+from kmigrate.manifests.lanes import FORWARD
+from kmigrate.model import Json, Lane, Partition
+from kmigrate.probes.resources import unready
+from kmigrate.world import Key, ResourceStore
+
+_QUIET_S = 15.0
+
+
+@dataclass(slots=True)
+class ConnectMirror:
+    """Reads the word of Connect and of the operator (world.Mirror).
+
+    Connect writes one record per partition and commit into the connector's offsets topic, in the transaction of the
+    data: key `["<connector>", {"cluster", "partition", "topic"}]`, value `{"offset": N}`, N the last source offset
+    copied (`lab.md`). Only what came since the last look is read again.
+    """
+
+    store: ResourceStore
+    namespace: str
+    target: Callable[[], Connection]
+    _tails: dict[str, Consumer] = field(default_factory=dict)
+    _copied: dict[str, dict[Partition, int]] = field(default_factory=dict)
+
+    def copied(self, lane: Lane) -> Mapping[Partition, int]:
+        """Last source offset copied per partition."""
+        known = self._copied.setdefault(lane.name, {})
+        for message in self._news(FORWARD.connector_offsets(lane)):
+            read = _read(message, lane.connector)
+            if read is not None and read[1] is None:
+                known.pop(read[0], None)
+            elif read is not None and read[1] is not None:
+                known[read[0]] = read[1]
+        return dict(known)
+
+    def trouble(self, lane: Lane) -> tuple[str, ...]:
+        """What the operator last said is wrong with the lane."""
+        mirror = self.store.get(Key("KafkaMirrorMaker2", self.namespace, FORWARD.group))
+        if mirror is None:
+            return (f"there is no KafkaMirrorMaker2 {FORWARD.group}",)
+        why = unready(mirror)
+        listed = mirror.status.get("connectors")
+        connectors = listed if isinstance(listed, Sequence) else ()
+        failed = [word for each in connectors for word in _failures(each) if word.startswith(lane.connector)]
+        return (*([f"KafkaMirrorMaker2 {FORWARD.group}: {why}"] if why else []), *failed)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for consumer in self._tails.values():
+            consumer.close()
+
+    def _news(self, topic: str) -> Iterator[Message]:
+        consumer = self._tails.get(topic) or self._open(topic)
+        while True:
+            message = consumer.poll(_QUIET_S)
+            if message is None:
+                raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                consumer.seek(TopicPartition(topic, 0, int(message.offset() or 0)))
+                return
+            else:
+                raise Transient(f"reading {topic}: {error.str()}")
+
+    def _open(self, topic: str) -> Consumer:
+        consumer = Consumer(
+            {
+                **self.target().login.settings(),
+                "group.id": "kmigrate-reads-without-a-group",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        self._tails[topic] = consumer
+        return consumer
+
+
+def _read(message: Message, connector: str) -> tuple[Partition, int | None] | None:
+    """The partition and last copied offset a record tells, None for a removed one; None for records of other kinds."""
+    key, value = message.key(), message.value()
+    if key is None:
+        return None
+    name, where = json.loads(key)
+    if name != connector:
+        return None
+    told = json.loads(value) if value is not None else None
+    return Partition(str(where["topic"]), int(where["partition"])), int(told["offset"]) if told else None
+
+
+def _failures(connector: Json) -> Iterator[str]:
+    """Connector and tasks that FAILED, with the first line of why, from Connect's raw status."""
+    if not isinstance(connector, Mapping):
+        return
+    name = str(connector.get("name"))
+    tasks = connector.get("tasks")
+    parts = [
+        ("connector", connector.get("connector")),
+        *(("task", t) for t in (tasks if isinstance(tasks, Sequence) else ())),
+    ]
+    for what, part in parts:
+        if isinstance(part, Mapping) and part.get("state") == "FAILED":
+            why = str(part.get("trace", "")).splitlines()[:1]
+            yield f"{name}: {what} {part.get('id', '')} FAILED: {''.join(why)}"

@@ -1,0 +1,21 @@
+"""Time of this machine."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """The real clock (world.Clock); a signal handler that raises Interrupted ends its sleep."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds that never go back."""
+        return time.monotonic_ns() // 1_000_000
+
+    def sleep(self, milliseconds: int) -> None:
+        """Wait."""
+        time.sleep(milliseconds / 1000)
