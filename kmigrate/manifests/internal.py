@@ -1,0 +1,65 @@
+"""The topics, group and names that a mirror's Connect workers keep on the target, made before the mirror starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kmigrate.manifests.topics import kafka_topic
+from kmigrate.model import JsonObject, Lane, Target
+
+_YEAR_MS = 31_536_000_000
+_SMALL_SEGMENTS = {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorNames:
+    """What is called after a Connect group; `group` is also the KafkaMirrorMaker2's name."""
+
+    group: str
+
+    @property
+    def configs(self) -> str:
+        """Connect's `config.storage.topic`."""
+        return f"{self.group}-configs"
+
+    @property
+    def offsets(self) -> str:
+        """Connect's `offset.storage.topic` of the worker; connectors have their own."""
+        return f"{self.group}-offsets"
+
+    @property
+    def status(self) -> str:
+        """Connect's `status.storage.topic`."""
+        return f"{self.group}-status"
+
+    def connector_offsets(self, lane: Lane) -> str:
+        """The `offsets.storage.topic` of one lane's connector (`lab.md`: the worker's global one blocks restarts)."""
+        return f"{self.group}-offsets-{lane.name}"
+
+    def offset_syncs(self, lane: Lane) -> str:
+        """Where a lane's offset syncs lie, always on the target (`mirrormaker2.md` §2).
+
+        Forward: `offset-syncs.topic.location=target` names it after the source's alias. Reverse: location `source`,
+        which is our target, names it after the alias of the cluster copied to.
+        """
+        alias = lane.source_alias if lane.direction == "forward" else lane.target_alias
+        return f"mm2-offset-syncs.{alias}.internal"
+
+
+def internal_topics(
+    names: MirrorNames, lanes: Iterable[Lane], target: Target, *, brokers: int
+) -> tuple[JsonObject, ...]:
+    """KafkaTopics for Connect's three topics, each lane's own offsets topic, and each lane's offset syncs.
+
+    Offset syncs are kept whole for a year (`min.compaction.lag.ms`): translation needs all of them (design §4.8).
+    """
+    copies = min(3, brokers)
+    partitions = {names.configs: 1, names.offsets: 5, names.status: 2}
+    syncs = {**_SMALL_SEGMENTS, "min.compaction.lag.ms": str(_YEAR_MS)}
+    chosen = tuple(lanes)
+    return (
+        *(kafka_topic(name, count, _SMALL_SEGMENTS, target, replicas=copies) for name, count in partitions.items()),
+        *(kafka_topic(names.connector_offsets(lane), 1, _SMALL_SEGMENTS, target, replicas=copies) for lane in chosen),
+        *(kafka_topic(names.offset_syncs(lane), 1, syncs, target, replicas=copies) for lane in chosen),
+    )

@@ -1,0 +1,122 @@
+"""KafkaUsers and the rules in them: applications, mirrors, kmigrate itself, fences (`strimzi.md` §2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kmigrate.errors import UsageError
+from kmigrate.manifests.internal import MirrorNames
+from kmigrate.manifests.names import is_resource_name, resource
+from kmigrate.model import Application, JsonObject, Lane, Target
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Rule:
+    """One entry of a KafkaUser's `acls`: resource type `topic | group | cluster | transactionalId`, pattern, rights."""
+
+    resource: str
+    name: str = ""
+    operations: tuple[str, ...]
+    pattern: str = "literal"
+    type: str = "allow"
+
+
+def user(name: str, rules: Iterable[Rule], target: Target) -> JsonObject:
+    """A KafkaUser with SCRAM-SHA-512; the operator makes its password, Secret `name`, key `password`.
+
+    Raises UsageError when Kubernetes does not take the name: with Strimzi the resource's name is the user's name.
+    """
+    if not is_resource_name(name):
+        raise UsageError(
+            f"{name!r} cannot be a KafkaUser: Kubernetes takes lower case letters, digits, '-' and '.'",
+            hint="name another target principal in the plan file",
+        )
+    spec: JsonObject = {
+        "authentication": {"type": "scram-sha-512"},
+        "authorization": {"type": "simple", "acls": [_acl(rule) for rule in sorted(set(rules))]},
+    }
+    return resource("KafkaUser", name, target.namespace, spec, cluster=target.cluster)
+
+
+def application_rules(application: Application, transactional_ids: Sequence[str] = ()) -> tuple[Rule, ...]:
+    """What an application needs: read its topics, its groups, write its topics, its transactional ids."""
+    return (
+        *(Rule(resource="topic", name=name, operations=("Describe", "Read")) for name in application.topics_read),
+        *(Rule(resource="group", name=reads.group, operations=("Describe", "Read")) for reads in application.reads),
+        *(Rule(resource="topic", name=name, operations=("Describe", "Write")) for name in application.writes),
+        *(Rule(resource="transactionalId", name=name, operations=("Describe", "Write")) for name in transactional_ids),
+    )
+
+
+def forward_mirror_rules(lanes: Iterable[Lane], names: MirrorNames, owned: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """What forward mirrors need on the target, and no more: no CREATE, no WRITE on topics the target owns (`owned`).
+
+    Connect's own topics, its group, and the transactional ids of exactly-once (`mirrormaker2.md` §4).
+    """
+    chosen = tuple(lanes)
+    ours = frozenset(owned)
+    copied = sorted({topic for lane in chosen for topic in lane.topics})
+    return (
+        *(Rule(resource="topic", name=topic, operations=("Describe",)) for topic in copied if topic in ours),
+        *(
+            Rule(resource="topic", name=topic, operations=("Describe", "Write"))
+            for topic in copied
+            if topic not in ours
+        ),
+        *(_written(names.offset_syncs(lane)) for lane in chosen),
+        *_connect_rules(names, chosen),
+    )
+
+
+def reverse_mirror_rules(lanes: Iterable[Lane], names: MirrorNames) -> tuple[Rule, ...]:
+    """What reverse mirrors need on the target, where their workers live: read the topics, write their offset syncs."""
+    chosen = tuple(lanes)
+    copied = sorted({topic for lane in chosen for topic in lane.topics})
+    return (
+        *(Rule(resource="topic", name=topic, operations=("Describe", "Read")) for topic in copied),
+        *(_written(names.offset_syncs(lane)) for lane in chosen),
+    )
+
+
+def kmigrate_rules() -> tuple[Rule, ...]:
+    """kmigrate's own: look at everything, and commit positions of groups; it writes no record of an application."""
+    return (
+        Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read")),
+        Rule(resource="group", name="*", operations=("Describe", "Read")),
+        Rule(resource="transactionalId", name="*", operations=("Describe",)),
+        Rule(resource="cluster", operations=("Describe", "DescribeConfigs")),
+    )
+
+
+def fence_rules(*, groups: Iterable[str] = (), topics: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """Rules that stop a user from reading with its groups and from writing its topics (design §4.7)."""
+    return (
+        *(Rule(resource="group", name=name, operations=("Read",), type="deny") for name in groups),
+        *(Rule(resource="topic", name=name, operations=("Write",), type="deny") for name in topics),
+    )
+
+
+def _connect_rules(names: MirrorNames, lanes: Sequence[Lane]) -> tuple[Rule, ...]:
+    both = ("Describe", "Write")
+    kept = [names.configs, names.offsets, names.status, *(names.connector_offsets(lane) for lane in lanes)]
+    return (
+        *(
+            Rule(resource="topic", name=topic, operations=("Describe", "DescribeConfigs", "Read", "Write"))
+            for topic in kept
+        ),
+        Rule(resource="group", name=names.group, operations=("Describe", "Read")),
+        Rule(resource="transactionalId", name=f"connect-cluster-{names.group}", operations=both),
+        Rule(resource="transactionalId", name=f"{names.group}-", operations=both, pattern="prefix"),
+    )
+
+
+def _written(topic: str) -> Rule:
+    return Rule(resource="topic", name=topic, operations=("Describe", "Write"))
+
+
+def _acl(rule: Rule) -> JsonObject:
+    place: dict[str, str] = {"type": rule.resource}
+    if rule.resource != "cluster":
+        place |= {"name": rule.name, "patternType": rule.pattern}
+    return {"type": rule.type, "resource": place, "operations": list(rule.operations), "host": "*"}
