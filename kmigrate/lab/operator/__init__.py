@@ -1,0 +1,70 @@
+"""A stand-in for the Strimzi operator 1.2.0: Strimzi resources in a ResourceStore become processes on this machine.
+
+It is handed a store and knows no step of kmigrate. Each rule has a test named by its number in `tests/lab/operator`.
+Sources are classes of Strimzi 1.2.0 or sections of its documentation and of `strimzi.md`.
+
+Every kind
+ 1  status.observedGeneration is the generation reconciled; success is Ready=True, failure NotReady=True with the
+    exception's class as reason; before the first end NotReady/Creating                      StatusUtils; strimzi.md §3
+ 2  a condition keeps its lastTransitionTime while nothing else of it changes, and a status that differs in times alone
+    is not written                                                                          StatusDiff
+ 3  strimzi.io/pause-reconciliation: "true" stops everything but a condition ReconciliationPaused; observedGeneration
+    stays old                                                                               Annotations; strimzi.md §3
+ 4  a change of generation, labels or annotations is reconciled at once, everything at the interval
+                                                               Operator; STRIMZI_FULL_RECONCILIATION_INTERVAL_MS
+ 5  a topic, user or pool whose label strimzi.io/cluster names no Kafka is ignored: no status        strimzi.md §2.5
+Kafka, KafkaNodePool
+ 6  status tells listeners with addresses and certificates, clusterId, versions, pools; Secret <c>-cluster-ca-cert
+    holds ca.crt                                                                     KafkaReconciler; strimzi.md §3
+ 7  listeners vanish while NotReady, clusterId and versions stay       KafkaAssemblyOperator.createOrUpdate
+ 8  refused: no pool, no controller, no broker                                              KafkaPoolUtils, KafkaCluster
+ 9  refused: a version that is not supported                                                KafkaVersion.Lookup
+10  refused: more copies (default, offsets, transaction log) than brokers; listeners of the same name or port
+                                                                                     KafkaCluster, ListenersValidator
+11  settings of the operator's own (listeners, sasl., ssl., super.user, …) are left out and logged
+                                                                    KafkaClusterSpec.FORBIDDEN_PREFIXES
+12  min.insync.replicas is 1 when absent; missing copies are told as Warning beside Ready           KafkaSpecChecker
+13  changed settings roll the brokers; a process that ended is started again      KafkaRoller; the kubelet
+14  a pool has nodeIds, roles, replicas, clusterId in status and no Ready condition                  strimzi.md §2.1
+KafkaTopic
+15  made with partitions, replicas (absent: the broker's default) and settings; topicName, topicId in status
+                                                                                            BatchingTopicController
+16  failure is Ready=False with reason KafkaError, NotSupported or ResourceConflict         BatchingTopicController
+17  NotSupported: fewer partitions, another replication factor, another topicName           BatchingTopicController
+18  more partitions are added, settings are changed and removed                             BatchingTopicController
+19  settings changed by hand come back at the interval: the resource always wins            BatchingTopicController
+20  two resources for one topic: the younger is ResourceConflict                            BatchingTopicController
+21  a resource that goes takes its topic along; managed: "false" detaches it (condition Unmanaged)   strimzi.md §2.5
+KafkaUser
+22  Secret <name> with password and sasl.jaas.config; a password that is there stays; status.username, status.secret
+                                                                                            KafkaUserModel
+23  an imported password is used; without its Secret the user is NotReady/InvalidResourceException   KafkaUserModel
+24  ACLs are exactly the spec's, allow and deny                                             SimpleAclOperator
+25  ACLs made by hand, and those and the credentials of users without a resource, go at the interval
+                                                                            KafkaUserOperator, strimzi.md §2.5
+26  a resource that goes takes credentials, ACLs and Secret along                           KafkaUserOperator
+KafkaMirrorMaker2
+27  spec.replicas Connect workers with the settings of spec.target; connectors
+    <source>-><target>.MirrorSourceConnector / .MirrorCheckpointConnector    KafkaMirrorMaker2Cluster, …Connectors
+28  <cluster>-kafka-bootstrap.<namespace>.svc:<port> is the listener of that port            strimzi.md §2.3
+29  a missing Secret, or key in it: NotReady/InvalidConfigurationException                  KafkaMirrorMaker2Cluster
+30  a new connector is made in its state (stopped ones never start); later a state is put without rolling workers
+                                                               AbstractConnectOperator.maybeUpdateConnectorState
+31  a connector that is not in the spec is deleted; adding or removing a mirror rolls the workers
+                                                               KafkaMirrorMaker2AssemblyOperator; strimzi.md §2.6
+32  status.connectors holds Connect's raw status; a FAILED task leaves the resource Ready
+                                             KafkaMirrorMaker2AssemblyOperator.createOrUpdateConnectors; issue 5715
+33  a FAILED connector makes it NotReady                                                    the same
+34  status.connectors is as old as the last reconcile; any change of the resource refreshes it       strimzi.md §3
+35  settings changed by hand over REST come back at the interval                            AbstractConnectOperator
+36  a worker that ended is started again                                                    the kubelet
+
+Different from the real one: addresses are those of this machine, in status.listeners and in status.url, which can be
+reached; a Secret's content counts at the interval only; what is deleted while nobody runs is not noticed.
+Missing: other listeners than TLS with SCRAM, user certificates, quotas, changes of listeners or of the number of nodes,
+automatic restarts (all refused when asked for); annotated restarts, list and alter offsets, rebalances, metrics.
+"""
+
+from kmigrate.lab.operator.loop import Operator
+
+__all__ = ["Operator"]
