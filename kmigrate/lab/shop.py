@@ -1,0 +1,300 @@
+"""The shop's estate on the source: topics, principals, rights, applications, a first stock of orders."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from kmigrate.errors import PlatformError, Transient
+from kmigrate.lab.apps import billing, fraud_check, ml_features, notifier, order_service, search_indexer, storefront
+from kmigrate.lab.apps.audit import now_ms, replace
+from kmigrate.lab.apps.reader import Reading
+from kmigrate.lab.apps.records import Drafts
+from kmigrate.model import Reads, Topic
+from kmigrate.world import Reporter
+
+PRELOAD = 60_000
+PER_TRANSACTION = 2_000
+ABORT_EVERY = 10
+CALL_S = 30.0
+
+TOPICS = (
+    Topic(name="orders", partitions=storefront.PARTITIONS, config={"retention.ms": "604800000"}),
+    Topic(name="shipments", partitions=storefront.PARTITIONS, config={"retention.ms": "604800000"}),
+)
+KMIGRATE = "sa-kmigrate"
+MIRROR_FORWARD = "sa-mirror-forward"
+MIRROR_REVERSE = "sa-mirror-reverse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopApplication:
+    """One application of the shop; `module` is what `python -m` starts."""
+
+    name: str
+    module: str
+    reads: tuple[Reads, ...] = ()
+    writes: tuple[str, ...] = ()
+    transactional_ids: tuple[str, ...] = ()
+
+    @property
+    def principal(self) -> str:
+        """Its service account on the source; with PLAIN that is the user name."""
+        return f"sa-{self.name}"
+
+
+def _reader(module: str, reading: Reading, writes: tuple[str, ...] = ()) -> ShopApplication:
+    reads = Reads(group=reading.group, topics=(reading.topic,), isolation=reading.isolation)
+    ids = tuple(f"{reading.app}-0" for _ in writes)
+    return ShopApplication(name=reading.app, module=module, reads=(reads,), writes=writes, transactional_ids=ids)
+
+
+APPLICATIONS = (
+    ShopApplication(
+        name=storefront.APP,
+        module="storefront",
+        writes=(storefront.TOPIC,),
+        transactional_ids=(f"{storefront.APP}-0",),
+    ),
+    _reader("order_service", order_service.READING, (order_service.TOPIC,)),
+    _reader("search_indexer", search_indexer.READING),
+    _reader("ml_features", ml_features.READING),
+    _reader("billing", billing.READING),
+    _reader("fraud_check", fraud_check.READING),
+    _reader("notifier", notifier.READING),
+)
+PRINCIPALS = (*(app.principal for app in APPLICATIONS), MIRROR_FORWARD, MIRROR_REVERSE, KMIGRATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """An ALLOW row: a principal may do an operation on a resource; `prefix` makes the name a prefix.
+
+    `resource` is topic, group, transactional_id or cluster; `operation` is Kafka's name in lower case.
+    """
+
+    principal: str
+    resource: str
+    name: str
+    operation: str
+    prefix: bool = False
+
+
+def rights() -> tuple[Right, ...]:
+    """Every right on the source before the migration; what is not here is denied.
+
+    The reverse mirror has none: on the side that owns a topic its principal must not write, so what
+    `reverse_rights` lists is granted when a topic changes owner.
+    """
+    return (*(right for app in APPLICATIONS for right in _application_rights(app)), *_tool_rights())
+
+
+def _rows(principal: str, resource: str, name: str, *operations: str) -> Iterator[Right]:
+    for operation in operations:
+        yield Right(principal=principal, resource=resource, name=name, operation=operation)
+
+
+def _application_rights(app: ShopApplication) -> Iterator[Right]:
+    for reads in app.reads:
+        yield from _rows(app.principal, "group", reads.group, "read")
+        for topic in reads.topics:
+            yield from _rows(app.principal, "topic", topic, "read", "describe")
+    for topic in app.writes:
+        yield from _rows(app.principal, "topic", topic, "write", "describe")
+    for transactional_id in app.transactional_ids:
+        yield from _rows(app.principal, "transactional_id", transactional_id, "write", "describe")
+
+
+def _tool_rights() -> Iterator[Right]:
+    # The table of operations that Confluent Cloud knows; group read and topic read are for positions at rollback.
+    yield from _rows(KMIGRATE, "topic", "*", "read", "describe", "describe_configs")
+    yield from _rows(KMIGRATE, "group", "*", "read", "describe")
+    yield from _rows(KMIGRATE, "cluster", "kafka-cluster", "describe", "alter")
+    for topic in TOPICS:
+        yield from _rows(MIRROR_FORWARD, "topic", topic.name, "read", "describe", "describe_configs")
+    yield from _rows(MIRROR_FORWARD, "group", "*", "describe")
+
+
+def reverse_rights(topics: tuple[str, ...], offsets_topic: str, transactional_prefix: str) -> tuple[Right, ...]:
+    """What lets an exactly-once mirror write `topics` on the source; measured to suffice.
+
+    `offsets_topic` is the connector's own `offsets.storage.topic`; `transactional_prefix` is
+    `GROUP-CONNECTOR-` of its worker (KIP-618).
+    """
+    data = (right for topic in topics for right in _rows(MIRROR_REVERSE, "topic", topic, "write", "describe"))
+    own = _rows(MIRROR_REVERSE, "topic", offsets_topic, "read", "write", "describe")
+    transactions = (
+        Right(
+            principal=MIRROR_REVERSE,
+            resource="transactional_id",
+            name=transactional_prefix,
+            operation=operation,
+            prefix=True,
+        )
+        for operation in ("write", "describe")
+    )
+    return (*data, *own, *transactions)
+
+
+def grant(admin: AdminClient, rows: tuple[Right, ...]) -> None:
+    """Create the ACLs; granting twice equals once. Raises PlatformError."""
+    try:
+        for future in admin.create_acls([_binding(row) for row in rows], request_timeout=CALL_S).values():
+            future.result()
+    except KafkaException as failure:
+        raise PlatformError(f"rights could not be granted: {failure}", hint="look at the source's log") from failure
+
+
+def _binding(row: Right) -> AclBinding:
+    kinds = {"cluster": ResourceType.BROKER}
+    return AclBinding(
+        kinds.get(row.resource) or ResourceType[row.resource.upper()],
+        row.name,
+        ResourcePatternType.PREFIXED if row.prefix else ResourcePatternType.LITERAL,
+        f"User:{row.principal}",
+        "*",
+        AclOperation[row.operation.upper()],
+        AclPermissionType.ALLOW,
+    )
+
+
+def create_estate(
+    admin_config: Mapping[str, str], reporter: Reporter, *, replication: int = 1, preload: int = PRELOAD
+) -> None:
+    """Make topics, rights, a stock of orders and the first positions, as an estate has that has run for a while.
+
+    `admin_config` signs in as somebody who may do anything (librdkafka's names). search-indexer stands at 0, the other
+    readers of orders at the end. Twice equals once: an estate that is there is left alone. Raises PlatformError.
+    """
+    admin = AdminClient(dict(admin_config))
+    if {topic.name for topic in TOPICS} <= set(admin.list_topics(timeout=CALL_S).topics):
+        return
+    try:
+        _create_topics(admin, replication)
+        grant(admin, rights())
+        _stock(admin_config, reporter, preload)
+        _first_positions(admin, admin_config)
+    except KafkaException as failure:
+        raise PlatformError(f"the estate could not be made: {failure}", hint="look at the source's log") from failure
+
+
+def _create_topics(admin: AdminClient, replication: int) -> None:
+    wanted = [
+        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=dict(topic.config))
+        for topic in TOPICS
+    ]
+    for future in admin.create_topics(wanted, operation_timeout=CALL_S, request_timeout=CALL_S).values():
+        future.result()
+
+
+def _stock(config: Mapping[str, str], reporter: Reporter, preload: int) -> None:
+    producer = Producer(
+        {
+            **config,
+            "transactional.id": "preload",
+            "partitioner": "murmur2_random",
+            "linger.ms": 20,
+            "compression.type": "lz4",
+        }
+    )
+    producer.init_transactions(CALL_S)
+    drafts = Drafts(writer="preload", run=now_ms(), partitions=storefront.PARTITIONS)
+    kept = transactions = 0
+    while kept < preload:
+        transactions += 1
+        sent = _transaction(producer, drafts, min(PER_TRANSACTION, preload - kept))
+        if transactions % ABORT_EVERY == 1:
+            producer.abort_transaction(CALL_S)
+            continue
+        producer.commit_transaction(CALL_S)
+        kept += sent
+        reporter.progress("stocking orders", f"{kept:,} of {preload:,}")
+    producer.close()
+
+
+def _transaction(producer: Producer, drafts: Drafts, count: int) -> int:
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    producer.begin_transaction()
+    sent = 0
+    for draft in drafts.make(count, now_ms()):
+        producer.produce(
+            storefront.TOPIC,
+            value=draft.value,
+            key=draft.key,
+            partition=draft.partition,
+            timestamp=draft.timestamp,
+            headers=draft.headers,
+            on_delivery=delivered,
+        )
+        sent += 1
+    if producer.flush(CALL_S) or failures:
+        raise KafkaException(failures[0] if failures else KafkaError(KafkaError._TIMED_OUT))
+    return sent
+
+
+def _first_positions(admin: AdminClient, config: Mapping[str, str]) -> None:
+    consumer = Consumer({**config, "group.id": "estate", "isolation.level": "read_committed"})
+    orders = [KafkaPartition(storefront.TOPIC, number) for number in range(storefront.PARTITIONS)]
+    ends = {entry.partition: consumer.get_watermark_offsets(entry, timeout=CALL_S)[1] for entry in orders}
+    consumer.close()
+    for reading in (order_service.READING, fraud_check.READING):
+        _set_positions(admin, reading.group, ends)
+    _set_positions(admin, search_indexer.READING.group, dict.fromkeys(ends, 0))
+
+
+@retry(retry=retry_if_exception_type(Transient), stop=stop_after_delay(CALL_S), wait=wait_fixed(0.2), reraise=True)
+def _set_positions(admin: AdminClient, group: str, positions: Mapping[int, int]) -> None:
+    # The first commit on a cluster creates __consumer_offsets; until it is there the answer is an error per partition.
+    wanted = [KafkaPartition(storefront.TOPIC, number, offset) for number, offset in positions.items()]
+    request = [ConsumerGroupTopicPartitions(group, wanted)]
+    (future,) = admin.alter_consumer_group_offsets(request, request_timeout=CALL_S).values()
+    failed = [entry.error for entry in future.result().topic_partitions if entry.error]
+    if failed:
+        raise Transient(f"positions of {group} were not accepted: {failed[0]}")
+
+
+def install_apps(folder: Path, *, bootstrap: str, passwords: Mapping[str, str], ca: str) -> tuple[Path, ...]:
+    """Write `apps/NAME/` for every application, set to the source and wished stopped; the folders made.
+
+    `passwords` is by principal; `ca` is a PEM file. Folders have mode 0700, secrets 0600.
+    """
+    made = []
+    for app in APPLICATIONS:
+        home = folder / "apps" / app.name
+        (home / "audit").mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings = {
+            "bootstrap": bootstrap,
+            "protocol": "SASL_SSL",
+            "mechanism": "PLAIN",
+            "username": app.principal,
+            "password_file": "password",
+            "ca": ca,
+        }
+        replace(home / "password", passwords[app.principal])
+        replace(home / "settings.json", json.dumps(settings, indent=2) + "\n")
+        replace(home / "desired", "stopped")
+        argv = [sys.executable, "-m", f"kmigrate.lab.apps.{app.module}", str(home.resolve())]
+        replace(home / "command.json", json.dumps({"argv": argv}) + "\n")
+        made.append(home)
+    return tuple(made)

@@ -1,0 +1,241 @@
+"""The whole shop on a real broker: it lives through stops, kills, a fence and a dead broker, and the books balance."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from kmigrate.lab import shop
+from kmigrate.lab.apps import control
+from kmigrate.lab.auditor.audit import ApplicationAudit, Cluster, Verdict, audit
+from kmigrate.lab.auditor.kafka_log import KafkaLog
+from kmigrate.lab.runtime.applications import Applications
+from kmigrate.lab.runtime.bench import Bench
+from kmigrate.lab.runtime.clock import LabClock
+from kmigrate.lab.runtime.kafka import KafkaCluster
+from kmigrate.lab.runtime.pki import make_certificates
+from kmigrate.lab.runtime.ports import Ports
+from kmigrate.lab.runtime.prepare import prepare
+from kmigrate.lab.runtime.process import Machine
+from kmigrate.lab.runtime.source import CLIENT, source_layout
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import Reporter
+
+pytestmark = pytest.mark.kafka
+
+SESSIONS = {"group.min.session.timeout.ms": "6000", "group.consumer.session.timeout.ms": "6000"}
+PRELOAD = 60_000
+
+
+@dataclass(frozen=True)
+class Street:
+    """One source with the estate on it, and the applications below `folder`."""
+
+    cluster: KafkaCluster
+    admin: dict[str, str]
+    applications: Applications
+    folder: Path
+
+    def until(self, what: str, so: Callable[[], bool]) -> None:
+        def look() -> Ready[None] | NotYet:
+            self.applications.tick()
+            return Ready(None) if so() else NotYet("not so")
+
+        wait_until(look, what=what, clock=LabClock(), reporter=Reporter(), deadline_ms=90_000, slowest_ms=50)
+
+    def wish(self, name: str, desired: str) -> None:
+        (self.folder / "apps" / name / "desired").write_text(desired)
+        self.until(
+            f"{name} {desired}", lambda: control.state(self.folder / "apps" / name).running == (desired == "running")
+        )
+
+    def count(self, name: str, event: str = "processed") -> int:
+        files = (self.folder / "apps" / name / "audit").glob("*.jsonl")
+        return sum(path.read_text().count(f'"event":"{event}"') for path in files)
+
+    def goes_on(self, *names: str, by: int = 200) -> None:
+        """Wait until each has processed (or got acknowledged) more."""
+        for name in names:
+            event = "acked" if name == "storefront" else "processed"
+            begin = self.count(name, event)
+            self.until(
+                f"{name} goes on", lambda name=name, event=event, begin=begin: self.count(name, event) > begin + by
+            )
+
+    def kill(self, name: str) -> None:
+        pid = control.state(self.folder / "apps" / name).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.until(f"{name} is back", lambda: control.state(self.folder / "apps" / name).pid not in (None, pid))
+
+    def verdict(self) -> Verdict:
+        folders = [self.folder / "apps" / app.name for app in shop.APPLICATIONS]
+        log = KafkaLog(self.admin)
+        try:
+            address = self.cluster.layout.bootstrap(CLIENT)
+            return audit(folders, [Cluster(name="source", log=log, addresses=(address,))])
+        finally:
+            log.close()
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    folder, clock, reporter = tmp_path_factory.mktemp("shop"), LabClock(), Reporter()
+    machine, ports = Machine(), Ports()
+    try:
+        certificates = make_certificates(folder, "source")
+        bench = Bench(
+            folder=folder,
+            machine=machine,
+            ports=ports,
+            jvm=prepare(clock, reporter),
+            certificates=certificates,
+            clock=clock,
+            reporter=reporter,
+        )
+        passwords = {name: secrets.token_urlsafe() for name in shop.PRINCIPALS}
+        layout = source_layout(bench, brokers=1, users=passwords, folder=folder / "source", extra=SESSIONS)
+        cluster = KafkaCluster(layout, bench)
+        cluster.start()
+        admin = {**layout.admin_config(), "log_level": "0"}
+        shop.create_estate(admin, reporter, preload=PRELOAD)
+        ca = str(certificates.ca)
+        shop.install_apps(folder, bootstrap=layout.bootstrap(CLIENT), passwords=passwords, ca=ca)
+        applications = Applications(folder / "apps", machine, clock)
+        applications.start()
+        made = Street(cluster, admin, applications, folder)
+        for app in shop.APPLICATIONS:
+            made.wish(app.name, "running")
+        yield made
+    finally:
+        machine.close()
+        ports.close()
+
+
+def by_name(verdict: Verdict) -> dict[str, ApplicationAudit]:
+    return {app.name: app for app in verdict.applications}
+
+
+def unclean(apps: dict[str, ApplicationAudit]) -> dict[str, dict[str, object]]:
+    """What is wrong, by application."""
+    return {
+        name: {field: getattr(app, field) for field in app.__slots__ if getattr(app, field) not in (0, (), "")}
+        for name, app in apps.items()
+        if not app.clean
+    }
+
+
+EVERYBODY = tuple(app.name for app in shop.APPLICATIONS)
+READERS = tuple(name for name in EVERYBODY if name != "storefront")
+
+
+def test_traffic_runs_and_the_indexer_stays_far_behind(street: Street) -> None:
+    street.goes_on(*EVERYBODY)
+    apps = by_name(street.verdict())
+    assert unclean(apps) == {}
+    assert apps["search-indexer"].behind >= 50_000
+    assert apps["billing"].aborted_seen > 0
+    assert apps["storefront"].taken_back > 0
+    assert all(apps[name].aborted_seen == 0 for name in READERS if name != "billing")
+
+
+def test_a_stop_is_clean_and_a_start_goes_on_where_it_stood(street: Street) -> None:
+    street.goes_on("ml-features")
+    street.wish("ml-features", "stopped")
+    street.goes_on("order-service")
+    street.wish("ml-features", "running")
+    street.goes_on("ml-features")
+    app = by_name(street.verdict())["ml-features"]
+    assert (app.runs, app.crashes, app.repeats, app.clean) == (2, 0, 0, True)
+
+
+def test_kills_cost_nothing_but_repeats_of_their_own(street: Street) -> None:
+    for name in EVERYBODY:
+        street.kill(name)
+    street.goes_on(*EVERYBODY)
+    apps = by_name(street.verdict())
+    assert unclean(apps) == {}
+    assert all(app.crashes == 1 for app in apps.values())
+
+
+def test_a_fenced_writer_keeps_running_notes_it_and_writes_again_afterwards(street: Street) -> None:
+    street.goes_on("storefront", "order-service")
+    pids = {name: control.state(street.folder / "apps" / name).pid for name in ("storefront", "order-service")}
+    admin = AdminClient(street.admin)
+    fences = [
+        AclBinding(
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            f"User:{principal}",
+            "*",
+            AclOperation.WRITE,
+            AclPermissionType.DENY,
+        )
+        for topic, principal in (("orders", "sa-storefront"), ("shipments", "sa-order-service"))
+    ]
+    for future in admin.create_acls(fences).values():
+        future.result(30)
+    street.until("refused", lambda: street.count("storefront", "refused") > 50 and _denied(street, "order-service"))
+    lifted = [
+        AclBindingFilter(
+            row.restype,
+            row.name,
+            row.resource_pattern_type,
+            row.principal,
+            row.host,
+            row.operation,
+            row.permission_type,
+        )
+        for row in fences
+    ]
+    for future in admin.delete_acls(lifted).values():
+        future.result(30)
+    street.goes_on("storefront", "ml-features")
+    apps = by_name(street.verdict())
+    assert unclean(apps) == {}
+    assert {name: control.state(street.folder / "apps" / name).pid for name in pids} == pids
+
+
+def test_a_killed_broker_is_lived_through(street: Street) -> None:
+    (node,) = street.cluster.layout.nodes
+    street.cluster.kill_node(node.id)
+    street.until("noticed", lambda: not control.healthy(street.folder / "apps" / "billing"))
+    street.cluster.start_node(node.id)
+    street.goes_on(*EVERYBODY)
+    apps = by_name(street.verdict())
+    assert unclean(apps) == {}
+
+
+def test_the_books_balance_when_all_is_over(street: Street) -> None:
+    street.wish("storefront", "stopped")
+    street.until("all shipped", lambda: by_name(street.verdict())["order-service"].behind == 0)
+    quiet = [name for name in READERS if name != "search-indexer"]
+    street.until("all read", lambda: all(by_name(street.verdict())[name].behind == 0 for name in quiet))
+    for name in READERS:
+        street.wish(name, "stopped")
+    apps = by_name(street.verdict())
+    assert unclean(apps) == {}
+    assert apps["ml-features"].processed == apps["order-service"].written
+
+
+def _denied(street: Street, name: str) -> bool:
+    files = (street.folder / "apps" / name / "audit").glob("*.jsonl")
+    lines = [json.loads(line) for path in files for line in path.read_text().splitlines() if '"error"' in line]
+    return any(line.get("code") == "TOPIC_AUTHORIZATION_FAILED" for line in lines)

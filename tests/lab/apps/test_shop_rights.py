@@ -1,0 +1,41 @@
+"""The estate's data: who may do what on the source."""
+
+from __future__ import annotations
+
+from kmigrate.lab import shop
+
+
+def test_every_application_has_a_principal_and_may_do_what_it_does() -> None:
+    rows = {(right.principal, right.resource, right.name, right.operation) for right in shop.rights()}
+    for app in shop.APPLICATIONS:
+        assert app.principal in shop.PRINCIPALS
+        for reads in app.reads:
+            assert (app.principal, "group", reads.group, "read") in rows
+            assert all((app.principal, "topic", topic, "read") in rows for topic in reads.topics)
+        assert all((app.principal, "topic", topic, "write") in rows for topic in app.writes)
+
+
+def test_nobody_but_the_writers_may_write() -> None:
+    writers = {right.principal for right in shop.rights() if right.operation == "write"}
+    assert writers == {"sa-storefront", "sa-order-service"}
+
+
+def test_reverse_rights_are_what_was_measured_to_suffice() -> None:
+    rows = shop.reverse_rights(("orders",), "reverse-offsets", "mm2-reverse-")
+    assert {right.principal for right in rows} == {shop.MIRROR_REVERSE}
+    assert [(right.resource, right.operation, right.prefix) for right in rows] == [
+        ("topic", "write", False),
+        ("topic", "describe", False),
+        ("topic", "read", False),
+        ("topic", "write", False),
+        ("topic", "describe", False),
+        ("transactional_id", "write", True),
+        ("transactional_id", "describe", True),
+    ]
+
+
+def test_the_shop_has_every_kind_of_reader() -> None:
+    isolations = {app.name: reads.isolation for app in shop.APPLICATIONS for reads in app.reads}
+    assert isolations.pop("billing") == "read_uncommitted"
+    assert set(isolations.values()) == {"read_committed"}
+    assert all(topic.partitions >= 6 for topic in shop.TOPICS)
