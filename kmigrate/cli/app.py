@@ -1,0 +1,71 @@
+"""All commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from kmigrate import __version__
+from kmigrate.cli import lab, migrate
+from kmigrate.errors import Interrupted, KmigrateError
+
+app = typer.Typer(
+    name="kmigrate",
+    help="Move an organisation off Confluent Cloud onto Apache Kafka run by Strimzi: exact, reversible, one by one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("plan")(migrate.plan)
+app.command("apply")(migrate.apply)
+app.command("status")(migrate.status)
+app.command("rollback")(migrate.rollback)
+app.add_typer(lab.app, name="lab")
+
+
+@app.callback(invoke_without_command=True)
+def top(*, version: Annotated[bool, typer.Option("--version", help="Say the version and exit.")] = False) -> None:
+    """Move an organisation off Confluent Cloud onto Apache Kafka run by Strimzi: exact, reversible, one by one."""
+    if version:
+        typer.echo(f"kmigrate {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; every error of ours becomes one sentence, a hint and its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except KmigrateError as error:
+        typer.echo(f"kmigrate: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"  → {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception:
+        sys.exit(_defect())
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def _defect() -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="kmigrate-", suffix=".txt", delete=False) as file:
+        traceback.print_exc(file=file)
+    last = traceback.format_exc(limit=0).strip().splitlines()[-1]
+    typer.echo(f"kmigrate: a defect in kmigrate itself: {last}", err=True)
+    typer.echo(f"  → the traceback lies in {Path(file.name)}; the journal says what is true: kmigrate status", err=True)
+    return 1

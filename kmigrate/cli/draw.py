@@ -1,0 +1,127 @@
+"""Drawing for people: what the engine tells, as lines and a spinner on stderr; tables on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from kmigrate.model import Json
+from kmigrate.world import Reporter
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TerminalReporter(Reporter):
+    """Tells people: one line per step with its time, a spinner with the detail of what is waited for."""
+
+    def __init__(self) -> None:
+        self._spinner: Status | None = None
+        self._since = time.monotonic()
+
+    def unit_started(self, unit: str, title: str) -> None:
+        """A heading."""
+        self._line(f"[bold]{unit}[/]  {title}")
+
+    def unit_sealed(self, unit: str) -> None:
+        """The end of a unit."""
+        self._line(f"[bold green]{unit} sealed[/]")
+
+    def step_started(self, unit: str, step: str, title: str) -> None:
+        """The spinner shows the step."""
+        self._since = time.monotonic()
+        self._show(f"{step}  {title}")
+
+    def step_skipped(self, unit: str, step: str) -> None:
+        """Nothing to do."""
+        self._line(f"  [green]✓[/] {step:18} [dim]as it was[/]")
+
+    def step_done(self, unit: str, step: str, evidence: Json) -> None:
+        """A step, how long it took, and its evidence if that is short."""
+        told = _short(evidence)
+        self._line(f"  [green]✓[/] {step:18} {time.monotonic() - self._since:6.2f} s  [dim]{told}[/]")
+
+    def step_undone(self, unit: str, step: str) -> None:
+        """A step taken back."""
+        self._line(f"  [yellow]↶[/] {step:18} undone")
+
+    def progress(self, what: str, detail: str) -> None:
+        """The spinner shows how far a wait is."""
+        self._show(f"{what}: {detail}")
+
+    def note(self, text: str) -> None:
+        """A sentence."""
+        self._line(f"  {text}")
+
+    def close(self) -> None:
+        """Take the spinner away."""
+        if self._spinner is not None:
+            self._spinner.stop()
+            self._spinner = None
+
+    def _line(self, text: str) -> None:
+        self.close()
+        err.print(text)
+
+    def _show(self, text: str) -> None:
+        if not err.is_terminal:
+            return
+        if self._spinner is None:
+            self._spinner = err.status(text)
+            self._spinner.start()
+        self._spinner.update(text)
+
+
+class JsonReporter(Reporter):
+    """Tells programs: one JSON object per line on stdout."""
+
+    def unit_started(self, unit: str, title: str) -> None:
+        """`{"event": "unit_started", …}`."""
+        say({"event": "unit_started", "unit": unit})
+
+    def unit_sealed(self, unit: str) -> None:
+        """`{"event": "unit_sealed", …}`."""
+        say({"event": "unit_sealed", "unit": unit})
+
+    def step_skipped(self, unit: str, step: str) -> None:
+        """`{"event": "step_skipped", …}`."""
+        say({"event": "step_skipped", "unit": unit, "step": step})
+
+    def step_done(self, unit: str, step: str, evidence: Json) -> None:
+        """`{"event": "step_done", …}`."""
+        say({"event": "step_done", "unit": unit, "step": step, "evidence": evidence})
+
+    def step_undone(self, unit: str, step: str) -> None:
+        """`{"event": "step_undone", …}`."""
+        say({"event": "step_undone", "unit": unit, "step": step})
+
+    def note(self, text: str) -> None:
+        """`{"event": "note", …}`."""
+        say({"event": "note", "text": text})
+
+
+def say(what: Mapping[str, Json]) -> None:
+    """Write one JSON object and a newline to stdout."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str, *columns: str) -> Table:
+    """A plain table."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    return drawn
+
+
+def _short(evidence: Json) -> str:
+    text = json.dumps(evidence)
+    if len(text) <= 90:
+        return text.strip("{}").replace('"', "")
+    return f"{len(evidence)} groups carried" if isinstance(evidence, Mapping) else ""

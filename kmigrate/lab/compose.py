@@ -1,0 +1,158 @@
+"""What a lab is made of: source, target, the sample estate with its applications, and a plan file to start from.
+
+`python -m kmigrate.lab.compose` is the lab's supervisor with all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from kmigrate.lab import control, shop, supervisor
+from kmigrate.lab.crds import install
+from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.operator.loop import Operator
+from kmigrate.lab.plan_file import CLUSTER, LISTENER, NAMESPACE, plan_file
+from kmigrate.lab.runtime.applications import Applications
+from kmigrate.lab.runtime.bench import Bench
+from kmigrate.lab.runtime.board import Board
+from kmigrate.lab.runtime.clock import LabClock
+from kmigrate.lab.runtime.source import SourcePart
+from kmigrate.manifests.kafka import kafka, small_machine_config
+from kmigrate.manifests.users import Rule, user
+from kmigrate.model import Target
+from kmigrate.probes.resources import unready
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.wiring import folder_store
+from kmigrate.world import Key, Reporter, Resource, ResourceStore
+
+AUDITOR = "lab-auditor"
+_TARGET_DEADLINE_MS = 180_000
+
+
+def up(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay: bool = True) -> control.Lab:
+    """Start a lab and follow it until it is up; what can go wrong is told in `control.up`."""
+    return control.up(
+        folder,
+        brokers=brokers,
+        users=shop.PRINCIPALS,
+        empty=empty,
+        clock=LabClock(),
+        reporter=reporter,
+        stay=stay,
+        module="kmigrate.lab.compose",
+    )
+
+
+def down(folder: LabFolder, reporter: Reporter) -> bool:
+    """Take the lab down; whether there was anything to do."""
+    return control.down(folder, clock=LabClock(), reporter=reporter)
+
+
+def target(folder: LabFolder) -> Target:
+    """The lab's target as a plan file describes it."""
+    return Target(platform="lab", store=str(folder.store), namespace=NAMESPACE, cluster=CLUSTER, listener=LISTENER)
+
+
+class TargetPart:
+    """The target: Kafka and KafkaNodePool as resources, and the stand-in that makes them real.
+
+    `start` returns before the brokers are up, so that both clusters start side by side; `EstatePart` waits for them.
+    """
+
+    def __init__(self, options: supervisor.Options, bench: Bench, store: ResourceStore) -> None:
+        self._options, self._bench, self._store = options, bench, store
+        self._operator = Operator(store, bench, NAMESPACE)
+
+    def start(self) -> None:
+        """Install Strimzi's definitions, apply the cluster, start the stand-in."""
+        install(self._store, self._bench.reporter)
+        wanted = target(self._options.folder)
+        for body in kafka(wanted, brokers=self._options.brokers, config=small_machine_config()):
+            self._store.apply(body)
+        reads = [Rule(resource=kind, name="*", operations=("Describe", "Read")) for kind in ("topic", "group")]
+        self._store.apply(user(AUDITOR, reads, wanted))
+        self._operator.start()
+
+    def tick(self) -> None:
+        """Nothing: the stand-in has a thread of its own."""
+
+    def stop(self) -> None:
+        """End the mirror, then the brokers."""
+        self._operator.stop()
+
+
+class EstatePart:
+    """The sample estate on the source, its applications, the plan file; waits for the target before it is up."""
+
+    def __init__(
+        self, options: supervisor.Options, bench: Bench, board: Board, store: ResourceStore, source: SourcePart
+    ) -> None:
+        self._options, self._bench, self._board = options, bench, board
+        self._store, self._source = store, source
+
+    def start(self) -> None:
+        """Make the estate once, wish every application running, write the plan file."""
+        folder = self._options.folder
+        if not self._options.empty:
+            admin = {k: str(v) for k, v in self._source.cluster.layout.admin_config().items()}
+            shop.create_estate(admin, self._board, replication=self._options.brokers)
+        ready = self._await_target()
+        self._board.publish("target", {"store": str(folder.store), "listeners": ready.status.get("listeners")})
+        self._write_plan()
+        if not self._options.empty:
+            self._install()
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing: applications are a part of their own."""
+
+    def _await_target(self) -> Resource:
+        key = Key("Kafka", NAMESPACE, CLUSTER)
+
+        def look() -> Ready[Resource] | NotYet:
+            found = self._store.get(key)
+            why = unready(found) if found else "not there"
+            return Ready(found) if found and not why else NotYet(why)
+
+        return wait_until(
+            look,
+            what="target",
+            clock=self._bench.clock,
+            reporter=self._board,
+            deadline_ms=_TARGET_DEADLINE_MS,
+            slowest_ms=100,
+        )
+
+    def _write_plan(self) -> None:
+        folder = self._options.folder
+        folder.extra.mkdir(mode=0o700, exist_ok=True)
+        bootstrap = self._source.cluster.layout.bootstrap("CLIENT")
+        (folder.extra / "kmigrate.yaml").write_text(plan_file(folder, bootstrap, self._bench.certificates.ca))
+
+    def _install(self) -> None:
+        folder = self._options.folder
+        passwords = {name: (folder.credentials / name).read_text() for name in shop.PRINCIPALS}
+        bootstrap = self._source.cluster.layout.bootstrap("CLIENT")
+        ca = str(self._bench.certificates.ca)
+        for home in shop.install_apps(folder.root, bootstrap=bootstrap, passwords=passwords, ca=ca):
+            (home / "desired").write_text("running")
+
+
+def compose(options: supervisor.Options, bench: Bench, board: Board) -> Sequence[supervisor.Part]:
+    """The parts of a lab in the order of their start."""
+    folder = options.folder
+    store = folder_store(folder.store, bench.clock)
+    source = SourcePart(bench, board, brokers=options.brokers, users=options.users, folder=folder)
+    return (
+        TargetPart(options, bench, store),
+        source,
+        EstatePart(options, bench, board, store, source),
+        Applications(folder.apps, bench.machine, bench.clock),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(supervisor.main(composition=compose))

@@ -1,0 +1,70 @@
+"""The plan file of the lab, as a user of it would write it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from kmigrate.lab import shop
+from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.shop import ShopApplication
+from kmigrate.model import Json
+
+NAMESPACE = "kafka"
+CLUSTER = "shop"
+LISTENER = "scram"
+_HEAD = "# The lab's migration plan: edit it as you like; what began already refuses to be changed.\n"
+
+
+def plan_file(folder: LabFolder, bootstrap: str, ca: Path) -> str:
+    """YAML text; relative paths are relative to the folder `work` it is written into."""
+    plan: Mapping[str, Json] = {
+        "apiVersion": "kmigrate/v1alpha1",
+        "kind": "Migration",
+        "metadata": {"name": "shop"},
+        "source": {
+            "bootstrapServers": bootstrap,
+            "auth": {"type": "plain", "username": shop.KMIGRATE, "password": _file(shop.KMIGRATE)},
+            "ca": str(ca),
+        },
+        "target": {
+            "platform": "lab",
+            "store": "../store",
+            "kubernetes": {"namespace": NAMESPACE},
+            "cluster": {"name": CLUSTER, "listener": {"name": LISTENER}},
+        },
+        "topics": {"include": [topic.name for topic in shop.TOPICS]},
+        "applications": [_application(folder, app) for app in shop.APPLICATIONS],
+        "mirror": {
+            "forward": {
+                "auth": {"type": "plain", "username": shop.MIRROR_FORWARD, "password": _file(shop.MIRROR_FORWARD)}
+            }
+        },
+        "policy": {"maxPause": "5m", "minimumGrade": "EXACT_MATCHED"},
+        "journal": {"store": "./.kmigrate"},
+    }
+    return _HEAD + yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, width=140)
+
+
+def _application(folder: LabFolder, app: ShopApplication) -> Json:
+    home = folder.apps / app.name
+    command = [sys.executable, "-m", "kmigrate.lab.apps.control", str(home)]
+    credential: Json = {"username": app.principal, "password": _file(app.principal)}
+    return {
+        "name": app.name,
+        "reads": [
+            {"topics": list(reads.topics), "group": reads.group, "isolation": reads.isolation} for reads in app.reads
+        ],
+        "writes": list(app.writes),
+        "principals": [{"source": f"User:{app.principal}", "sourceAuth": credential, "target": app.name}],
+        "workloads": [
+            {"kind": "command", **{verb: [*command, verb] for verb in ("stop", "switch", "start", "healthy")}}
+        ],
+    }
+
+
+def _file(principal: str) -> Json:
+    return {"file": f"../credentials/{principal}"}

@@ -1,0 +1,10 @@
+"""A move: the same steps for a cutover and for a way back, the sides exchanged. One module per step."""
+
+from kmigrate.steps.cutover.carry_positions import CarryPositions
+from kmigrate.steps.cutover.drain_mirror import DrainMirror
+from kmigrate.steps.cutover.ready import Ready
+from kmigrate.steps.cutover.start_workloads import StartWorkloads
+from kmigrate.steps.cutover.stop_workloads import StopWorkloads
+from kmigrate.steps.cutover.switch_settings import SwitchSettings
+
+__all__ = ["CarryPositions", "DrainMirror", "Ready", "StartWorkloads", "StopWorkloads", "SwitchSettings"]

@@ -1,0 +1,153 @@
+"""carry-positions: the groups stand, on the side entered, before the very record they would have read next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.errors import Blocked, Refused, VerifyFailed
+from kmigrate.model import Grade, Json, JsonObject, Partition, Position, Reads
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.groups import partitions_read
+from kmigrate.probes.translation import translate
+from kmigrate.steps.cutover.move import (
+    BEGUN,
+    BOUNDS,
+    COMMITTED,
+    POSITIONS,
+    MoveStep,
+    read_offsets,
+    stands_still,
+    write_offsets,
+)
+from kmigrate.world import World
+
+_ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarryPositions(MoveStep):
+    """Translate, grade, write down, commit to the Empty group, read back; every partition gets an explicit position."""
+
+    name: ClassVar[str] = "carry-positions"
+    title: ClassVar[str] = "Carry the positions over, exactly"
+
+    def check(self, world: World) -> Finding:
+        """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
+        before: dict[str, Json] = {}
+        changes: list[Change] = []
+        for reads in self.app.reads:
+            there = self._there(world, reads)
+            carried = self._carried(world, reads.group)
+            before[reads.group] = {str(p): offset for p, offset in there.items()}
+            short = [p for p in there if not _stands(there[p], carried.get(p), past=self._settled(world, reads.group))]
+            if short:
+                subject = f"group {reads.group} on the {self.entering}"
+                changes.append(Change(action=Action.CHANGE, subject=subject, detail=f"{len(short)} positions"))
+        return Finding(changes=tuple(changes), before=before)
+
+    def apply(self, world: World) -> None:
+        """The positions and how they were found are on disk before they are committed."""
+        if world.ledger.get(BEGUN) is not None:
+            raise Blocked(
+                f"{self.app.name} was started on the {self.entering} already: no position is written there any more",
+                hint=f"somebody else moved a group: look at its positions on both sides, or roll {self.app.name} back",
+            )
+        stands_still(world, self.leaving, self.app)
+        bounds = read_offsets(world.ledger.get(BOUNDS))
+        found = {reads.group: self._translate(world, bounds.get(reads.group, {})) for reads in self.app.reads}
+        world.ledger.put(POSITIONS, {group: _told(positions) for group, positions in found.items()})
+        for group, positions in found.items():
+            offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}
+            world.groups(self.entering).commit(group, offsets)
+        self._read_back(world)
+        world.ledger.put(COMMITTED, write_offsets(bounds))
+
+    def verify(self, world: World) -> Json:
+        """What the coordinator holds was read back before it was called committed; it must stand there or past it."""
+        super().verify(world)
+        return world.ledger.get(POSITIONS)
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """The group gets back what it held there; where it held nothing, it is removed.
+
+        Raises Blocked when somebody has read with it there since: going back would give those records twice.
+        """
+        self._unread(world)
+        world.ledger.put(COMMITTED, None)
+        for group, offsets in before.items():
+            if not isinstance(offsets, Mapping):
+                continue
+            groups = world.groups(self.entering)
+            groups.delete(group)
+            held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
+            if held:
+                groups.commit(group, held)
+
+    def _unread(self, world: World) -> None:
+        for reads in self.app.reads:
+            there, carried = self._there(world, reads), self._carried(world, reads.group)
+            past = [p for p, at in there.items() if at is not None and p in carried and at > carried[p]]
+            if past and self._settled(world, reads.group):
+                raise Blocked(
+                    f"group {reads.group} has read on the {self.entering} already: it is past its position in {past[0]}",
+                    hint=f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there",
+                )
+
+    def _read_back(self, world: World) -> None:
+        for reads in self.app.reads:
+            there, carried = self._there(world, reads), self._carried(world, reads.group)
+            wrong = [p for p in there if there[p] != carried.get(p)]
+            if wrong:
+                raise VerifyFailed(
+                    f"group {reads.group} stands elsewhere than it was just put in {wrong[0]}",
+                    hint="somebody else writes positions of this group; find out who, then run this again",
+                )
+
+    def _settled(self, world: World, group: str) -> bool:
+        """Whether the positions for these very bounds were committed and read back once."""
+        bounds = read_offsets(world.ledger.get(BOUNDS)).get(group)
+        return bounds is not None and read_offsets(world.ledger.get(COMMITTED)).get(group) == bounds
+
+    def _there(self, world: World, reads: Reads) -> Mapping[Partition, int | None]:
+        return world.groups(self.entering).positions(reads.group, partitions_read(world, self.entering, reads))
+
+    def _carried(self, world: World, group: str) -> dict[Partition, int]:
+        """What the ledger says, as long as it was worked out from where the group stands on the side left."""
+        fact = world.ledger.get(POSITIONS)
+        bounds = read_offsets(world.ledger.get(BOUNDS)).get(group, {})
+        of = fact.get(group) if isinstance(fact, Mapping) else None
+        carried: dict[Partition, int] = {}
+        for name, told in of.items() if isinstance(of, Mapping) else ():
+            partition = Partition.parse(name)
+            if isinstance(told, Mapping) and told["from"] == bounds.get(partition):
+                carried[partition] = int(str(told["to"]))
+        return carried
+
+    def _translate(self, world: World, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
+        seen = translate(world, self.leaving, bounds)
+        bad = [p for p in seen.positions.values() if _ORDER.index(p.grade) < _ORDER.index(self.policy.minimum_grade)]
+        if bad:
+            told = "; ".join(f"{p.partition} at {p.came_from}: {p.grade}, {p.reason}" for p in bad)
+            raise Refused(
+                f"no position good enough for {told}",
+                hint="see `kmigrate status`; roll back, or lower policy.minimumGrade",
+            )
+        if seen.waiting or not bounds:
+            raise Blocked("the mirror has not copied all yet", hint="run the same command again")
+        return seen.positions
+
+
+def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
+    """Whether a group stands where it was put, or past it once it was allowed to read."""
+    if there is None or carried is None:
+        return False
+    return there >= carried if past else there == carried
+
+
+def _told(positions: Mapping[Partition, Position]) -> Json:
+    return {
+        str(p): {"from": at.came_from, "to": at.offset, "grade": str(at.grade), "reason": at.reason}
+        for p, at in sorted(positions.items())
+    }

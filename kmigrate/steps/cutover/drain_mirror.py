@@ -1,0 +1,69 @@
+"""drain-mirror: all that the stopped groups have read stands on the other side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.errors import VerifyFailed
+from kmigrate.model import Json, JsonObject, Partition, Side
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.drain import await_copies, still_copied
+from kmigrate.steps.cutover.move import BOUNDS, LAST, MoveStep, held, read_offsets, read_partitions, write_offsets
+from kmigrate.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainMirror(MoveStep):
+    """Write down where the groups stopped, then wait until the last record each had before that is copied."""
+
+    name: ClassVar[str] = "drain-mirror"
+    title: ClassVar[str] = "Wait until the mirror has copied all that was read"
+
+    def check(self, world: World) -> Finding:
+        """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
+        bounds = held(world, self.leaving, self.app)
+        if read_offsets(world.ledger.get(BOUNDS)) != bounds or world.ledger.get(LAST) is None:
+            partitions = sum(len(of) for of in bounds.values())
+            return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))
+        late = self._late(world)
+        told = ", ".join(map(str, late))
+        return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told),) if late else ())
+
+    def apply(self, world: World) -> None:
+        """The bound goes to disk before anything relies on it."""
+        bounds = held(world, self.leaving, self.app)
+        if world.ledger.get(LAST) is not None:
+            world.ledger.put(LAST, None)  # it belongs to the bounds before these
+        world.ledger.put(BOUNDS, write_offsets(bounds))
+        last: dict[Partition, int] = {}
+        for group, of in bounds.items():
+            seen = await_copies(
+                world,
+                self.leaving,
+                of,
+                self.lane,
+                what=f"copies of what group {group} has read",
+                deadline_ms=self.policy.drain_deadline_ms,
+            )
+            last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
+        world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
+
+    def verify(self, world: World) -> Json:
+        """Every copy was found among the records of the other side; Connect's offsets must say the same."""
+        late = self._late(world)
+        if late:
+            raise VerifyFailed(
+                f"Connect's offsets say that {', '.join(map(str, late))} is not copied, though the records were found",
+                hint="look whether two mirrors write the same topic, then run this again",
+            )
+        return {"partitions": len(read_partitions(world.ledger.get(LAST)))}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nothing was changed but the ledger, which only grows."""
+
+    def _late(self, world: World) -> tuple[Partition, ...]:
+        """On the way back every record left behind is itself a copy, so there is nothing to be copied."""
+        if self.leaving is Side.TARGET:
+            return ()
+        return still_copied(world, read_partitions(world.ledger.get(LAST)), self.lane)

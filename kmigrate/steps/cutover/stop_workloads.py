@@ -1,0 +1,65 @@
+"""stop-workloads: no instance runs against the side being left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.model import Json, JsonObject
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.groups import running_groups
+from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import World
+
+_DEADLINE_MS = 90_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopWorkloads(MoveStep):
+    """Stop the application and wait until each of its groups is Empty on the side being left."""
+
+    name: ClassVar[str] = "stop-workloads"
+    title: ClassVar[str] = "Stop the application"
+
+    def check(self, world: World) -> Finding:
+        """Missing: a stop of instances that point to the side being left, and of groups with members there."""
+        here = self._runs_here(world)
+        changes = [Change(action=Action.STOP, subject=self.app.name)] if here else []
+        for group, state in running_groups(world, self.leaving, self.app).items():
+            changes.append(Change(action=Action.WAIT, subject=f"group {group} Empty", detail=state))
+        return Finding(changes=tuple(changes), before={"running": here})
+
+    def apply(self, world: World) -> None:
+        """Stop; the pause clock runs from here on."""
+        if world.ledger.get(CLOCK_STARTED) is None:
+            world.ledger.put(CLOCK_STARTED, world.clock.now_ms())
+        if self._runs_here(world):
+            world.workload(self.app.name).stop()
+        wait_until(
+            lambda: self._empty(world),
+            what=f"groups of {self.app.name} Empty on the {self.leaving}",
+            clock=world.clock,
+            reporter=world.reporter,
+            deadline_ms=_DEADLINE_MS,
+            every_ms=20,
+        )
+
+    def verify(self, world: World) -> Json:
+        """The coordinator's own word on each group."""
+        super().verify(world)
+        groups = world.groups(self.leaving).describe(reads.group for reads in self.app.reads)
+        return {name: str(group.state) for name, group in groups.items()}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Start again what ran."""
+        if before.get("running"):
+            world.workload(self.app.name).start()
+
+    def _runs_here(self, world: World) -> bool:
+        view = world.workload(self.app.name).look()
+        return view.running and world.side_of(view.bootstrap) is self.leaving
+
+    def _empty(self, world: World) -> Ready[None] | NotYet:
+        running = running_groups(world, self.leaving, self.app)
+        return NotYet("; ".join(f"{g}: {s}" for g, s in running.items())) if running else Ready(None)

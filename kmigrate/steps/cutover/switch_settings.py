@@ -1,0 +1,44 @@
+"""switch-settings: the application points at the side entered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.errors import Blocked
+from kmigrate.model import JsonObject, Side
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.steps.cutover.move import MoveStep
+from kmigrate.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchSettings(MoveStep):
+    """Address, credentials, trust and mechanism of the side entered, in the application's own settings."""
+
+    name: ClassVar[str] = "switch-settings"
+    title: ClassVar[str] = "Point the application at the other side"
+
+    def check(self, world: World) -> Finding:
+        """Missing while the settings point anywhere else."""
+        side = self._side(world)
+        there = Change(action=Action.CHANGE, subject=f"settings of {self.app.name}", detail=f"{side} → {self.entering}")
+        return Finding(changes=() if side is self.entering else (there,), before={"side": str(side)})
+
+    def apply(self, world: World) -> None:
+        """Switch; instances are stopped."""
+        world.workload(self.app.name).switch(self.entering)
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Point it back."""
+        world.workload(self.app.name).switch(Side(str(before["side"])))
+
+    def _side(self, world: World) -> Side:
+        address = world.workload(self.app.name).look().bootstrap
+        side = world.side_of(address)
+        if side is None:
+            raise Blocked(
+                f"{self.app.name} points to {address}, which is neither the source nor the target",
+                hint="point it to one of them, or correct its workloads in the plan file",
+            )
+        return side
