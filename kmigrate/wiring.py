@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -190,12 +191,16 @@ def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:
     return LiveWorld(wires=wires, clock=clock, reporter=reporter, ledger=NoLedger())
 
 
-def open_journal(migration: Migration, *, read_only: bool = False) -> Journal:
+@contextmanager
+def open_journal(migration: Migration, *, read_only: bool = False) -> Iterator[Journal]:
     """The journal of a migration, locked for this process unless it is only read."""
     clock = SystemClock()
     who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
     lines = JournalFile(Path(migration.journal), who, read_only=read_only)
-    return Journal(lines, clock, who, migration.name)
+    try:
+        yield Journal(lines, clock, who, migration.name)
+    finally:
+        lines.close()
 
 
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:

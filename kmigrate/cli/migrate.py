@@ -47,10 +47,10 @@ def session(file: Path, *, as_json: bool, read_only: bool) -> Iterator[Session]:
 
     migration = load(file)
     reporter = JsonReporter() if as_json else TerminalReporter()
-    journal = open_journal(migration, read_only=read_only)
     world = open_world(migration, reporter)
     try:
-        yield Session(migration=migration, plan=story(migration), journal=journal, world=world)
+        with open_journal(migration, read_only=read_only) as journal:
+            yield Session(migration=migration, plan=story(migration), journal=journal, world=world)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()

@@ -101,8 +101,3 @@ class Outcome:
             "elapsed_s": round(self.elapsed_s, 1),
             "memory_mb": self.memory >> 20,
         }
-
-
-def outcome(verdict: Verdict, *, elapsed_s: float, memory: int) -> Outcome:
-    """What a verdict means for whoever called."""
-    return Outcome(verdict=verdict, elapsed_s=elapsed_s, memory=memory)

@@ -74,6 +74,9 @@ def _config(brokers: int) -> dict[str, Json]:
     copies, in_sync = min(3, brokers), min(2, brokers)
     return {
         "auto.create.topics.enable": False,
+        # a group that comes back waits this long for more members before it reads: the default of 3 s is part of every
+        # pause (`lab.md`); members that start together come within a quarter second
+        "group.initial.rebalance.delay.ms": 250,
         "default.replication.factor": copies,
         "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": copies,

@@ -1,0 +1,119 @@
+"""A walk over a running lab: its plan, its world, letting traffic settle, and asking the auditor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmigrate.lab import compose, shop
+from kmigrate.lab.apps import control as apps
+from kmigrate.lab.auditor.audit import Cluster, Verdict, audit
+from kmigrate.lab.auditor.kafka_log import KafkaLog
+from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
+from kmigrate.lab.status import status
+from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.model import Migration, Partition, Side
+from kmigrate.planfile import load
+from kmigrate.probes.drain import await_copies
+from kmigrate.probes.resources import require
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.wiring import LiveWorld, open_world
+from kmigrate.world import Key, Reporter
+
+MOVES = "ml-features"
+_DEADLINE_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A lab that is up, with the migration that its plan file describes."""
+
+    folder: LabFolder
+    migration: Migration
+    world: LiveWorld
+
+    def traffic(self, milliseconds: int) -> None:
+        """Let the applications work for a while, and until the one that moves is well where it is."""
+        self.world.reporter.progress("traffic", f"{milliseconds / 1000:.0f} s of it")
+        self.world.clock.sleep(milliseconds)
+        home = self.folder.apps / MOVES
+        self._wait(lambda: Ready(None) if apps.is_healthy(home) else NotYet("not healthy yet"), f"{MOVES} at work")
+
+    def settle(self) -> None:
+        """Stop the writers, wait until all is copied and the moved application has read all of it, and stop it too."""
+        for name in ("storefront", "order-service"):
+            apps.steer(self.folder.apps / name, "stopped")
+        wanted = self._last_positions()
+
+        def look() -> Ready[None] | NotYet:
+            there = self.world.groups(Side.TARGET).positions(MOVES, wanted)
+            behind = [p for p, offset in wanted.items() if (there[p] or 0) < offset]
+            return NotYet(f"{len(behind)} partitions to read") if behind else Ready(None)
+
+        self._wait(look, f"{MOVES} reads the rest")
+        apps.steer(self.folder.apps / MOVES, "stopped")
+
+    def audit(self) -> Verdict:
+        """Ask the auditor, who signs in for itself and reads only the applications' files and both logs."""
+        seen = status(self.folder).facts["source"]
+        assert isinstance(seen, Mapping)
+        ca = Path(str(seen["ca"])).read_text()
+        password = (self.folder.credentials / shop.KMIGRATE).read_text()
+        source = _cluster(Side.SOURCE, str(seen["bootstrap"]), ca, ("PLAIN", shop.KMIGRATE, password))
+        homes = sorted(home for home in self.folder.apps.iterdir() if (home / "audit").is_dir())
+        return audit(homes, (source, self._target()))
+
+    def _last_positions(self) -> dict[Partition, int]:
+        """Where on the target the moved application stands once it has read all that the source holds now."""
+        source = self.world.cluster(Side.SOURCE)
+        topics = source.topics(self.migration.topics)
+        ends = {p: log.end for p, log in source.ranges([p for t in topics.values() for p in t.all()]).items()}
+        (lane,) = forward_lanes(self.migration)
+        seen = await_copies(self.world, Side.SOURCE, ends, lane, what="last copies", deadline_ms=_DEADLINE_MS)
+        reads = self.migration.application(MOVES).topics_read
+        return {p: at.offset for p, at in seen.positions.items() if at.offset is not None and p.topic in reads}
+
+    def _target(self) -> Cluster:
+        kafka = require(self.world, Key("Kafka", NAMESPACE, CLUSTER))
+        listeners = kafka.status["listeners"]
+        assert isinstance(listeners, Sequence)
+        listener = listeners[0]
+        assert isinstance(listener, Mapping)
+        ca = self._secret(f"{CLUSTER}-cluster-ca-cert", "ca.crt")
+        login = ("SCRAM-SHA-512", compose.AUDITOR, self._secret(compose.AUDITOR, "password"))
+        return _cluster(Side.TARGET, str(listener["bootstrapServers"]), ca, login)
+
+    def _secret(self, name: str, key: str) -> str:
+        secret = self.world.resources.get(Key("Secret", NAMESPACE, name))
+        assert secret is not None, f"no Secret {name}"
+        return str(secret.data[key])
+
+    def _wait(self, look: Callable[[], Ready[None] | NotYet], what: str) -> None:
+        wait_until(look, what=what, clock=self.world.clock, reporter=self.world.reporter, deadline_ms=_DEADLINE_MS)
+
+
+@contextmanager
+def walking(folder: LabFolder, reporter: Reporter) -> Iterator[Walk]:
+    """Open the plan file of a running lab and its world; close what was opened."""
+    migration = load(folder.extra / "kmigrate.yaml")
+    world = open_world(migration, reporter)
+    try:
+        yield Walk(folder=folder, migration=migration, world=world)
+    finally:
+        world.close()
+
+
+def _cluster(side: Side, bootstrap: str, ca: str, login: tuple[str, str, str]) -> Cluster:
+    mechanism, user, password = login
+    client = {
+        "bootstrap.servers": bootstrap,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.pem": ca,
+        "sasl.mechanism": mechanism,
+        "sasl.username": user,
+        "sasl.password": password,
+    }
+    return Cluster(name=str(side), log=KafkaLog(client), addresses=(bootstrap,))

@@ -1,0 +1,101 @@
+"""Resources and the store that is the seam between us and any operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kmigrate.model import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Names a resource: API kind, namespace, name. Secrets and ConfigMaps are kinds like any other."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A stored resource: `body` is the whole object with apiVersion, kind, metadata, spec and, once written, status.
+
+    `generation` counts changes of everything but metadata and status, from 1; `version` changes with every write
+    (Kubernetes API conventions: metadata.generation, metadata.resourceVersion).
+    """
+
+    key: Key
+    body: JsonObject
+    generation: int
+    version: str
+
+    @property
+    def spec(self) -> JsonObject:
+        """The wish; empty for kinds without one."""
+        return _object(self.body, "spec")
+
+    @property
+    def status(self) -> JsonObject:
+        """What the operator last wrote; empty before its first word."""
+        return _object(self.body, "status")
+
+    @property
+    def metadata(self) -> JsonObject:
+        """Name, namespace, labels, annotations, generation, resourceVersion."""
+        return _object(self.body, "metadata")
+
+    @property
+    def data(self) -> JsonObject:
+        """The content of a Secret (already decoded text) or a ConfigMap."""
+        return _object(self.body, "data")
+
+
+def _object(body: JsonObject, field: str) -> JsonObject:
+    value = body.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A change that a watch saw; `resource` is the last known state for DELETED."""
+
+    type: str
+    resource: Resource
+
+
+class ResourceStore(Protocol):
+    """The seam between us and any operator: a folder in the lab, the Kubernetes API on a cluster."""
+
+    def apply(self, body: JsonObject) -> Resource:
+        """Create the resource or make spec, data, labels and annotations equal to the body's; status is left alone.
+
+        Applying what is already there changes neither generation nor version. A `resourceVersion` in the body's
+        metadata makes it conditional. Raises Invalid when an installed CustomResourceDefinition refuses the body,
+        Conflict when the condition fails.
+        """
+        ...
+
+    def get(self, key: Key) -> Resource | None:
+        """The resource, or None."""
+        ...
+
+    def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
+        """All resources of a kind in a namespace, by name."""
+        ...
+
+    def delete(self, key: Key) -> bool:
+        """Remove it; whether it was there."""
+        ...
+
+    def write_status(self, key: Key, status: JsonObject) -> Resource | None:
+        """Replace the status, nothing else; None when the resource is gone. Only operators call this."""
+        ...
+
+    def watch(self, kinds: Iterable[str], namespace: str, timeout_ms: int) -> Iterator[Event]:
+        """Changes from now on, until nothing came for `timeout_ms`; then the iterator ends. First: what is there."""
+        ...
