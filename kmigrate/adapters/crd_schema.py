@@ -35,7 +35,7 @@ class CrdSchema:
             if version.get("served"):
                 schema = _object(_object(version.get("schema")).get("openAPIV3Schema"))
                 versions[str(version["name"])] = Draft202012Validator(_root(schema))
-        return cls(group=str(spec["group"]), kind=str(_object(spec.get("names"))["kind"]), versions=versions)
+        return cls(group=str(spec["group"]), kind=defines(crd), versions=versions)
 
     def problems(self, body: JsonObject) -> tuple[str, ...]:
         """Every problem as `field: what is wrong`, sorted; empty when the body is right."""
@@ -45,6 +45,11 @@ class CrdSchema:
             return (f"apiVersion: {body.get('apiVersion')!r} is not served; served: {served}",)
         errors = self.versions[version].iter_errors(body)
         return tuple(sorted({line for error in errors for line in _lines(error)}))
+
+
+def defines(crd: JsonObject) -> str:
+    """The kind that a CustomResourceDefinition defines."""
+    return str(_object(_object(crd.get("spec")).get("names")).get("kind"))
 
 
 def _root(schema: JsonObject) -> JsonObject:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kmigrate.adapters.crd_schema import CrdSchema
+from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.folder_files import locked, make_folder, replace, sync_folder
 from kmigrate.errors import Conflict, Invalid, PlatformError, StillUnderWay
 from kmigrate.model import Json, JsonObject
@@ -171,16 +171,18 @@ class FolderStore:
 
     def _schema(self, kind: str) -> CrdSchema | None:
         for crd in self._scan(_CRD, ""):
-            known = self._schemas.get(crd.key.name)
+            if defines(crd.body) != kind:
+                continue
+            known = self._schemas.get(kind)
             if known is None or known[0] != crd.version:
-                known = self._schemas[crd.key.name] = (crd.version, CrdSchema.of(crd.body))
-            if known[1].kind == kind:
-                return known[1]
+                known = self._schemas[kind] = (crd.version, CrdSchema.of(crd.body))
+            return known[1]
         return None
 
     def _put(self, key: Key, body: JsonObject) -> Resource:
         metadata = {**_mapping(body["metadata"]), "resourceVersion": self._raise_version()}
-        text = json.dumps({**body, "metadata": metadata}, indent=1)
+        # humans read resources, nobody reads definitions; indenting those takes 20 times as long
+        text = json.dumps({**body, "metadata": metadata}, indent=None if key.kind == _CRD else 1)
         path = self._path(key)
         make_folder(path.parent)
         replace(path, text)
@@ -188,13 +190,20 @@ class FolderStore:
 
     def _version(self) -> str:
         try:
-            return (self._root / ".version").read_text()
+            text = (self._root / ".version").read_text()
         except FileNotFoundError:
             return "0"
+        return text if text.isdigit() else str(max(self._versions(), default=0))
+
+    def _versions(self) -> Iterator[int]:
+        """Those of all resources: the counter of a machine that lost its power may be empty."""
+        for path in self._root.glob("*/*/*.json"):
+            if _is_resource(path.name):
+                yield int(str(_mapping(json.loads(path.read_bytes())["metadata"])["resourceVersion"]))
 
     def _raise_version(self) -> str:
         raised = str(int(self._version()) + 1)
-        replace(self._root / ".version", raised)
+        replace(self._root / ".version", raised, durable=False)
         return raised
 
     @contextlib.contextmanager

@@ -46,8 +46,8 @@ def _taking(handle: int, mode: int) -> Callable[[], Ready[None] | NotYet]:
     return look
 
 
-def replace(path: Path, text: str) -> None:
-    """Put `text` at `path`, mode 0600, on disk when this returns; the caller holds the lock.
+def replace(path: Path, text: str, *, durable: bool = True) -> None:
+    """Put `text` at `path`, mode 0600, with `durable` on disk when this returns; the caller holds the lock.
 
     One name for the half-written file is enough since only the lock's holder writes, and a killed writer leaves one.
     """
@@ -56,10 +56,12 @@ def replace(path: Path, text: str) -> None:
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         new.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise PlatformError(f"cannot write {path}: {error}", hint="look at free space and rights") from error
 

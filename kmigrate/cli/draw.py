@@ -14,8 +14,9 @@ from rich.table import Table
 from kmigrate.model import Json
 from kmigrate.world import Reporter
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDE = 160
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDE)
 
 
 class TerminalReporter(Reporter):
@@ -115,8 +116,8 @@ def say(what: Mapping[str, Json]) -> None:
 def table(title: str, *columns: str) -> Table:
     """A plain table."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     return drawn
 
 

@@ -133,7 +133,7 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         return
     drawn = table(
         "What the auditor counted",
-        *("application", "moved", "processed", "lost", "given twice", "out of order", "after own crash", "pauses"),
+        *("application", "moved", "records", "lost", "twice", "disorder", "repeats", "pauses"),
     )
     for line in outcome.lines:
         drawn.add_row(*line.cells())

@@ -75,7 +75,9 @@ class TargetPart:
         self._operator.start()
 
     def tick(self) -> None:
-        """Nothing: the stand-in has a thread of its own."""
+        """Tell a defect of the stand-in, which has a thread of its own."""
+        if self._operator.failure is not None:
+            raise self._operator.failure
 
     def stop(self) -> None:
         """End the mirror, then the brokers."""

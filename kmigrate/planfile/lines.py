@@ -31,7 +31,7 @@ class Document:
 
 
 def parse(text: str) -> Document:
-    """Read one YAML document; raises yaml.YAMLError. What an alias names is walked once, so no file outgrows its size."""
+    """Read one YAML document; raises yaml.YAMLError. What an alias names is walked once: no file outgrows its size."""
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()

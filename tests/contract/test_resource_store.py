@@ -367,6 +367,14 @@ def test_a_half_written_file_is_no_resource_and_the_next_write_replaces_it(tmp_p
     assert not torn.exists()
 
 
+def test_an_empty_counter_goes_on_from_the_highest_version_there_is(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store", LabClock())
+    store.apply(topic(3))
+    last = store.apply(topic(4))
+    (tmp_path / "store" / ".version").write_text("")
+    assert int(store.apply(topic(5)).version) == int(last.version) + 1
+
+
 def test_all_files_are_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

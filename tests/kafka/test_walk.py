@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +34,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]:
 
 
 def kmigrate(lab: LabFolder, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*KMIGRATE, *words, "-f", plan(lab)], capture_output=True, text=True, timeout=400, check=False)
+    return subprocess.run(
+        [*KMIGRATE, *words, "-f", plan(lab)], capture_output=True, text=True, timeout=400, check=False
+    )
 
 
 def done(lab: LabFolder, *words: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from kmigrate.errors import PlatformError, UsageError
 from kmigrate.lab.runtime import aot
 from kmigrate.lab.runtime.java import BROKER, Jvm, check, major_version
-from kmigrate.lab.runtime.layout import PLAIN, SCRAM, ClusterLayout, Listener, Node, node_properties
+from kmigrate.lab.runtime.layout import PLAIN, SCRAM, ClusterLayout, Listener, Node, new_cluster_id, node_properties
 from kmigrate.lab.runtime.logs import PortTaken, died
 from kmigrate.lab.runtime.pki import Certificates, make_certificates
 from kmigrate.lab.runtime.ports import HOST, Ports
@@ -208,3 +208,9 @@ def test_an_aot_cache_that_was_damaged_or_is_missing_is_not_used(tmp_path: Path)
     assert aot.intact(tmp_path)
     (tmp_path / "connect.aot").unlink()
     assert not aot.intact(tmp_path)
+
+
+def test_an_id_never_looks_like_an_option() -> None:
+    drawn = {new_cluster_id() for _ in range(2_000)}
+    assert len(drawn) == 2_000
+    assert not any(one.startswith("-") for one in drawn)

@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -41,6 +42,15 @@ from kmigrate.world import Reporter
 
 pytestmark = pytest.mark.kafka
 
+EVERYTHING = (
+    ResourceType.ANY,
+    None,
+    ResourcePatternType.ANY,
+    None,
+    None,
+    AclOperation.ANY,
+    AclPermissionType.ANY,
+)
 USERS = {"sa-writer": 'pass"word\\with €', "sa-nobody": secrets.token_urlsafe()}
 
 
@@ -79,6 +89,12 @@ def source(bench: Bench) -> KafkaCluster:
         AclPermissionType.ALLOW,
     )
     admin.create_acls([right])[right].result(30)
+
+    def look() -> Ready[None] | NotYet:
+        """The controller has answered; the broker's own authorizer follows a moment later."""
+        return Ready(None) if admin.describe_acls(AclBindingFilter(*EVERYTHING)).result(30) else NotYet("no ACL yet")
+
+    wait_until(look, what="ACL", clock=bench.clock, reporter=Reporter(), deadline_ms=30_000)
     return cluster
 
 

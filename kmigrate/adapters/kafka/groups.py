@@ -50,6 +50,7 @@ class KafkaGroups:
         answer = self._connection.result(asked[group], f"positions of group {group}")
         return {Partition(tp.topic, tp.partition): self._offset(tp, group) for tp in answer.topic_partitions or []}
 
+    @patiently
     def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
         """Write positions to an Empty group; the coordinator refuses it too if somebody joins in between."""
         self._must_be_stopped(group)
@@ -71,14 +72,22 @@ class KafkaGroups:
                     raise self._not_empty(group, "somebody joined just now")
                 raise failure(tp.error, f"writing {tp.topic}/{tp.partition} of group {group}", self._connection.login)
 
+    @patiently
     def delete(self, group: str) -> None:
         """Remove an Empty group; one that is not there is fine."""
         self._must_be_stopped(group)
         for future in self._connection.admin().delete_consumer_groups([group]).values():
             try:
                 future.result(timeout=TIMEOUT_S)
+            except TimeoutError as error:
+                raise Transient(f"removing group {group}: no answer in {TIMEOUT_S:.0f} s") from error
             except KafkaException as error:
-                if error.args[0].code() not in (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.COORDINATOR_NOT_AVAILABLE):
+                code = error.args[0].code()
+                if code in _NOT_EMPTY:
+                    raise self._not_empty(group, "somebody joined just now") from error
+                if code == KafkaError.COORDINATOR_NOT_AVAILABLE:
+                    raise Transient(f"removing group {group}: its coordinator is away") from error
+                if code != KafkaError.GROUP_ID_NOT_FOUND:
                     raise self._connection.failure(error, f"removing group {group}") from error
 
     def _must_be_stopped(self, name: str) -> None:

@@ -30,6 +30,7 @@ class Delivery:
     audit: AuditFile
     id: str
     tx: int | None
+    failures: list[KafkaError]
 
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         """Write the report down, as librdkafka makes it."""
@@ -41,6 +42,7 @@ class Delivery:
                 self.audit.add("acked", topic=topic, id=self.id, partition=partition, offset=offset)
             self.audit.well()
             return
+        self.failures.append(error)
         certain = error.code() > 0 or error.code() in NEVER_SENT
         self.audit.add("refused" if certain else "unknown", topic=topic, id=self.id, code=error.name(), **more)
         self.audit.error(error.name(), error.str())
@@ -53,6 +55,7 @@ class Writer:
         self._config = config
         self._topic = topic
         self._audit = audit
+        self._failures: list[KafkaError] = []
         self._broken = False
         self._renewed = time.monotonic()
         self._producer = Producer({**config, "error_cb": self._fault})
@@ -62,6 +65,7 @@ class Writer:
         if self._broken:
             self._renew()
         held = list(drafts)
+        self._failures.clear()
         more = {} if tx is None else {"tx": tx}
         for draft in held:
             self._audit.add("produced", topic=self._topic, id=draft.id, key=draft.key, seq=draft.seq, **more)
@@ -97,7 +101,7 @@ class Writer:
         self.settle(CALL_S)
 
     def _hand_over(self, draft: Draft, tx: int | None) -> None:
-        delivery = Delivery(self._audit, draft.id, tx)
+        delivery = Delivery(self._audit, draft.id, tx, self._failures)
         try:
             self._producer.produce(
                 self._topic,
@@ -116,6 +120,7 @@ class Writer:
             self._broken |= error_of(failure).fatal() or error_of(failure).code() == KafkaError._FATAL
 
     def _refuse(self, draft: Draft, tx: int | None, error: KafkaError) -> None:
+        self._failures.append(error)
         more = {} if tx is None else {"tx": tx}
         self._audit.add("refused", topic=self._topic, id=draft.id, code=error.name(), **more)
         self._audit.error(error.name(), error.str())
@@ -171,13 +176,14 @@ class TransactionalWriter(Writer):
             if consumer is not None:
                 metadata = consumer.consumer_group_metadata()
                 self._producer.send_offsets_to_transaction(list(positions), metadata, CALL_S * 10)
-            if self.settle(CALL_S * 10) == 0:
+            # librdkafka commits a transaction all of whose records were refused for want of a right, without a word.
+            if self.settle(CALL_S * 10) == 0 and not self._failures:
                 committing = True
                 self._commit()
         except KafkaException as failure:
             self._end_badly(error_of(failure), unknown=committing)
         if not committing:
-            self._end_badly(KafkaError(KafkaError._TIMED_OUT), unknown=False)
+            self._end_badly(self._failures[0] if self._failures else KafkaError(KafkaError._TIMED_OUT), unknown=False)
         offsets = {f"{entry.topic}/{entry.partition}": entry.offset for entry in positions}
         self._audit.add("committed", tx=self._tx, offsets=offsets)
         self._audit.flush()

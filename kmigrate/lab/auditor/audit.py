@@ -134,6 +134,20 @@ def _application(
         runs.take(line)
         reader.take(line)
         writer.take(line)
+    switches = _switches(seen, reader, writer, histories)
+    return _verdict_on(seen, runs, reader, writer, found, switches, settled=settled)
+
+
+def _verdict_on(
+    seen: About,
+    runs: Runs,
+    reader: Reader,
+    writer: Writer,
+    found: Mapping[str, int],
+    switches: tuple[Switch, ...],
+    *,
+    settled: bool,
+) -> ApplicationAudit:
     lost = reader.lost(settled=settled)
     return ApplicationAudit(
         name=seen.app,
@@ -161,7 +175,7 @@ def _application(
         unknown_written=writer.unknown_written(found),
         missing_written=writer.missing(found),
         resurrected=writer.resurrected(found),
-        switches=_switches(seen, reader, writer, histories),
+        switches=switches,
         examples=tuple(reader.examples),
     )
 

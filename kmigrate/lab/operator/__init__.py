@@ -58,11 +58,16 @@ KafkaMirrorMaker2
 34  status.connectors is as old as the last reconcile; any change of the resource refreshes it       strimzi.md §3
 35  settings changed by hand over REST come back at the interval                            AbstractConnectOperator
 36  a worker that ended is started again                                                    the kubelet
+37  annotations connector-offsets: list and mirrormaker-connector: NAME write Connect's offsets into the ConfigMap of
+    listOffsets, key NAME with -- for -> and .json; then both annotations go; one without the other is refused
+                                                               AbstractConnectOperator; strimzi.md §3
+38  connector-offsets: alter sets those of the ConfigMap of alterOffsets; a failure (a connector that is not STOPPED, a
+    busy Connect, any reset) is a Warning beside Ready, the annotations stay, tried again at the interval      the same
 
 Different from the real one: addresses are those of this machine, in status.listeners and in status.url, which can be
 reached; a Secret's content counts at the interval only; what is deleted while nobody runs is not noticed.
 Missing: other listeners than TLS with SCRAM, user certificates, quotas, changes of listeners or of the number of nodes,
-automatic restarts (all refused when asked for); annotated restarts, list and alter offsets, rebalances, metrics.
+automatic restarts (all refused when asked for); annotated restarts, rebalances, metrics.
 """
 
 from kmigrate.lab.operator.loop import Operator

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from kmigrate.lab.operator.status import Rejected, mapping, objects
 from kmigrate.lab.runtime.connect import ConnectRest
-from kmigrate.model import JsonObject
+from kmigrate.model import Json, JsonObject
 
 _INITIAL = {"running": "RUNNING", "paused": "PAUSED", "stopped": "STOPPED"}
 _TIMEOUT_MS = 10_000
@@ -40,6 +40,14 @@ class Connectors:
     def plugins(self) -> tuple[JsonObject, ...]:
         """What `status.connectorPlugins` holds."""
         return objects(self._rest.get("/connector-plugins"))
+
+    def offsets(self, name: str) -> Json:
+        """Connect's `{"offsets": [{"partition", "offset"}]}`: the last source offsets copied, not the next ones."""
+        return self._rest.get(f"{_path(name)}/offsets")
+
+    def alter_offsets(self, name: str, offsets: Json) -> None:
+        """Set them; Connect refuses unless the connector is STOPPED (PlatformError)."""
+        self._rest.patch(f"{_path(name)}/offsets", offsets)
 
     def _create(self, name: str, settings: dict[str, str], state: str) -> None:
         self._rest.post("/connectors", {"name": name, "config": settings, "initial_state": _INITIAL[state]})

@@ -16,7 +16,6 @@ from kmigrate.lab.runtime.layout import PLAIN_LOGIN, SCRAM_LOGIN
 from kmigrate.lab.runtime.ports import HOST
 from kmigrate.lab.runtime.properties import jaas
 from kmigrate.model import Json, JsonObject
-from kmigrate.world import Key, ResourceStore
 
 BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 KINDS = {"sourceConnector": "MirrorSourceConnector", "checkpointConnector": "MirrorCheckpointConnector"}
@@ -44,12 +43,11 @@ class Secrets(Protocol):
         ...
 
 
-class PlainSecrets:
-    """The values themselves, from a store: for tests that configure Connect without an operator."""
+class KnownSecrets:
+    """The values themselves, by Secret and key: for tests that configure Connect without an operator."""
 
-    def __init__(self, store: ResourceStore, namespace: str) -> None:
-        self._store = store
-        self._namespace = namespace
+    def __init__(self, values: Mapping[str, Mapping[str, str]]) -> None:
+        self._values = values
 
     def keys(self, secret: str) -> Sequence[str]:
         """The keys a Secret has."""
@@ -60,13 +58,12 @@ class PlainSecrets:
         data = self._data(secret)
         if key not in data:
             raise Rejected("InvalidConfigurationException", f"Items with key(s) [{key}] are missing in Secret {secret}")
-        return str(data[key])
+        return data[key]
 
-    def _data(self, secret: str) -> JsonObject:
-        found = self._store.get(Key("Secret", self._namespace, secret))
-        if found is None:
-            raise Rejected("InvalidConfigurationException", f"Secret {secret} not found in namespace {self._namespace}")
-        return found.data
+    def _data(self, secret: str) -> Mapping[str, str]:
+        if secret not in self._values:
+            raise Rejected("InvalidConfigurationException", f"Secret {secret} not found")
+        return self._values[secret]
 
 
 def same(bootstrap: str) -> str:

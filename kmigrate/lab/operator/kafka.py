@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kmigrate.errors import KmigrateError
+from kmigrate.errors import PlatformError, StillUnderWay
 from kmigrate.lab.operator.admin import ClusterAdmin
 from kmigrate.lab.operator.kafka_spec import checked_settings, node_ids, refuse_or_warn
 from kmigrate.lab.operator.status import (
@@ -68,7 +68,7 @@ class KafkaReconciler:
         try:
             warnings = refuse_or_warn(resource.spec, pools)
             cluster = self._converge(resource, pools)
-        except (Rejected, KmigrateError) as error:
+        except (Rejected, PlatformError, StillUnderWay) as error:
             reason = error.reason if isinstance(error, Rejected) else type(error).__name__
             fields = kept(
                 resource, "clusterId", "kafkaVersion", "kafkaMetadataVersion", "operatorLastSuccessfulVersion"

@@ -45,6 +45,7 @@ class Operator:
         self._not_before: dict[Key, int] = {}
         self._next_round = 0
         self._next_revival = 0
+        self._complaint = ""
         self.failure: Exception | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="strimzi-stand-in", daemon=True)
@@ -113,11 +114,17 @@ class Operator:
             except Interrupted:
                 return
             except KmigrateError as error:
-                self._bench.reporter.note(f"operator: {error.message}")
+                self._complain(error.message)
                 self._stopping.wait(_AGAIN_MS / 1000)
             except Exception as error:  # a defect: the thread ends, whoever looks at `failure` is told
                 self.failure = error
                 raise
+
+    def _complain(self, message: str) -> None:
+        """Once for as long as it stays the same: the loop meets it again every moment."""
+        if message != self._complaint:
+            self._complaint = message
+            self._bench.reporter.note(f"operator: {message}")
 
     def _due(self, resources: Sequence[Resource], now: int, *, everything: bool) -> list[Resource]:
         """Those to reconcile now; a paused one only gets its condition."""

@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kmigrate.errors import KmigrateError, Transient
+from kmigrate.errors import PlatformError, Transient
+from kmigrate.lab.operator import offsets
 from kmigrate.lab.operator.connect import Connectors
 from kmigrate.lab.operator.connectors import KINDS, connector_name, connector_settings, mirrors, worker_properties
 from kmigrate.lab.operator.secret_files import ALIAS, PROVIDER, SecretFiles
@@ -44,7 +45,7 @@ class MirrorMakerReconciler:
             self._troubled.pop(resource.key.name, None)
         except Transient as error:
             return self._bear(resource, error)
-        except (Rejected, KmigrateError) as error:
+        except (Rejected, PlatformError) as error:
             self._fail(resource, error.reason if isinstance(error, Rejected) else "ConnectRestException", error.message)
             return True
         return done
@@ -86,8 +87,8 @@ class MirrorMakerReconciler:
             return False
         connectors = Connectors(workers.url())
         statuses = connectors.converge(wanted)
-        condition = condition_of(statuses)
-        write(self._store, self._bench.clock, resource, [condition], _fields(resource, workers, statuses, connectors))
+        conditions = [condition_of(statuses), *offsets.serve(self._store, resource, connectors)]
+        write(self._store, self._bench.clock, resource, conditions, _fields(resource, workers, statuses, connectors))
         return True
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from kmigrate.lab.operator.connectors import PlainSecrets
+from kmigrate.lab.operator.connectors import KnownSecrets
 from kmigrate.lab.runtime.properties import write_secret
 from kmigrate.world import ResourceStore
 
@@ -22,7 +22,10 @@ class SecretFiles:
     """References to files under `folder`; remembers what was used."""
 
     def __init__(self, store: ResourceStore, namespace: str, folder: Path) -> None:
-        self._values = PlainSecrets(store, namespace)
+        secrets = store.list("Secret", namespace)
+        self._values = KnownSecrets(
+            {one.key.name: {key: str(text) for key, text in one.data.items()} for one in secrets}
+        )
         self._folder = folder
         self._used: dict[str, str] = {}
 

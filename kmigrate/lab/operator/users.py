@@ -6,7 +6,7 @@ import secrets
 import string
 from collections.abc import Iterable, Sequence
 
-from kmigrate.errors import KmigrateError, Transient
+from kmigrate.errors import PlatformError, Transient
 from kmigrate.lab.operator.admin import Acl, ClusterAdmin
 from kmigrate.lab.operator.status import READY, Rejected, mapping, not_ready, objects, strings, write
 from kmigrate.lab.runtime.layout import SCRAM_LOGIN
@@ -45,7 +45,7 @@ class UserReconciler:
                 condition = READY
             except Transient:
                 raise
-            except (Rejected, KmigrateError) as error:
+            except (Rejected, PlatformError) as error:
                 reason = error.reason if isinstance(error, Rejected) else type(error).__name__
                 condition = not_ready(reason, error.message)
             write(self._store, self._clock, user, [condition], fields)

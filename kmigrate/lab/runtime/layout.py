@@ -93,8 +93,14 @@ def sasl_config(mechanism: str, username: str, password: str, ca: Path) -> dict[
 
 
 def new_cluster_id() -> str:
-    """A random cluster or directory id as Kafka writes it (org.apache.kafka.common.Uuid: 16 bytes, URL-safe base64)."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """A random cluster or directory id as Kafka writes it (org.apache.kafka.common.Uuid: 16 bytes, URL-safe base64).
+
+    It never begins with "-", which the tools would take for an option (Uuid.randomUuid does the same).
+    """
+    while True:
+        drawn = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not drawn.startswith("-"):
+            return drawn
 
 
 def node_properties(layout: ClusterLayout, node: Node) -> dict[str, str]:

@@ -9,8 +9,6 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
-from jgo.constants import MAVEN_CENTRAL_URL
-
 from kmigrate.errors import UsageError
 
 
@@ -29,7 +27,14 @@ def find_repository() -> Repository:
         return Repository(url=own.rstrip("/"))
     settings = Path.home() / ".m2" / "settings.xml"
     found = _mirror(settings) if settings.exists() else None
-    return found or Repository(url=MAVEN_CENTRAL_URL.rstrip("/"))
+    return found or _central()
+
+
+def _central() -> Repository:
+    # imported here because jgo costs half a second and 20 MB, and a warm cache never asks
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    return Repository(url=MAVEN_CENTRAL_URL.rstrip("/"))
 
 
 def _mirror(settings: Path) -> Repository | None:

@@ -91,7 +91,7 @@ class CarryPositions(MoveStep):
             past = [p for p, at in there.items() if at is not None and p in carried and at > carried[p]]
             if past and self._settled(world, reads.group):
                 raise Blocked(
-                    f"group {reads.group} has read on the {self.entering} already: it is past its position in {past[0]}",
+                    f"group {reads.group} has read on the {self.entering} already: it is past {past[0]} as carried",
                     hint=f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there",
                 )
 

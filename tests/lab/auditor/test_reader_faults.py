@@ -168,6 +168,7 @@ def test_what_a_transaction_took_back_was_not_processed(tmp_path: Path) -> None:
     move.diary.add("aborted", tx=1)
     move.diary.process(move.source[:4], tx=2)
     move.diary.commit(move.source[3].offset + 1, tx=2)
+    move.diary.assigned(move.source[4].offset)
     (app,) = move.verdict().applications
     assert faults(app) == {}
     assert app.processed == 4

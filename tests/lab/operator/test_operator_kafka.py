@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from conftest import READY, TARGET, Stage, annotated, conditions, told
+from operator_stage import READY, TARGET, Stage, annotated, conditions, told
 
 from kmigrate.errors import Invalid
 from kmigrate.lab.operator.kafka_spec import refuse_or_warn

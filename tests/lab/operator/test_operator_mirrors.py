@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from urllib.parse import quote
 
 import pytest
 from confluent_kafka import Producer
-from conftest import READY, TARGET, Stage, annotated, conditions, told
+from operator_stage import READY, TARGET, Stage, annotated, conditions, told
 
 from kmigrate.errors import Transient
 from kmigrate.lab.operator.admin import Acl, ClusterAdmin, NewTopicWish
 from kmigrate.lab.operator.mirrormaker import condition_of
-from kmigrate.lab.operator.status import mapping, objects
+from kmigrate.lab.operator.status import mapping, objects, strings
 from kmigrate.lab.runtime.connect import ConnectRest
 from kmigrate.lab.runtime.kafka import KafkaCluster, sasl_config
 from kmigrate.lab.runtime.source import source_layout
@@ -77,6 +78,10 @@ class Mirror:
     @property
     def rest(self) -> ConnectRest:
         return ConnectRest(str(self.lab.seen("KafkaMirrorMaker2", GROUP).status["url"]))
+
+    def names(self) -> list[str]:
+        """Every connector there is."""
+        return sorted(strings(self.rest.get("/connectors")))
 
     def now(self, lane: Lane) -> tuple[str, list[str]]:
         """State of the connector and of its tasks as Connect has them now; ("", []) when there is none."""
@@ -158,8 +163,7 @@ def test_rule_27_connectors_are_named_and_set_as_the_spec_says_and_copy_records(
     assert config["topics"] == "mm-runs"
     assert config["exactly.once.support"] == "required"
     assert config["offsets.storage.topic"] == "mm-offsets-0"
-    names = mirror.rest.get("/connectors")
-    assert sorted(names if isinstance(names, list) else []) == sorted(lane.connector for lane in LANES)
+    assert mirror.names() == sorted(lane.connector for lane in LANES)
 
 
 @pytest.mark.kafka
@@ -211,7 +215,7 @@ def test_rule_29_a_missing_secret_is_told_and_no_worker_starts(mirror: Mirror) -
 def test_rule_30_a_lane_made_stopped_copies_nothing_until_started_and_no_worker_rolls(mirror: Mirror) -> None:
     pid = mirror.lab.bench.machine.pid(WORKER)
     mirror.write("mm.stopped", "one")
-    assert mirror.now(STOPPED) == ("STOPPED", [])
+    mirror.until(STOPPED, "STOPPED", [])
     assert copied(mirror.lab, "mm.stopped") == 0
     mirror.settled(mirror.body(states={}))
     mirror.until(STOPPED, "RUNNING", ["RUNNING"])
@@ -235,8 +239,9 @@ def test_rule_31_removing_a_mirror_deletes_its_connector_and_rolls_the_worker(mi
     seen = mirror.settled(mirror.body(lanes=LANES[:2]))
     assert mirror.lab.bench.machine.pid(WORKER) != pid
     assert [one["name"] for one in objects(seen.status["connectors"])] == [lane.connector for lane in LANES[:2]]
-    assert mirror.now(DENIED) == ("", [])
+    mirror.lab.until("the connector to go", lambda: DENIED.connector not in mirror.names())
     mirror.settled(mirror.body())
+    assert DENIED.connector in mirror.names()
     mirror.until(RUNS, "RUNNING", ["RUNNING"])
 
 
@@ -284,7 +289,88 @@ def test_rule_36_a_killed_worker_is_started_again_and_the_stopped_lane_stays_sto
     mirror.lab.bench.machine.signal(WORKER, signal.SIGKILL)
     mirror.lab.until("a new worker", lambda: mirror.lab.bench.machine.pid(WORKER) not in (None, pid))
     mirror.until(RUNS, "RUNNING", ["RUNNING"])
-    assert mirror.now(STOPPED) == ("STOPPED", [])
+    mirror.until(STOPPED, "STOPPED", [])
+
+
+def offsets_of(mirror: Mirror, connector: str, offset: int) -> JsonObject:
+    """A ConfigMap that `alterOffsets` reads."""
+    place: JsonObject = {"cluster": "cc-1", "topic": "mm.stopped", "partition": 0}
+    wanted: JsonObject = {"offsets": [{"partition": place, "offset": {"offset": offset}}]}
+    data = {f"{connector.replace('->', '--')}.json": json.dumps(wanted)}
+    metadata = {"name": "mm-alter", "namespace": "kafka"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def with_maps(body: JsonObject) -> JsonObject:
+    """The second lane's connector with both ConfigMaps named."""
+    spec = mapping(body["spec"])
+    lanes = [dict(one) for one in objects(spec["mirrors"])]
+    maps = {
+        "listOffsets": {"toConfigMap": {"name": "mm-list"}},
+        "alterOffsets": {"fromConfigMap": {"name": "mm-alter"}},
+    }
+    lanes[1]["sourceConnector"] = {**mapping(lanes[1]["sourceConnector"]), **maps}
+    return {**body, "spec": {**spec, "mirrors": lanes}}
+
+
+def asked(mirror: Mirror, action: str | None) -> None:
+    """Ask for something about the stopped lane's offsets."""
+    name = STOPPED.connector if action else None
+    seen = mirror.lab.seen("KafkaMirrorMaker2", GROUP)
+    mirror.lab.store.apply(annotated(seen, connector_offsets=action, mirrormaker_connector=name))
+
+
+def is_served(mirror: Mirror) -> bool:
+    annotations = mapping(mirror.lab.seen("KafkaMirrorMaker2", GROUP).metadata.get("annotations"))
+    return "strimzi.io/connector-offsets" not in annotations and "strimzi.io/mirrormaker-connector" not in annotations
+
+
+def listed(mirror: Mirror) -> object:
+    asked(mirror, "list")
+    mirror.lab.until("the offsets to be listed", lambda: is_served(mirror))
+    text = mirror.lab.seen("ConfigMap", "mm-list").data["cc-1--strimzi.MirrorSourceConnector.json"]
+    return json.loads(str(text))["offsets"]
+
+
+@pytest.mark.kafka
+def test_rules_37_and_38_offsets_of_a_stopped_connector_are_altered_and_listed_and_never_reset(mirror: Mirror) -> None:
+    mirror.settled(with_maps(mirror.body()))
+    mirror.until(STOPPED, "STOPPED", [])
+    mirror.lab.store.apply(offsets_of(mirror, STOPPED.connector, 41))
+    asked(mirror, "alter")
+    mirror.lab.until("the offsets to be altered", lambda: is_served(mirror))
+    place = {"cluster": "cc-1", "topic": "mm.stopped", "partition": 0}
+    assert listed(mirror) == [{"partition": place, "offset": {"offset": 41}}]
+    asked(mirror, "reset")
+    warned = [*READY, ("Warning", "True", "ResetOffsets")]
+    mirror.lab.until("the refusal", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == warned)
+    asked(mirror, None)
+    mirror.lab.until("the warning to go", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == READY)
+    assert listed(mirror) == [{"partition": place, "offset": {"offset": 41}}]
+
+
+@pytest.mark.kafka
+def test_rule_38_a_connector_that_runs_is_not_altered_and_the_wish_stays(mirror: Mirror) -> None:
+    mirror.settled(with_maps(mirror.body(states={})))
+    mirror.until(STOPPED, "RUNNING", ["RUNNING"])
+    mirror.lab.store.apply(offsets_of(mirror, STOPPED.connector, 41))
+    asked(mirror, "alter")
+    warned = [*READY, ("Warning", "True", "AlterOffsets")]
+    mirror.lab.until("the refusal", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == warned)
+    assert not is_served(mirror)
+    asked(mirror, None)
+    mirror.lab.until("the warning to go", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == READY)
+    mirror.settled(mirror.body())
+    mirror.until(STOPPED, "STOPPED", [])
+
+
+@pytest.mark.kafka
+def test_rule_37_one_annotation_without_the_other_is_refused(mirror: Mirror) -> None:
+    mirror.lab.store.apply(annotated(mirror.lab.seen("KafkaMirrorMaker2", GROUP), connector_offsets="list"))
+    wanted = [("NotReady", "True", "InvalidConfigurationException")]
+    mirror.lab.until("the refusal", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == wanted)
+    asked(mirror, None)
+    mirror.lab.until("the refusal to go", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == READY)
 
 
 @pytest.mark.kafka

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import INTERVAL_MS, READY, TARGET, Stage, annotated, conditions, told
+from operator_stage import INTERVAL_MS, READY, TARGET, Stage, annotated, conditions, told
 
 from kmigrate.lab.operator.admin import NewTopicWish
 from kmigrate.manifests.topics import carried_topic, kafka_topic

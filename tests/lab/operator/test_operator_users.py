@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import READY, TARGET, Stage, conditions, told
+from operator_stage import READY, TARGET, Stage, conditions, told
 
 from kmigrate.lab.operator.admin import Acl
 from kmigrate.manifests.users import Rule, fence_rules, user

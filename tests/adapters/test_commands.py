@@ -1,0 +1,124 @@
+"""Workloads of programs: small real scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from kmigrate.adapters.commands import CommandWorkloads
+from kmigrate.errors import PlatformError
+from kmigrate.model import CommandWorkload, Side
+
+SETTINGS = {
+    "bootstrap": "target:9092",
+    "username": "u",
+    "password": "s3cret",
+    "ca": "",
+    "protocol": "p",
+    "mechanism": "m",
+}
+
+
+def sh(text: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", text)
+
+
+def workloads(
+    folder: Path, *healthy: str, stop: str = "true", switch: str = "true", start: str = "true"
+) -> CommandWorkloads:
+    each = [
+        CommandWorkload(stop=sh(stop), switch=sh(switch), start=sh(start), healthy=sh(text))
+        for text in healthy or ("true",)
+    ]
+    return CommandWorkloads("ml", each, lambda side: {**SETTINGS, "bootstrap": f"{side}:9092"}, folder)
+
+
+def says(running: object, bootstrap: object) -> str:
+    return f"echo '{json.dumps({'running': running, 'bootstrap': bootstrap})}'"
+
+
+def test_it_says_what_the_program_says_whatever_its_exit_code(tmp_path: Path) -> None:
+    view = workloads(tmp_path, says(running=True, bootstrap="a:1") + "; exit 3").look()
+    assert (view.running, view.bootstrap) == (True, "a:1")
+
+
+def test_one_running_instance_is_running(tmp_path: Path) -> None:
+    assert workloads(tmp_path, says(False, "a:1"), says(True, "a:1")).look().running
+
+
+def test_instances_that_point_to_different_places_are_named(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="different places: a:1, b:1"):
+        workloads(tmp_path, says(True, "a:1"), says(True, "b:1")).look()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["true", "echo hello", "echo '[]'", "echo '{}'", says("false", "a:1"), says(0, "a:1"), says(True, None)],
+)
+def test_an_answer_that_is_no_answer_is_shown_and_never_guessed(text: str, tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="the healthy program of ml printed") as caught:
+        workloads(tmp_path, text).look()
+    assert '"running"' in caught.value.hint
+
+
+def test_a_program_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="the stop program of ml ended with 7: no way"):
+        workloads(tmp_path, stop="echo no way >&2; exit 7").stop()
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    argv = ("/no/such/program",)
+    with pytest.raises(PlatformError, match="/no/such/program"):
+        CommandWorkloads(
+            "ml", [CommandWorkload(stop=argv, switch=argv, start=argv, healthy=argv)], dict, tmp_path
+        ).stop()
+
+
+def test_switch_hands_the_settings_over_in_a_private_file_that_is_gone_afterwards(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "journal", tmp_path / "seen"
+    script = (
+        f'stat -c %a "$KMIGRATE_SETTINGS" > {seen}; cat "$KMIGRATE_SETTINGS" >> {seen}; echo $KMIGRATE_SIDE >> {seen}'
+    )
+    workloads(folder, switch=script).switch(Side.TARGET)
+    mode, *rest = seen.read_text().splitlines()
+    assert mode == "600"
+    assert "s3cret" in rest[0]
+    assert rest[0].endswith("}target") or rest[-1] == "target"
+    assert list(folder.iterdir()) == []
+
+
+def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    workloads(tmp_path / "j", switch=f"env > {seen}; tr '\\0' ' ' < /proc/$$/cmdline >> {seen}").switch(Side.TARGET)
+    assert "s3cret" not in seen.read_text()
+
+
+def test_a_failing_switch_leaves_no_settings_and_tells_no_secret(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError) as caught:
+        workloads(tmp_path / "j", switch="exit 1").switch(Side.SOURCE)
+    assert "s3cret" not in f"{caught.value}{caught.value.hint}"
+    assert list((tmp_path / "j").iterdir()) == []
+
+
+def test_settings_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "settings-old.json").write_text("s3cret")
+    workloads(tmp_path).start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_leaves_a_program_running_returns(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    workloads(tmp_path / "j", start=f"sleep 60 & echo $! > {pid}").start()
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_a_program_that_reads_its_input_gets_none(tmp_path: Path) -> None:
+    workloads(tmp_path, stop="cat").stop()
+
+
+def test_output_that_is_not_text_does_no_harm(tmp_path: Path) -> None:
+    workloads(tmp_path, stop="printf '\\377\\376'").stop()

@@ -1,0 +1,141 @@
+"""The commands as a user types them, on a plan whose clusters are not there: exit codes, prompts, JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAN = """\
+apiVersion: kmigrate/v1alpha1
+kind: Migration
+metadata: {name: shop}
+source:
+  bootstrapServers: localhost:1
+  auth: {type: plain, username: key, password: {env: CC_SECRET}}
+target:
+  platform: lab
+  store: ./store
+  kubernetes: {namespace: kafka}
+  cluster: {name: shop}
+topics: {include: [shipments]}
+applications:
+  - name: ml-features
+    reads: [{topics: [shipments], group: ml-features}]
+    principals: [{source: 'User:sa-1', target: ml-features}]
+    workloads: [{kind: command, stop: [a], switch: [b], start: [c], healthy: ['false']}]
+  - name: order-service
+    writes: [shipments]
+    principals: [{source: 'User:sa-2', target: order-service}]
+mirror: {forward: {auth: {username: mirror, password: {env: MM_SECRET}}}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "kmigrate.yaml").write_text(PLAN)
+    (tmp_path / "store").mkdir()
+    return tmp_path
+
+
+def kmigrate(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run it without a terminal."""
+    call = "import sys; from kmigrate.cli import main; sys.argv[0] = 'kmigrate'; main()"
+    return subprocess.run(
+        [sys.executable, "-c", call, *argv],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": "somebody"},
+    )
+
+
+def journal(folder: Path) -> list[str]:
+    file = folder / ".kmigrate" / "journal.jsonl"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "told"),
+    [
+        (("apply",), 2, "apply needs --phase with one of: provision, replicate, cutover"),
+        (("apply", "--phase", "nonsense"), 2, "apply needs --phase"),
+        (("apply", "--phase", "replicate", "--yes"), 3, "provision is not done yet"),
+        (("apply", "--phase", "provision"), 6, "there is no terminal to ask on"),
+        (("apply", "--phase", "provision", "--yes"), 3, "there is no Kafka kafka/shop"),
+        (("rollback",), 2, "rollback needs --app with one of: ml-features"),
+        (("rollback", "--app", "order-service"), 2, "rollback needs --app"),
+        (("rollback", "--app", "ml-features"), 0, ""),
+        (("plan", "-f", "none.yaml"), 2, "cannot be read"),
+        (("nonsense",), 2, "nonsense"),
+        (("plan", "--nonsense"), 2, "nonsense"),
+    ],
+)
+def test_every_end_has_its_exit_code_and_says_what_to_do(
+    argv: tuple[str, ...], code: int, told: str, folder: Path
+) -> None:
+    done = kmigrate(folder, *argv)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_next_command_is_named_when_the_phase_is_missing(folder: Path) -> None:
+    assert "kmigrate apply --phase provision" in kmigrate(folder, "apply").stderr
+
+
+def test_nothing_is_begun_when_nobody_says_yes(folder: Path) -> None:
+    kmigrate(folder, "apply", "--phase", "provision")
+    assert journal(folder) == []
+
+
+def test_plan_tells_what_blocks_and_who_stays_and_writes_nothing(folder: Path) -> None:
+    done = kmigrate(folder, "plan")
+    assert done.returncode == 0, done.stderr
+    assert "there is no Kafka kafka/shop" in done.stdout
+    assert "order-service stays: it writes shipments" in done.stdout
+    assert not (folder / ".kmigrate").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_json_is_one_object_on_stdout(command: str, folder: Path) -> None:
+    done = kmigrate(folder, command, "--json")
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_json_of_a_long_command_ends_with_the_result(folder: Path) -> None:
+    done = kmigrate(folder, "rollback", "--app", "ml-features", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["event"] == "result"
+
+
+def test_a_plan_file_with_mistakes_touches_nothing(folder: Path) -> None:
+    (folder / "kmigrate.yaml").write_text(PLAN.replace("kind: Migration", "kind: Migraton"))
+    done = kmigrate(folder, "apply", "--phase", "provision", "--yes")
+    assert done.returncode == 2
+    assert "line 2: kind" in done.stderr
+    assert not (folder / ".kmigrate").exists()
+
+
+def test_a_damaged_journal_and_one_of_another_migration_are_exit_code_8(folder: Path) -> None:
+    kmigrate(folder, "apply", "--phase", "provision", "--yes")
+    whole = (folder / ".kmigrate" / "journal.jsonl").read_text()
+    assert '"APPROVED"' in whole
+    (folder / "kmigrate.yaml").write_text(PLAN.replace("{name: shop}\nsource", "{name: other}\nsource"))
+    assert kmigrate(folder, "status").returncode == 8
+    (folder / "kmigrate.yaml").write_text(PLAN)
+    (folder / ".kmigrate" / "journal.jsonl").write_text(whole.replace("OPENED", "OPEN"))
+    assert kmigrate(folder, "status").returncode == 8
+
+
+def test_help_and_version_end_well(folder: Path) -> None:
+    for argv in (("--help",), ("--version",), ("apply", "--help")):
+        done = kmigrate(folder, *argv)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,82 @@
+"""Types the commands of a walk in memory, as an operator would, also after a death."""
+
+import pytest
+from memory_world import TOPIC, Died, Estate, Lines, MemoryWorld, migration
+
+from kmigrate.engine import back, forward, run_unit, undo_unit, where
+from kmigrate.journal import Journal
+from kmigrate.model import Partition, Side
+from kmigrate.story import story
+
+APP = "ml-features"
+COMMANDS = ("provision", "replicate", "cutover", "rollback", "cutover")
+FIRST = Partition(TOPIC, 0)
+
+
+def command(name: str, estate: Estate, lines: Lines) -> None:
+    """What the command line does: read the journal anew, find the unit, run it."""
+    plan, world = story(migration()), MemoryWorld(estate)
+    journal = Journal(lines, estate.clock, "test", "shop")
+    if name == "cutover":
+        unit = forward(plan, journal, APP)
+        if unit is not None:
+            run_unit(unit, world, journal)
+    elif name == "rollback":
+        way = back(plan, journal, APP)
+        if way is not None:
+            (undo_unit if way.undo else run_unit)(way.unit, world, journal)
+    else:
+        unit = plan.phase(name).unit
+        assert unit is not None
+        run_unit(unit, world, journal)
+
+
+def walk(estate: Estate, lines: Lines, commands: tuple[str, ...] = COMMANDS, *, turn_back: bool = False) -> None:
+    """Type one command after the other; after a death type it again, or go back first."""
+    for name in commands:
+        try:
+            command(name, estate, lines)
+        except Died:
+            if turn_back and name == "cutover":
+                command("rollback", estate, lines)
+            command(name, estate, lines)
+        for _ in range(5):
+            estate.turn()
+
+
+def assert_exact(estate: Estate, lines: Lines, side: Side) -> None:
+    """Every record written was processed once, in order, and the application is where the journal says."""
+    journal = Journal(lines, estate.clock, "test", "shop")
+    assert where(journal, APP) is side
+    assert estate.app.side is side
+    assert estate.app.running
+    estate.settle()
+    for partition, count in estate.written.items():
+        assert estate.app.processed[partition] == list(range(count))
+
+
+def calm() -> tuple[Estate, Lines]:
+    estate = Estate()
+    lines = Lines(estate.death)
+    walk(estate, lines)
+    return estate, lines
+
+
+def crossing(estate: Estate) -> Lines:
+    lines = Lines(estate.death)
+    walk(estate, lines, ("provision", "replicate"))
+    return lines
+
+
+def run_until(estate: Estate, lines: Lines, sign: str) -> None:
+    """Cut over, and die right after the journal line that holds the sign."""
+
+    class Watched(Lines):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if sign in line:
+                raise Died
+
+    watched = Watched(lines.death, lines.written)
+    with pytest.raises(Died):
+        command("cutover", estate, watched)
