@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
@@ -45,7 +46,7 @@ class TerminalReporter(Reporter):
 
     def step_done(self, unit: str, step: str, evidence: Json) -> None:
         """A step, how long it took, and its evidence if that is short."""
-        told = _short(evidence)
+        told = escape(_short(evidence))
         self._line(f"  [green]✓[/] {step:18} {time.monotonic() - self._since:6.2f} s  [dim]{told}[/]")
 
     def step_undone(self, unit: str, step: str) -> None:

@@ -202,8 +202,8 @@ def _loudly(s: Session, unit: Unit) -> Iterator[None]:
         yield
     except KmigrateError as error:
         warning = views.stopped_warning(s.plan, s.journal, unit)
-        if warning:
-            error.hint = f"{error.hint}\n  {warning}" if error.hint else warning
+        hints = (error.hint or "the same command goes on where it stopped", warning)
+        error.hint = "\n  ".join(hint for hint in hints if hint)
         raise
     except Exception:
         typer.echo(views.stopped_warning(s.plan, s.journal, unit), err=True)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from kmigrate.lab import control, shop, supervisor
 from kmigrate.lab.crds import install
@@ -42,6 +43,16 @@ def up(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay
         stay=stay,
         module="kmigrate.lab.compose",
     )
+
+
+@contextmanager
+def lab(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter) -> Iterator[control.Lab]:
+    """A lab that ends with the block, and with this process, however it ends."""
+    started = up(folder, brokers=brokers, empty=empty, reporter=reporter, stay=False)
+    try:
+        yield started
+    finally:
+        started.down(clock=LabClock(), reporter=reporter)
 
 
 def down(folder: LabFolder, reporter: Reporter) -> bool:

@@ -46,6 +46,15 @@ class Lab:
         """Endpoints and credential files by part."""
         return status(self.folder).facts
 
+    def down(self, *, clock: Clock, reporter: Reporter) -> None:
+        """Take it down, and let go of its supervisor."""
+        try:
+            down(self.folder, clock=clock, reporter=reporter)
+        finally:
+            if self.supervisor.stdin is not None:
+                self.supervisor.stdin.close()
+            self.supervisor.wait()
+
     def close(self) -> None:
         """Let go of a lab that shall end with us: it begins to end, without waiting; `down` waits and cleans up."""
         if self.supervisor.stdin is not None:

@@ -32,8 +32,7 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
     begun = time.monotonic()
     with _place(folder) as place:
         lab = LabFolder(place)
-        try:
-            compose.up(lab, brokers=brokers, empty=False, reporter=reporter, stay=False)
+        with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter):
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
             with walking(lab, reporter) as walk, open_journal(walk.migration) as journal:
                 _tell_story(walk, journal)
@@ -41,8 +40,6 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
                 memory = status(lab).memory
                 reporter.progress("auditor", "reads both logs and every application's file")
                 return Outcome(verdict=walk.audit(), elapsed_s=time.monotonic() - begun, memory=memory)
-        finally:
-            compose.down(lab, reporter)
 
 
 def _tell_story(walk: Walk, journal: Journal) -> None:

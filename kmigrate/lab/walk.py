@@ -62,9 +62,10 @@ class Walk:
         assert isinstance(seen, Mapping)
         ca = Path(str(seen["ca"])).read_text()
         password = (self.folder.credentials / shop.KMIGRATE).read_text()
-        source = _cluster(Side.SOURCE, str(seen["bootstrap"]), ca, ("PLAIN", shop.KMIGRATE, password))
+        source = (str(seen["bootstrap"]), ca, ("PLAIN", shop.KMIGRATE, password))
         homes = sorted(home for home in self.folder.apps.iterdir() if (home / "audit").is_dir())
-        return audit(homes, (source, self._target()))
+        with _cluster(Side.SOURCE, *source) as left, _cluster(Side.TARGET, *self._target()) as entered:
+            return audit(homes, (left, entered))
 
     def _last_positions(self) -> dict[Partition, int]:
         """Where on the target the moved application stands once it has read all that the source holds now."""
@@ -76,7 +77,7 @@ class Walk:
         reads = self.migration.application(MOVES).topics_read
         return {p: at.offset for p, at in seen.positions.items() if at.offset is not None and p.topic in reads}
 
-    def _target(self) -> Cluster:
+    def _target(self) -> tuple[str, str, tuple[str, str, str]]:
         kafka = require(self.world, Key("Kafka", NAMESPACE, CLUSTER))
         listeners = kafka.status["listeners"]
         assert isinstance(listeners, Sequence)
@@ -84,7 +85,7 @@ class Walk:
         assert isinstance(listener, Mapping)
         ca = self._secret(f"{CLUSTER}-cluster-ca-cert", "ca.crt")
         login = ("SCRAM-SHA-512", compose.AUDITOR, self._secret(compose.AUDITOR, "password"))
-        return _cluster(Side.TARGET, str(listener["bootstrapServers"]), ca, login)
+        return str(listener["bootstrapServers"]), ca, login
 
     def _secret(self, name: str, key: str) -> str:
         secret = self.world.resources.get(Key("Secret", NAMESPACE, name))
@@ -106,7 +107,8 @@ def walking(folder: LabFolder, reporter: Reporter) -> Iterator[Walk]:
         world.close()
 
 
-def _cluster(side: Side, bootstrap: str, ca: str, login: tuple[str, str, str]) -> Cluster:
+@contextmanager
+def _cluster(side: Side, bootstrap: str, ca: str, login: tuple[str, str, str]) -> Iterator[Cluster]:
     mechanism, user, password = login
     client = {
         "bootstrap.servers": bootstrap,
@@ -116,4 +118,8 @@ def _cluster(side: Side, bootstrap: str, ca: str, login: tuple[str, str, str]) -
         "sasl.username": user,
         "sasl.password": password,
     }
-    return Cluster(name=str(side), log=KafkaLog(client), addresses=(bootstrap,))
+    log = KafkaLog(client)
+    try:
+        yield Cluster(name=str(side), log=log, addresses=(bootstrap,))
+    finally:
+        log.close()

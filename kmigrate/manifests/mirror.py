@@ -110,6 +110,8 @@ def _target(names: MirrorNames, alias: str, endpoint: Endpoint) -> JsonObject:
         "offset.flush.interval.ms": 5_000,
         # the default of five minutes would leave the tasks of a dead worker lying for as long
         "scheduled.rebalance.max.delay.ms": 0,
+        # other workers hear of a rebalance, and so of a connector's stop, with a heartbeat (default 3000)
+        "heartbeat.interval.ms": 500,
         # a killed worker's open transaction holds up readers, and the next worker's start, for as long
         "producer.transaction.timeout.ms": int(_TRANSACTION_TIMEOUT_MS),
     }

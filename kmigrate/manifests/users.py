@@ -80,10 +80,13 @@ def reverse_mirror_rules(lanes: Iterable[Lane], names: MirrorNames) -> tuple[Rul
 
 
 def kmigrate_rules() -> tuple[Rule, ...]:
-    """kmigrate's own: look at everything, and commit positions of groups; it writes no record of an application."""
+    """kmigrate's own: look at everything, commit and take back positions of groups; it writes no record.
+
+    Delete on groups is for undo: a group that held nothing on the target before is removed again.
+    """
     return (
         Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read")),
-        Rule(resource="group", name="*", operations=("Describe", "Read")),
+        Rule(resource="group", name="*", operations=("Delete", "Describe", "Read")),
         Rule(resource="transactionalId", name="*", operations=("Describe",)),
         Rule(resource="cluster", operations=("Describe", "DescribeConfigs")),
     )

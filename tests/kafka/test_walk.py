@@ -26,11 +26,8 @@ KMIGRATE = (sys.executable, "-m", "kmigrate")
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]:
     folder = LabFolder(tmp_path_factory.mktemp("walk") / "lab")
-    compose.up(folder, brokers=1, empty=False, reporter=Reporter(), stay=False)
-    try:
+    with compose.lab(folder, brokers=1, empty=False, reporter=Reporter()):
         yield folder
-    finally:
-        compose.down(folder, Reporter())
 
 
 def kmigrate(lab: LabFolder, *words: str) -> subprocess.CompletedProcess[str]:

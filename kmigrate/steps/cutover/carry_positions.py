@@ -80,8 +80,9 @@ class CarryPositions(MoveStep):
             if not isinstance(offsets, Mapping):
                 continue
             groups = world.groups(self.entering)
-            groups.delete(group)
             held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
+            if len(held) < len(offsets):
+                groups.delete(group)
             if held:
                 groups.commit(group, held)
 
