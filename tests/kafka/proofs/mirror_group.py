@@ -1,0 +1,272 @@
+"""A Connect group of the proofs' own, configured by kmigrate's rendering of KafkaMirrorMaker2, and its connectors."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import quote
+
+from traffic import UNCOMMITTED, Ends
+from two_clusters import MIRROR, MIRROR_BACK, TARGET, OneCluster, TwoClusters
+
+from kmigrate.errors import Transient
+from kmigrate.lab.operator.admin import NewTopicWish
+from kmigrate.lab.operator.connectors import connector_settings, mirrors, worker_properties
+from kmigrate.lab.operator.status import mapping, objects, setting, whole
+from kmigrate.lab.runtime.connect import ConnectRest, Worker, launch_worker, start_worker
+from kmigrate.manifests.internal import MirrorNames, internal_topics
+from kmigrate.manifests.mirror import Endpoint, mirror_maker, reverse_connector
+from kmigrate.manifests.users import Rule, forward_mirror_rules, reverse_mirror_rules
+from kmigrate.model import Json, JsonObject, Lane, Partition
+
+NAMES = MirrorNames(group="proofs")
+_LOOKS = 40
+_COPIED_FIRST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Secrets as plain text (kmigrate.lab.operator.connectors.Secrets)."""
+
+    held: Mapping[str, Mapping[str, str]]
+
+    def keys(self, secret: str) -> Sequence[str]:
+        return tuple(self.held[secret])
+
+    def text(self, secret: str, key: str) -> str:
+        return self.held[secret][key]
+
+
+def lane(topic: str, *more: str, direction: str = "forward") -> Lane:
+    """A lane of its own for a test's topics: its aliases appear nowhere else."""
+    here, there = (f"src-{topic}", "target") if direction == "forward" else ("target", f"back-{topic}")
+    name = f"{topic}-{direction}"
+    return Lane(name=name, direction=direction, source_alias=here, target_alias=there, topics=(topic, *more))
+
+
+def source_rules_of_reverse(way_back: Lane) -> tuple[Rule, ...]:
+    """All that a reverse mirror may do on the source (`lab.md`: these suffice)."""
+    both = ("Describe", "Write")
+    return (
+        *(Rule(resource="topic", name=topic, operations=both) for topic in way_back.topics),
+        Rule(resource="topic", name=NAMES.connector_offsets(way_back), operations=("Describe", "Read", "Write")),
+        Rule(
+            resource="transactionalId", name=f"{NAMES.group}-{way_back.connector}-", operations=both, pattern="prefix"
+        ),
+    )
+
+
+def ownership(topics: Iterable[str]) -> tuple[Rule, ...]:
+    """The right by which a mirror may write topics that the other side owns (design §4.3)."""
+    return tuple(Rule(resource="topic", name=topic, operations=("Write",)) for topic in topics)
+
+
+@dataclass(slots=True, kw_only=True)
+class MirrorGroup:
+    """Workers on the target; `workers` are those that run."""
+
+    two: TwoClusters
+    workers: list[Worker] = field(default_factory=list)
+    _ports: list[int] = field(default_factory=list)
+
+    # ---- workers ----
+
+    def start(self) -> None:
+        """Make what the workers need, then start the first one."""
+        self._make_topics(internal_topics(NAMES, (), TARGET, brokers=1))
+        self.two.target.allow(MIRROR, forward_mirror_rules((), NAMES))
+        self.add_worker()
+
+    def add_worker(self) -> Worker:
+        """One more worker, with exactly the settings a KafkaMirrorMaker2 gives it."""
+        (port,) = self.two.bench.ports.take(1)
+        made = Worker(
+            name=f"connect-{len(self.workers)}",
+            folder=self.two.bench.folder / "connect",
+            properties=worker_properties(self._spec(lane("any")), self._secrets(), rest_port=port),
+        )
+        start_worker(made, self.two.bench)
+        self.workers.append(made)
+        self._ports.append(port)
+        return made
+
+    def remove_worker(self) -> None:
+        """End the last worker politely, so that it leaves its group."""
+        self.two.bench.machine.stop(self.workers.pop().name)
+        self._ports.pop()
+
+    def kill_in_transaction(self, ends: Ends, while_open: Callable[[], object] = lambda: None) -> None:
+        """Kill -9 the worker while a transaction of it is open, and start it again without waiting for it.
+
+        First it must copy, so that no transaction left over from an earlier kill is taken for its own. It is frozen
+        when one is open, and killed only if that stays so, because a commit that it had asked for before would still
+        be carried out; `while_open` may look around before the kill.
+        """
+        machine, (worker,) = self.two.bench.machine, self.workers
+        goal = sum(ends.at(UNCOMMITTED).values()) + _COPIED_FIRST
+        self.two.until("the worker to copy", lambda: sum(ends.at().values()) > goal)
+
+        def caught() -> bool:
+            if not ends.is_open():
+                return False
+            machine.signal(worker.name, signal.SIGSTOP)
+            if all(ends.is_open() for _ in range(_LOOKS)):
+                return True
+            machine.signal(worker.name, signal.SIGCONT)
+            return False
+
+        try:
+            self.two.until("a transaction to be open with the worker frozen", caught)
+            while_open()
+        finally:
+            machine.kill(worker.name)
+            launch_worker(worker, self.two.bench)
+
+    # ---- lanes ----
+
+    def forward(self, way: Lane, *, state: str = "RUNNING") -> str:
+        """Make a forward lane with all it needs, as provisioning would; returns the connector's name."""
+        self._make_topics(internal_topics(NAMES, (way,), TARGET, brokers=1))
+        self.two.source.allow(
+            MIRROR, [Rule(resource="topic", name=topic, operations=("Describe", "Read")) for topic in way.topics]
+        )
+        self.two.target.allow(MIRROR, forward_mirror_rules((way,), NAMES))
+        spec = self._spec(way)
+        self._create(connector_settings(spec, mirrors(spec)[0], self._secrets()), state)
+        return way.connector
+
+    def reverse(self, way: Lane, *, all_begin_written: bool, changes: Mapping[str, str] | None = None) -> str:
+        """Make a reverse lane, created STOPPED; returns the connector's name."""
+        self.two.target.topic(NAMES.offset_syncs(way), 1, {"cleanup.policy": "compact"})
+        self.two.source.topic(NAMES.connector_offsets(way), 1, {"cleanup.policy": "compact"})
+        self.two.target.allow(MIRROR_BACK, reverse_mirror_rules((way,), NAMES))
+        self.two.source.allow(MIRROR_BACK, source_rules_of_reverse(way))
+        settings = reverse_connector(
+            way,
+            target_client=self.two.target.java(MIRROR_BACK),
+            source_client=self.two.source.java(MIRROR_BACK),
+            offsets_topic=NAMES.connector_offsets(way),
+            all_begin_written=all_begin_written,
+        )
+        self._create({**settings, "name": way.connector, **(changes or {})}, "STOPPED")
+        return way.connector
+
+    # ---- stop, alter, read back, start ----
+
+    def stop(self, connector: str) -> None:
+        """Stop it and wait until it is proven stopped: STOPPED, and no task."""
+        self._patiently("stop", lambda rest: rest.put(f"{_path(connector)}/stop"))
+        self.two.until(f"{connector} to be stopped", lambda: self.states(connector) == ("STOPPED", ()))
+
+    def resume(self, connector: str) -> None:
+        """Ask it to run; returns at once."""
+        self._patiently("resume", lambda rest: rest.put(f"{_path(connector)}/resume"))
+
+    def await_running(self, connector: str) -> None:
+        self.two.until(f"{connector} to run", lambda: self.states(connector) == ("RUNNING", ("RUNNING",)))
+
+    def alter(self, way: Lane, offsets: Mapping[Partition, int]) -> None:
+        """Set the last offset that a stopped lane shall think it has copied."""
+        told: list[Json] = [
+            {"partition": _key(way, partition), "offset": {"offset": offset}} for partition, offset in offsets.items()
+        ]
+        self._patiently("alter", lambda rest: rest.patch(f"{_path(way.connector)}/offsets", {"offsets": told}))
+
+    def read_back(self, way: Lane, offsets: Mapping[Partition, int]) -> None:
+        """Ask Connect for them, since it takes whatever it is told."""
+        there = self.offsets(way)
+        assert {partition: there.get(partition) for partition in offsets} == dict(offsets)
+
+    def offsets(self, way: Lane) -> dict[Partition, int]:
+        """What Connect says was copied last."""
+        found: list[Json] = []
+        self._patiently("offsets", lambda rest: found.append(rest.get(f"{_path(way.connector)}/offsets")))
+        return {
+            Partition(str(where["topic"]), whole(where.get("partition"), -1)): whole(
+                mapping(one.get("offset")).get("offset"), -1
+            )
+            for one in objects(mapping(found[-1]).get("offsets"))
+            if (where := mapping(one.get("partition"))).get("cluster") == way.source_alias
+        }
+
+    def states(self, connector: str) -> tuple[str, tuple[str, ...]]:
+        """State of the connector and of each of its tasks; ("", ()) while Connect does not answer."""
+        status = self.status(connector)
+        tasks = tuple(str(task.get("state")) for task in objects(status.get("tasks")))
+        return str(mapping(status.get("connector")).get("state", "")), tasks
+
+    def status(self, connector: str) -> JsonObject:
+        try:
+            return mapping(self._rest().get(f"{_path(connector)}/status"))
+        except Transient:
+            return {}
+
+    def delete(self, *connectors: str) -> None:
+        for path in map(_path, connectors):
+            self._patiently("delete", partial(ConnectRest.delete, path=path))
+
+    # ---- inside ----
+
+    def _create(self, settings: Mapping[str, str], state: str) -> None:
+        body: JsonObject = {"name": settings["name"], "config": dict(settings), "initial_state": state}
+        self._patiently("create", lambda rest: rest.post("/connectors", body))
+
+    def _patiently(self, what: str, call: Callable[[ConnectRest], object]) -> None:
+        """409 while the group rebalances, no answer while a killed worker comes back: again."""
+
+        def done() -> bool:
+            call(self._rest())
+            return True
+
+        self.two.until(what, done)
+
+    def _rest(self) -> ConnectRest:
+        return ConnectRest(f"http://127.0.0.1:{self._ports[0]}", timeout_ms=15_000)
+
+    def _make_topics(self, resources: Iterable[JsonObject]) -> None:
+        specs = [mapping(one.get("spec")) for one in resources]
+        self.two.target.create(
+            *(
+                NewTopicWish(
+                    name=str(spec["topicName"]),
+                    partitions=whole(spec.get("partitions"), 1),
+                    replicas=1,
+                    config={name: setting(value) for name, value in mapping(spec.get("config")).items()},
+                )
+                for spec in specs
+            )
+        )
+
+    def _spec(self, way: Lane) -> JsonObject:
+        made = mirror_maker(
+            NAMES,
+            [way],
+            TARGET,
+            reads_from=_endpoint(self.two.source, "plain"),
+            writes_to=_endpoint(self.two.target, "scram-sha-512"),
+        )
+        return mapping(made.get("spec"))
+
+    def _secrets(self) -> Texts:
+        cluster = self.two.target
+        return Texts(held={MIRROR: {"password": cluster.passwords[MIRROR]}, "ca": {"ca.crt": cluster.ca.read_text()}})
+
+
+def _endpoint(cluster: OneCluster, mechanism: str) -> Endpoint:
+    return Endpoint(
+        bootstrap=cluster.bootstrap,
+        mechanism=mechanism,
+        username=MIRROR,
+        password=(MIRROR, "password"),
+        ca=("ca", "ca.crt"),
+    )
+
+
+def _key(way: Lane, partition: Partition) -> JsonObject:
+    return {"cluster": way.source_alias, "topic": partition.topic, "partition": partition.number}
+
+
+def _path(connector: str) -> str:
+    return f"/connectors/{quote(connector, safe='')}"
