@@ -16,6 +16,7 @@ from kmigrate.model import Json
 from kmigrate.world import Reporter
 
 _WIDE = 160
+_SHORT = 90
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDE)
 
@@ -123,7 +124,15 @@ def table(title: str, *columns: str) -> Table:
 
 
 def _short(evidence: Json) -> str:
-    text = json.dumps(evidence)
-    if len(text) <= 90:
-        return text.strip("{}").replace('"', "")
-    return f"{len(evidence)} groups carried" if isinstance(evidence, Mapping) else ""
+    text = json.dumps(evidence).strip("{}").replace('"', "")
+    return grades(evidence) or (text if len(text) <= _SHORT else "")
+
+
+def grades(positions: Json) -> str:
+    """How many positions have which grade, from what carry-positions put into the ledger; empty for anything else."""
+    counts: dict[str, int] = {}
+    for of in positions.values() if isinstance(positions, Mapping) else ():
+        for told in of.values() if isinstance(of, Mapping) else ():
+            grade = str(told.get("grade")) if isinstance(told, Mapping) else "?"
+            counts[grade] = counts.get(grade, 0) + 1
+    return ", ".join(f"{count} {grade}" for grade, count in counts.items())

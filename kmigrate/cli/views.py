@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from rich.markup import escape
 from rich.tree import Tree
 
-from kmigrate.cli.draw import err, out, say, table
+from kmigrate.cli.draw import err, grades, out, say, table
 from kmigrate.engine import Preview, forward, where
 from kmigrate.errors import Blocked, KmigrateError
 from kmigrate.journal import Event, Journal, UnitRecord
@@ -113,7 +113,7 @@ def status_table(seen: StatusView) -> None:
     units = table("Units", "unit", "state", "pause", "positions")
     for unit in seen.units:
         pause = f"{unit.pause_ms} ms" if unit.pause_ms is not None else ""
-        units.add_row(unit.name, unit.state, pause, _grades(unit.positions))
+        units.add_row(unit.name, unit.state, pause, grades(unit.positions))
     out.print(units, "")
     for lane, told in seen.lag.items():
         out.print(f"{lane}: {told}")
@@ -207,15 +207,6 @@ def _lag(world: World, lane: Lane) -> str:
     except KmigrateError as error:
         return f"unknown: {error.message}"
     return f"at most {behind} records behind" + (f"; {'; '.join(trouble)}" if trouble else "")
-
-
-def _grades(positions: Json) -> str:
-    counts: dict[str, int] = {}
-    for of in positions.values() if isinstance(positions, Mapping) else ():
-        for told in of.values() if isinstance(of, Mapping) else ():
-            grade = str(told.get("grade")) if isinstance(told, Mapping) else "?"
-            counts[grade] = counts.get(grade, 0) + 1
-    return ", ".join(f"{count} {grade}" for grade, count in counts.items())
 
 
 def _preview_json(each: Preview) -> Json:
