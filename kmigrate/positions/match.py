@@ -42,9 +42,9 @@ def locate(
 ) -> Answer:
     """Find the place in `candidates` (offset order, gapless as a committed reader sees them) that corresponds to X.
 
-    `before` holds records ending right before X, `after` up to CONTEXT from X on, offset order both. The last CONTEXT
-    of `before` are looked for; what stands before them reaches back as far as `candidates` do, for where the same run
-    stands twice on this side, the one place found over there may be the copy of the other.
+    `before` holds records ending right before X, `after` all from X on, offset order both. The last CONTEXT of
+    `before` are looked for; what stands before them reaches back as far as `candidates` do, for where the same run
+    stands twice on this side, before X or after it, the one place found over there may be the copy of the other.
     `from_log_start` says that `before` begins at the first record of the partition's life, so `candidates` must too.
     `left_is_owner` says that the topic is written on the side left, so the other side can hold no record that this
     side lacks; the caller reads `after` last.
@@ -52,7 +52,7 @@ def locate(
     if not before:
         return _at_the_beginning(after, candidates, from_log_start=from_log_start, left_is_owner=left_is_owner)
     run = before if from_log_start else before[-CONTEXT:]
-    last = _at_the_head(run, candidates) if from_log_start else _only_place(run, before, candidates)
+    last = _at_the_head(run, candidates) if from_log_start else _only_place(run, (*before, *after), candidates)
     if isinstance(last, Answer):
         return last
     if not _agree(after, candidates[last + 1 :], left_is_owner=left_is_owner):
@@ -73,12 +73,12 @@ def _at_the_head(run: Sequence[Record], candidates: Sequence[Record]) -> int | A
     return len(run) - 1
 
 
-def _only_place(run: Sequence[Record], before: Sequence[Record], candidates: Sequence[Record]) -> int | Answer:
+def _only_place(run: Sequence[Record], here: Sequence[Record], candidates: Sequence[Record]) -> int | Answer:
     """Index of the copy of the last record where the run stands once on both sides."""
     ends = _occurrences(run, candidates)
     if not ends:
         return _refused("the last record before the position has no copy yet", not_yet=True)
-    if len(ends) > 1 or len(_occurrences(run, before)) > 1:
+    if len(ends) > 1 or len(_occurrences(run, here)) > 1:
         return _refused(f"the {len(run)} records before the position stand more than once, so their place is a guess")
     return ends[0]
 
@@ -107,7 +107,7 @@ def _occurrences(run: Sequence[Record], candidates: Sequence[Record]) -> list[in
 
 
 def _agree(left: Sequence[Record], right: Sequence[Record], *, left_is_owner: bool) -> bool:
-    if left_is_owner and len(left) < CONTEXT and len(right) > len(left):
+    if left_is_owner and len(right) > len(left):
         return False
     return all(a.digest == b.digest for a, b in zip(left, right, strict=False))
 

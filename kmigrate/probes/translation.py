@@ -46,7 +46,7 @@ def translate(
     before = _records_before(here, stable, logs)
     candidates = _candidates(there, before, stable, others)
     earlier = _same_times(here, before)
-    after = records_after(here, stable)
+    after = _tail(here, stable)
     answers = {
         p: locate(
             (*earlier.get(p, ()), *before[p]),
@@ -119,6 +119,12 @@ def _same_times(
     starts = here.offsets_at({p: min(r.timestamp for r in before[p]) for p in firsts})
     ranges = {p: OffsetRange(start=starts[p], end=first) for p, first in firsts.items() if starts[p] < first}
     return here.read(ranges)
+
+
+def _tail(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
+    """Every record from each position on: among them, too, the records before the position could stand once more."""
+    logs = cluster.ranges(wanted)
+    return cluster.read({p: OffsetRange(start=x, end=max(x, logs[p].end)) for p, x in wanted.items()})
 
 
 def records_after(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:

@@ -1,6 +1,7 @@
 """A real source cluster of one broker: who may sign in, who may do what, and that it ends with its owner."""
 
 import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import (
@@ -215,9 +217,9 @@ def test_a_killed_broker_comes_back_on_its_port_with_its_records(source: KafkaCl
 
 def test_no_secret_is_on_a_command_line_or_readable_by_others(source: KafkaCluster, bench: Bench) -> None:
     pid = bench.machine.pid("source-1")
-    argv = subprocess.run(("ps", "-ww", "-o", "args=", "-p", str(pid)), capture_output=True, text=True, check=True)
+    argv = " ".join(psutil.Process(pid).cmdline())
     words = [source.layout.admin_password, *USERS.values()]
-    assert not [word for word in words if word in argv.stdout]
+    assert not [word for word in words if word in argv]
     held = [path for path in bench.folder.rglob("*.properties") if source.layout.admin_password in path.read_text()]
     assert [path.stat().st_mode & 0o777 for path in held] == [0o600]
 
@@ -259,7 +261,7 @@ def test_a_killed_supervisor_or_starter_leaves_no_kafka_behind(victim: str, tmp_
         assert [process.name for process in seen.processes if process.alive] == ["supervisor", "source-1"]
         if victim == "supervisor":
             assert seen.pid is not None
-            subprocess.run(("kill", "-KILL", str(seen.pid)), check=True)
+            os.kill(seen.pid, signal.SIGKILL)
         starter.send_signal(signal.SIGKILL if victim == "starter" else signal.SIGTERM)
         starter.wait()
 

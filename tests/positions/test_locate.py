@@ -49,7 +49,7 @@ def ask(left: Log, right: Log, position: int, *, left_is_owner: bool = True, lef
     oldest = min((r.timestamp for r in context), default=0)
     reach = tuple(r for r in seen.since_time(oldest) if r.offset < position) if context else ()
     candidates = right.since_time(oldest) if context else right.records[: 4 * CONTEXT]
-    after = seen.since(position)[:CONTEXT]
+    after = seen.since(position)
     before = reach if len(reach) > len(context) else context
     return locate(before, after, candidates, from_log_start=from_start, left_is_owner=left_is_owner)
 
@@ -144,6 +144,15 @@ def test_a_foreign_record_among_the_copies_never_leads_to_a_wrong_position(
     if answer.offset is not None:
         own = [r for r in wrong.records if r.digest != foreign.digest and r.offset < answer.offset]
         assert len(own) == len(left.up_to(position))
+
+
+def test_the_same_run_again_after_the_position_is_refused_when_the_first_copy_is_broken() -> None:
+    """Found by the test above: the copy of the second run would have been taken for that of the first."""
+    told = [(n, n) for n in range(CONTEXT)] * 2
+    left, right = lay(told, [0] * len(told)), lay(told, [1] * len(told))
+    foreign = Record(offset=right.records[5].offset - 1, timestamp=5, digest=b"f" * 16)
+    wrong = Log((*right.records[:5], foreign, *right.records[5:]), right.end)
+    assert ask(left, wrong, CONTEXT).grade is Grade.REFUSED
 
 
 def plain(count: int = 100) -> tuple[Log, Log]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from operator_stage import READY, TARGET, Stage, conditions, told
+from operator_stage import INTERVAL_MS, READY, TARGET, Stage, conditions, told
 
 from kmigrate.lab.operator.admin import Acl
 from kmigrate.manifests.users import Rule, fence_rules, user
@@ -79,7 +79,10 @@ def test_rule_24_acls_are_exactly_the_specs_allow_and_deny(lab: Stage) -> None:
 
 def test_rule_25_acls_made_by_hand_go_at_the_interval(lab: Stage) -> None:
     lab.apply(user("rule-25", [READS], TARGET))
+    lab.operator.set_interval(600_000)
     assert lab.admin.add_acls([acl("rule-25", "Write"), acl("stranger", "Read")]) == ""
+    lab.until("both to be seen", lambda: {"User:stranger", "Write"} <= _words(lab))
+    lab.operator.set_interval(INTERVAL_MS)
     lab.until("both to go", lambda: {"User:stranger", "Write"}.isdisjoint(_words(lab)))
     assert acls_of(lab, "rule-25") == {acl("rule-25", "Describe"), acl("rule-25", "Read")}
 
