@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
+
+# the same cases in every run of CI, new ones in every run by hand: what a run by hand finds becomes a test of its own
+hypothesis.settings.register_profile("ci", derandomize=True, print_blob=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.hookimpl(trylast=True)
