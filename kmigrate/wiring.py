@@ -21,9 +21,8 @@ from kmigrate.errors import Blocked, UsageError
 from kmigrate.journal import Journal
 from kmigrate.model import Application, Migration, SecretRef, Side
 from kmigrate.probes.resources import require
+from kmigrate.steps.provision import KMIGRATE_USER
 from kmigrate.world import Clock, Key, Ledger, Reporter, ResourceStore
-
-KMIGRATE_USER = "kmigrate"
 
 
 class NoLedger:

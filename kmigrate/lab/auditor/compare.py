@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,15 +31,6 @@ class Difference:
     def clean(self) -> bool:
         """Nothing differs but a tail."""
         return not (self.missing or self.extra or self.swapped or self.changed)
-
-
-def compare_logs(source: Log, target: Log, topics: Iterable[str]) -> tuple[Difference, ...]:
-    """Compare every partition of the topics; one partition is held in memory at a time."""
-    return tuple(
-        compare(topic, partition, read_partition(source, topic, partition), read_partition(target, topic, partition))
-        for topic in topics
-        for partition in range(max(source.partitions(topic), target.partitions(topic)))
-    )
 
 
 def read_partition(log: Log, topic: str, partition: int) -> Sequence[LogRecord]:

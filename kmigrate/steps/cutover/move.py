@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked
-from kmigrate.model import Application, Json, Lane, Partition, Policy, Reads, Side
+from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import Step
 from kmigrate.probes.groups import positions_held, running_groups
 from kmigrate.world import World
@@ -81,8 +81,3 @@ def read_partitions(fact: Json) -> dict[Partition, int]:
     if not isinstance(fact, Mapping):
         return {}
     return {Partition.parse(p): int(str(offset)) for p, offset in fact.items()}
-
-
-def of_group(positions: Mapping[str, Mapping[Partition, int]], reads: Reads) -> Mapping[Partition, int]:
-    """The positions of one group."""
-    return positions.get(reads.group, {})
