@@ -4,7 +4,8 @@ KmigrateError
 ├── UsageError            2   the command line or the plan file is wrong
 │   └── PlanFileError     2   one or many mistakes in a plan file, each with its line
 ├── Blocked               3   a human must act before this can go on
-│   └── Refused           3   an answer exists only by guessing, so there is none
+│   ├── Refused           3   an answer exists only by guessing, so there is none
+│   └── Overrun           3   the pause would outgrow its budget; the engine takes the move back
 ├── VerifyFailed          4   something was looked at and is not as it must be
 ├── NoWayBack             5   there is no way back from here
 ├── NotConfirmed          6   the gate was not confirmed
@@ -58,6 +59,10 @@ class Blocked(KmigrateError):
 
 class Refused(Blocked):
     """An answer exists only by guessing, so there is none."""
+
+
+class Overrun(Blocked):
+    """The pause, with the way back, would outgrow its budget; the engine takes the move back."""
 
 
 class VerifyFailed(KmigrateError):
@@ -122,5 +127,7 @@ class Interrupted(KmigrateError):
     """Somebody pressed Ctrl-C (130) or sent SIGTERM (143)."""
 
     def __init__(self, signal_number: int = 2) -> None:
-        super().__init__("interrupted")
+        super().__init__(
+            "interrupted", hint="the same command goes on where it stopped; kmigrate status says what is true"
+        )
         self.exit_code = 128 + signal_number

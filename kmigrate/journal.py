@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from kmigrate.errors import JournalError, PlatformError
-from kmigrate.model import Direction, Json, JsonObject
+from kmigrate.errors import JournalError, PlatformError, UsageError
+from kmigrate.model import Direction, Json, JsonObject, Side
 from kmigrate.world import Clock
 
 VERSION = 1
@@ -38,6 +38,7 @@ class Event(StrEnum):
     """What an entry says."""
 
     OPENED = "OPENED"
+    BOUND = "BOUND"
     APPROVED = "APPROVED"
     STARTED = "STARTED"
     APPLIED = "APPLIED"
@@ -97,11 +98,15 @@ class UnitRecord:
 class Journal:
     """Reads, checks and appends entries of one migration; folds them into units.
 
-    Raises JournalError when the lines are damaged, of a newer version, or of another migration.
+    Raises JournalError when the lines are damaged, of a newer version, or of another migration. `interrupted` is called
+    after each entry is on disk and folded; it may raise Interrupted, since nothing is half written then.
     """
 
-    def __init__(self, lines: Lines, clock: Clock, who: str, migration: str) -> None:
-        self._lines, self._clock, self._who = lines, clock, who
+    def __init__(
+        self, lines: Lines, clock: Clock, who: str, migration: str, interrupted: Callable[[], None] = lambda: None
+    ) -> None:
+        self._lines, self._clock, self._who, self._interrupted = lines, clock, who, interrupted
+        self.clusters: dict[str, str] = {}
         self.units: dict[str, UnitRecord] = {}
         self.entries: list[Entry] = []
         self._last = _START
@@ -110,7 +115,7 @@ class Journal:
             self._fold(self._read(line))
         self._migration = migration
         if self.entries:
-            self._belongs_to(migration)
+            self._is_of(migration)
 
     def record(self, unit: str, fingerprint: str, event: Event, step: str = "", data: Json = None) -> None:
         """Append one entry; it is durable when this returns. The first one is preceded by whose journal this is."""
@@ -133,6 +138,31 @@ class Journal:
         self._append(line)
         self._fold(entry)
         self._whole = True
+        self._interrupted()
+
+    def bind(self, source_id: str, target_id: str) -> None:
+        """Write down which two clusters this journal is of, an empty id for one that is not known yet; once is enough.
+
+        Raises as `belongs_to` does.
+        """
+        self.belongs_to(source_id, target_id)
+        seen = {str(Side.SOURCE): source_id, str(Side.TARGET): target_id}
+        new = {side: cluster for side, cluster in seen.items() if cluster and side not in self.clusters}
+        if new:
+            self.record("", "", Event.BOUND, data=new)
+
+    def belongs_to(self, source_id: str, target_id: str) -> None:
+        """Check the clusters' ids and write nothing; JournalError for others than known, UsageError for one twice."""
+        if source_id and source_id == target_id:
+            same = f"source and target are the same cluster {source_id}"
+            raise UsageError(same, hint="correct source.bootstrapServers or target in the plan file")
+        for side, cluster in ((Side.SOURCE, source_id), (Side.TARGET, target_id)):
+            known = self.clusters.get(side, cluster)
+            if cluster and known != cluster:
+                other = f"this journal is of the {side} cluster {known}; the plan file leads to {cluster}"
+                raise JournalError(
+                    other, hint=f"correct the {side} in the plan file, or set journal.store to a new folder"
+                )
 
     def unit(self, name: str) -> UnitRecord | None:
         """What is known of a unit, or None if it was never begun."""
@@ -159,7 +189,7 @@ class Journal:
 
     def _read(self, line: str) -> Entry:
         number = len(self.entries) + 1
-        hint = "nothing was changed; put the journal back from a copy, or ask `kmigrate history` on another machine"
+        hint = "nothing was changed; put journal.jsonl and journal.head back from a copy"
         try:
             raw = json.loads(line)
             version = raw["v"]
@@ -187,6 +217,8 @@ class Journal:
     def _fold(self, entry: Entry) -> None:
         self.entries.append(entry)
         if not entry.unit:
+            if entry.event is Event.BOUND and isinstance(entry.data, Mapping):
+                self.clusters.update({side: str(cluster) for side, cluster in entry.data.items()})
             return
         unit = self.units.setdefault(entry.unit, UnitRecord(entry.unit, entry.fingerprint))
         if entry.step:
@@ -205,7 +237,7 @@ class Journal:
             unit.sealed, unit.approved, unit.went_back = False, False, True
             unit.facts.clear()
 
-    def _belongs_to(self, migration: str) -> None:
+    def _is_of(self, migration: str) -> None:
         opened = self.entries[0].data
         owner = opened.get("migration") if isinstance(opened, Mapping) else None
         if owner != migration:

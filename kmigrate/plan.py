@@ -13,6 +13,9 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Direction, Json, JsonObject
 from kmigrate.world import World
 
+KEEPS = "keeps"
+"""The fact in which a begun unit keeps `Unit.keeps`."""
+
 
 class Action(StrEnum):
     """What kind of change a step would make."""
@@ -46,11 +49,15 @@ class Finding:
 
 
 class Step(ABC):
-    """A frozen dataclass with four verbs; its fields are all it knows besides the world it is handed."""
+    """A frozen dataclass with four verbs; its fields are all it knows besides the world it is handed.
+
+    A step that never has changes says so by `looks_only`; tests/laws holds it to that, and every other step to changes.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
     one_way: ClassVar[str] = ""
+    looks_only: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, world: World) -> Finding:
@@ -80,7 +87,8 @@ class Unit:
     """What is journaled, gated and sealed: a phase, or one attempt of one move in one direction.
 
     `gate` is the question a human answers first. `point_of_no_undo` names the step from whose STARTED on the way back
-    is a move in the other direction instead of undo.
+    is a move in the other direction instead of undo. `keeps` says in words what of the plan file the unit
+    relies on also after it is sealed: editing that is refused until the unit is taken back.
     """
 
     name: str
@@ -88,6 +96,7 @@ class Unit:
     steps: tuple[Step, ...]
     gate: str
     point_of_no_undo: str = ""
+    keeps: str = ""
 
     @property
     def fingerprint(self) -> str:

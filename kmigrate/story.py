@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Application, Direction, Migration
+from kmigrate.model import Application, Direction, Migration, Policy
 from kmigrate.plan import Phase, Plan, Unit
-from kmigrate.steps.cutover import CarryPositions, DrainMirror, Ready, StartWorkloads, StopWorkloads, SwitchSettings
-from kmigrate.steps.provision import CreateTopics, CreateUsers, FindCluster
-from kmigrate.steps.replicate import CatchUp, StartMirror, StoreLogins, login_name
+from kmigrate.steps.assess import TakeInventory
+from kmigrate.steps.cutover import (
+    CarryPositions,
+    DrainMirror,
+    FenceClients,
+    LiftFence,
+    Ready,
+    Soak,
+    StartWorkloads,
+    StopWorkloads,
+    SwitchSettings,
+)
+from kmigrate.steps.decommission import ProveIdle, StopLanes
+from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, CreateTopics, CreateUsers, FindCluster, TryAccess
+from kmigrate.steps.rehearse import ProveContent, TryPositions
+from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror, StoreLogins, login_name
+from kmigrate.waves import stays
 
 START = StartWorkloads.name
 """From its STARTED on the way back is a move of its own; before, it is undo (design §3)."""
 
 
 def story(migration: Migration) -> Plan:
-    """Provision, replicate, then one move after the other."""
-    movable = {app.name: why_it_stays(app) for app in migration.applications}
+    """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
+    movable = stays(migration.applications)
+    # policy and journal may change at any time: no phase begins anew for it
+    lasting = replace(migration, policy=Policy(), journal="")
+    graded = replace(lasting, policy=Policy(minimum_grade=migration.policy.minimum_grade))
     return Plan(
         phases=(
-            Phase(name="provision", title="Topics and users on the target", unit=_provision(migration)),
-            Phase(name="replicate", title="The mirror runs and has caught up", unit=_replicate(migration)),
+            Phase(name="assess", title="Everything on the source is known", unit=_assess(lasting)),
+            Phase(name="provision", title="Topics and users on the target", unit=_provision(lasting)),
+            Phase(name="replicate", title="The mirror runs and has caught up", unit=_replicate(lasting)),
+            Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded)),
             Phase(name="cutover", title="One application after the other"),
+            Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
         ),
         moves=tuple(name for name, why in movable.items() if not why),
         stays={name: why for name, why in movable.items() if why},
@@ -28,15 +50,13 @@ def story(migration: Migration) -> Plan:
     )
 
 
-def why_it_stays(app: Application) -> str:
-    """Why an application cannot be moved; empty when it can."""
-    if app.writes:
-        return f"it writes {', '.join(app.writes)}, and moving writers is not built yet"
-    if not app.reads:
-        return "it reads nothing with a group, so there is no position to carry"
-    if any(reads.isolation != "read_committed" for reads in app.reads):
-        return "it reads uncommitted records, and counting the aborted ones ahead of it is not built yet"
-    return "" if app.workloads else "it names no workloads, so nobody could stop and start it"
+def _assess(migration: Migration) -> Unit:
+    return Unit(
+        name="assess",
+        title="Everything on the source is known",
+        gate="Look at everything on the source? Nothing is changed.",
+        steps=(TakeInventory(migration=migration),),
+    )
 
 
 def _provision(migration: Migration) -> Unit:
@@ -48,6 +68,7 @@ def _provision(migration: Migration) -> Unit:
             FindCluster(migration=migration),
             CreateUsers(migration=migration),
             CreateTopics(migration=migration),
+            TryAccess(migration=migration),
         ),
     )
 
@@ -62,18 +83,61 @@ def _replicate(migration: Migration) -> Unit:
             StoreLogins(migration=migration),
             StartMirror(migration=migration, mirror_login=login),
             CatchUp(migration=migration),
+            GuardRetention(migration=migration),
         ),
     )
 
 
+def _rehearse(migration: Migration) -> Unit:
+    return Unit(
+        name="rehearse",
+        title="Content and positions proven beforehand",
+        gate="Read both logs and compare them? Nothing is changed.",
+        steps=(ProveContent(migration=migration), TryPositions(migration=migration)),
+    )
+
+
+def _decommission(migration: Migration) -> Unit:
+    return Unit(
+        name="decommission",
+        title="The source is left for good",
+        gate="Stop the mirror for good? From here no application can go back.",
+        steps=(ProveIdle(migration=migration), StopLanes(migration=migration)),
+    )
+
+
 def _move(migration: Migration, app: Application, direction: Direction, attempt: int) -> Unit:
-    (lane,) = forward_lanes(migration)
+    lanes = tuple(lane for lane in forward_lanes(migration) if not set(lane.topics).isdisjoint(app.topics_read))
+    ours = _our_principals(migration)
     leaving, policy = direction.leaves, migration.policy
-    steps = (Ready, StopWorkloads, DrainMirror, CarryPositions, SwitchSettings, StartWorkloads)
+    ready = Ready(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours, migration=migration)
+    steps = (
+        StopWorkloads,
+        FenceClients,
+        DrainMirror,
+        CarryPositions,
+        LiftFence,
+        SwitchSettings,
+        StartWorkloads,
+        Soak,
+    )
     return Unit(
         name=f"{direction}/{app.name}#{attempt}",
         title=f"{app.name} goes from the {leaving} to the {leaving.other}",
         gate=f"{app.name} stands still from here until it runs on the {leaving.other}. Now?",
-        steps=tuple(step(app=app, leaving=leaving, lane=lane, policy=policy) for step in steps),
+        steps=(ready, *(step(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours) for step in steps)),
         point_of_no_undo=START,
+        keeps=_what_it_moves(app),
     )
+
+
+def _our_principals(migration: Migration) -> tuple[str, ...]:
+    """kmigrate's and its mirror's, where the plan file writes them out: a fence must never catch them."""
+    names = [KMIGRATE_USER, MIRROR_USER, migration.source.auth.username, migration.mirror_auth.username]
+    return tuple(sorted({f"User:{name}" for name in names if isinstance(name, str)}))
+
+
+def _what_it_moves(app: Application) -> str:
+    reads = [f"group {reads.group} of {', '.join(sorted(reads.topics))}" for reads in app.reads]
+    who = [f"{principal.source} as {principal.target}" for principal in app.principals]
+    return "; ".join(sorted(reads) + sorted(who))

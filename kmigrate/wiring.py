@@ -6,23 +6,29 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kmigrate import interrupt
+from kmigrate.adapters.access import SignedAccess
 from kmigrate.adapters.commands import CommandWorkloads, Settings
+from kmigrate.adapters.fence import AclFence, UserFence
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, Login
+from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.system import SystemClock
+from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked, UsageError
 from kmigrate.journal import Journal
-from kmigrate.model import Application, Migration, SecretRef, Side
+from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
+from kmigrate.probes.inventory import take_inventory
 from kmigrate.probes.resources import require
-from kmigrate.steps.provision import KMIGRATE_USER
-from kmigrate.world import Clock, Key, Ledger, Reporter, ResourceStore
+from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER
+from kmigrate.world import Clock, Key, Ledger, Reporter, ResourceStore, Workload, World
 
 
 class NoLedger:
@@ -87,11 +93,55 @@ class LiveWorld:
         """The groups of a cluster."""
         return KafkaGroups(self._connection(side))
 
-    def workload(self, application: str) -> CommandWorkloads:
+    def fence(self, side: Side) -> AclFence | UserFence:
+        """What clients of a cluster are denied."""
+        connection = self._connection(side)
+        if side is Side.SOURCE:
+            mirror = self.secrets.username(self.wires.migration.mirror_auth)
+            ours = frozenset({f"User:{connection.login.username}", f"User:{mirror}"})
+            return AclFence(connection=connection, spared=ours)
+        return UserFence(
+            store=self.resources,
+            namespace=self.wires.migration.target.namespace,
+            connection=connection,
+            spared=frozenset({f"User:{KMIGRATE_USER}", f"User:{MIRROR_USER}"}),
+        )
+
+    def access(self, side: Side) -> SignedAccess:
+        """What applications may do on a cluster, tried with their own credentials."""
+        return SignedAccess(
+            application=self.wires.migration.application,
+            brokers=lambda: self.cluster(side).brokers(),
+            logins=lambda app: self._logins(app, side),
+        )
+
+    def _logins(self, app: Application, side: Side) -> tuple[Login, ...]:
+        """The application's own credentials on that side, as far as the plan refers to them."""
+        own = self._connection(side).login
+        if side is Side.TARGET:
+            return tuple(
+                replace(own, username=p.target, password=self._target_password(p.target)) for p in app.principals
+            )
+        auths = [p.source_auth for p in app.principals if p.source_auth is not None]
+        return tuple(
+            replace(own, username=self.secrets.username(a), password=self.secrets.resolve(a.password)) for a in auths
+        )
+
+    def workload(self, application: str) -> Workload:
         """The instances of an application."""
         app = self.wires.migration.application(application)
         folder = Path(self.wires.migration.journal)
-        return CommandWorkloads(app.name, app.workloads, lambda side: self._settings(app, side), folder)
+        commands = tuple(work for work in app.workloads if isinstance(work, CommandWorkload))
+        if commands:
+            return CommandWorkloads(app.name, commands, lambda side: self._settings(app, side), folder)
+        return ManualWorkloads(
+            app=app,
+            groups=self.groups,
+            place=lambda side: self._place(app, side),
+            clock=self.clock,
+            reporter=self.reporter,
+            pointed=folder / f"pointed-{app.name}",
+        )
 
     def side_of(self, bootstrap: str) -> Side | None:
         """Which side an address belongs to."""
@@ -158,6 +208,14 @@ class LiveWorld:
             "ca": _pem(self.wires.migration.source.ca),
         }
 
+    def _place(self, app: Application, side: Side) -> Place:
+        """What a human is told of that side: no secret."""
+        principal = app.principals[0]
+        if side is Side.TARGET:
+            return Place(bootstrap=self._target_bootstrap(), username=principal.target, mechanism="SCRAM-SHA-512")
+        source = self.wires.migration.source
+        return Place(bootstrap=source.bootstrap, username=principal.source.removeprefix("User:"), mechanism="PLAIN")
+
     def _target_bootstrap(self) -> str:
         target = self.wires.migration.target
         kafka = self.resources.get(Key("Kafka", target.namespace, target.cluster))
@@ -190,6 +248,22 @@ def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:
     return LiveWorld(wires=wires, clock=clock, reporter=reporter, ledger=NoLedger())
 
 
+def source_inventory(bootstrap: str, username: str, password: SecretRef, *, ca: str = "") -> Inventory:
+    """What is there on a source that no plan file describes yet; reads only, `ca` is a PEM file.
+
+    Raises UsageError for a secret or a file that is not there, else what the cluster raises.
+    """
+    auth = Auth(type="plain", username=username, password=password)
+    nowhere = Target(platform="", store="", namespace="", cluster="", listener="")
+    source = Source(bootstrap=bootstrap, auth=auth, ca=ca)
+    migration = Migration(name="", source=source, target=nowhere, topics=(), applications=(), mirror_auth=auth)
+    world = open_world(migration, Reporter())
+    try:
+        return take_inventory(world, migration)
+    finally:
+        world.close()
+
+
 @contextmanager
 def open_journal(migration: Migration, *, read_only: bool = False) -> Iterator[Journal]:
     """The journal of a migration, locked for this process unless it is only read."""
@@ -197,9 +271,20 @@ def open_journal(migration: Migration, *, read_only: bool = False) -> Iterator[J
     who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
     lines = JournalFile(Path(migration.journal), who, read_only=read_only)
     try:
-        yield Journal(lines, clock, who, migration.name)
+        with nullcontext() if read_only else interrupt.careful():
+            yield Journal(lines, clock, who, migration.name, interrupt.check)
     finally:
         lines.close()
+
+
+def bind(journal: Journal, world: World, *, read_only: bool) -> None:
+    """Hold the journal to the ids that the clusters tell (journal.bind); a target that is not there yet binds later."""
+    source = world.cluster(Side.SOURCE).id()
+    try:
+        target = world.cluster(Side.TARGET).id()
+    except Blocked:
+        target = ""
+    (journal.belongs_to if read_only else journal.bind)(source, target)
 
 
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from kmigrate.adapters.memory import Death, Died
 from kmigrate.errors import Blocked
-from kmigrate.model import Group, GroupState, OffsetRange, Partition, Record, Topic
+from kmigrate.model import Group, GroupState, OffsetRange, Partition, Record, Right, Topic
 
-
-class Died(BaseException):
-    """The process was killed here."""
-
-
-@dataclass(slots=True)
-class Death:
-    """Kills at the n-th instant that matters; instants are counted over all lives, so it kills once."""
-
-    at: int = -1
-    seen: int = 0
-
-    def pass_by(self) -> None:
-        self.seen += 1
-        if self.seen == self.at:
-            raise Died
+__all__ = ["Death", "Died", "Lines", "Log", "MemoryCluster"]
 
 
 @dataclass(slots=True)
@@ -80,8 +66,9 @@ class MemoryCluster:
     name: str
     death: Death
     logs: dict[Partition, Log] = field(default_factory=dict)
-    held: dict[str, dict[Partition, int]] = field(default_factory=dict)
+    held_by: dict[str, dict[Partition, int]] = field(default_factory=dict)
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    configs: dict[str, dict[str, str]] = field(default_factory=dict)
     commits: list[dict[Partition, int]] = field(default_factory=list)
 
     def id(self) -> str:
@@ -89,7 +76,22 @@ class MemoryCluster:
 
     def topics(self, names: Iterable[str]) -> Mapping[str, Topic]:
         counts = {n: sum(p.topic == n for p in self.logs) for n in names}
-        return {n: Topic(name=n, partitions=count) for n, count in counts.items() if count}
+        return {n: Topic(name=n, partitions=c, config=self.configs.get(n, {})) for n, c in counts.items() if c}
+
+    def all_topics(self) -> Mapping[str, Topic]:
+        return self.topics({partition.topic for partition in self.logs})
+
+    def brokers(self) -> tuple[str, ...]:
+        return (f"{self.name}:9092",)
+
+    def rights(self) -> tuple[Right, ...]:
+        return ()
+
+    def all(self) -> Mapping[str, Group]:
+        return self.describe(self.held_by)
+
+    def held(self, group: str) -> Mapping[Partition, int]:
+        return dict(self.held_by.get(group, {}))
 
     def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:
         logs = {p: self.logs[p] for p in partitions}
@@ -105,19 +107,19 @@ class MemoryCluster:
         return {name: self._group(name) for name in names}
 
     def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
-        return {p: self.held.get(group, {}).get(p) for p in partitions}
+        return {p: self.held_by.get(group, {}).get(p) for p in partitions}
 
     def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
         self._must_be_stopped(group)
         self.death.pass_by()
-        self.held.setdefault(group, {}).update(positions)
+        self.held_by.setdefault(group, {}).update(positions)
         self.commits.append(dict(positions))
         self.death.pass_by()
 
     def delete(self, group: str) -> None:
         self._must_be_stopped(group)
         self.death.pass_by()
-        self.held.pop(group, None)
+        self.held_by.pop(group, None)
         self.death.pass_by()
 
     def _must_be_stopped(self, group: str) -> None:
@@ -127,7 +129,7 @@ class MemoryCluster:
     def _group(self, name: str) -> Group:
         if self.members.get(name):
             return Group(name=name, state=GroupState.STABLE, members=self.members[name])
-        return Group(name=name, state=GroupState.EMPTY if name in self.held else GroupState.DEAD)
+        return Group(name=name, state=GroupState.EMPTY if name in self.held_by else GroupState.DEAD)
 
     @staticmethod
     def _at(log: Log, time: int) -> int:

@@ -5,7 +5,7 @@ Nothing asynchronous is true when a call returns: it becomes true while somebody
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from memory_cluster import Death, Died, Lines, Log, MemoryCluster
@@ -14,18 +14,21 @@ from kmigrate.model import (
     Application,
     Auth,
     CommandWorkload,
+    Denial,
     Json,
     JsonObject,
     Lane,
     Migration,
     OffsetRange,
     Partition,
+    Policy,
     Principal,
     Reads,
     SecretRef,
     Side,
     Source,
     Target,
+    Trial,
 )
 from kmigrate.positions import digest
 from kmigrate.world import Event, Key, Ledger, Reporter, Resource, WorkloadView
@@ -107,30 +110,40 @@ class MemoryApplication:
     death: Death
     side: Side = Side.SOURCE
     running: bool = True
+    held_up: bool = False
+    mixed: bool = False
+    stops_in_ms: int = 0
+    clock: MemoryClock | None = None
     processed: dict[Partition, list[int]] = field(default_factory=dict)
 
     def look(self) -> WorkloadView:
-        return WorkloadView(running=self.running, bootstrap=ADDRESS[self.side])
+        return WorkloadView(running=self.running, bootstrap="" if self.mixed else ADDRESS[self.side])
 
     def stop(self) -> None:
         self._do(lambda: setattr(self, "running", False))
+        if self.clock is not None:
+            self.clock.now += self.stops_in_ms
 
     def start(self) -> None:
         self._do(lambda: setattr(self, "running", True))
 
     def switch(self, side: Side) -> None:
         self._do(lambda: setattr(self, "side", side))
+        self.mixed = False
 
     def _do(self, change: Callable[[], None]) -> None:
         self.death.pass_by()
         change()
         self.death.pass_by()
 
-    def work(self, clusters: Mapping[Side, MemoryCluster]) -> None:
+    def work(self, clusters: Mapping[Side, MemoryCluster], denied: Collection[Side] = ()) -> None:
+        if self.held_up:
+            return
+        reads = self.running and self.side not in denied
         for side, cluster in clusters.items():
-            cluster.members[GROUP] = ("m",) if self.running and side is self.side else ()
-        if self.running:
-            held = clusters[self.side].held.setdefault(GROUP, {})
+            cluster.members[GROUP] = ("m",) if reads and side is self.side else ()
+        if reads:
+            held = clusters[self.side].held_by.setdefault(GROUP, {})
             for partition in map(Partition, [TOPIC] * PARTITIONS, range(PARTITIONS)):
                 self._read(partition, clusters[self.side].logs[partition], held)
 
@@ -139,6 +152,56 @@ class MemoryApplication:
         for entry in log.visible(OffsetRange(start=position, end=log.end))[:7]:
             self.processed.setdefault(partition, []).append(entry.number)
             held[partition] = entry.offset + 1
+
+
+@dataclass(slots=True)
+class MemoryFence:
+    """Denials of one side; a broker enforces one as soon as somebody has waited, and forgets it as slowly."""
+
+    death: Death
+    rules: set[Denial] = field(default_factory=set)
+    enforced: set[Denial] = field(default_factory=set)
+    stuck: bool = False
+    stuck_until: str = ""
+    lines: Lines | None = None
+
+    def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
+        return frozenset(self.rules.intersection(denials))
+
+    def deny(self, denials: Iterable[Denial]) -> None:
+        for denial in denials:
+            self._do(denial, self.rules.add)
+
+    def lift(self, denials: Iterable[Denial]) -> None:
+        for denial in denials:
+            self._do(denial, self.rules.discard)
+
+    def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
+        return dict.fromkeys(sorted(self.enforced.intersection(denials)), "tried: refused by every broker")
+
+    def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
+        return tuple(f"lift {denial}" for denial in denials)
+
+    def work(self) -> None:
+        if self.lines is not None and self.stuck_until:
+            self.stuck = not any(self.stuck_until in line for line in self.lines.written)
+        if not self.stuck:
+            self.enforced = set(self.rules)
+
+    def _do(self, denial: Denial, change: Callable[[Denial], None]) -> None:
+        self.death.pass_by()
+        change(denial)
+        self.death.pass_by()
+
+
+@dataclass(slots=True)
+class MemoryAccess:
+    """What came of trying an application's credential."""
+
+    trials: tuple[Trial, ...] = ()
+
+    def try_out(self, application: str) -> tuple[Trial, ...]:
+        return self.trials
 
 
 @dataclass(slots=True)
@@ -200,9 +263,12 @@ class Estate:
     secrets: MemorySecrets = field(init=False)
     mirror: MemoryMirror = field(init=False)
     app: MemoryApplication = field(init=False)
+    fences: dict[Side, MemoryFence] = field(init=False)
+    access: dict[Side, MemoryAccess] = field(default_factory=lambda: {side: MemoryAccess() for side in Side})
 
     def __post_init__(self) -> None:
         self.clusters = {side: MemoryCluster(str(side), self.death) for side in Side}
+        self.fences = {side: MemoryFence(self.death) for side in Side}
         self.store, self.secrets = MemoryStore(Death()), MemorySecrets(self.death)
         self.mirror, self.app = MemoryMirror(self.store), MemoryApplication(self.death)
         for number in range(PARTITIONS):
@@ -210,7 +276,7 @@ class Estate:
         self.store.apply(_kafka())
         self.store.apply(_pool())
         self.store.death = self.death
-        self.clock.work = self.turn
+        self.clock.work, self.app.clock = self.turn, self.clock
         for _ in range(10):
             self.turn()
 
@@ -220,7 +286,9 @@ class Estate:
             self._write()
         self._operate()
         self.mirror.work(self.clusters)
-        self.app.work(self.clusters)
+        for fence in self.fences.values():
+            fence.work()
+        self.app.work(self.clusters, [side for side, fence in self.fences.items() if fence.enforced])
 
     def settle(self) -> None:
         """The writer stops; then all is copied and read."""
@@ -242,6 +310,13 @@ class Estate:
             if number % 5 == 0:
                 log.mark()
 
+    def _make_topic(self, spec: JsonObject) -> None:
+        name, target = str(spec["topicName"]), self.clusters[Side.TARGET]
+        wanted = spec.get("config")
+        target.configs[name] = {k: str(v) for k, v in wanted.items()} if isinstance(wanted, Mapping) else {}
+        for number in range(int(str(spec["partitions"]))):
+            target.logs.setdefault(Partition(name, number), Log())
+
     def _operate(self) -> None:
         for key, resource in list(self.store.kept.items()):
             if resource.status.get("observedGeneration") == resource.generation:
@@ -252,9 +327,8 @@ class Estate:
             }
             if key.kind == "Kafka":
                 status["listeners"] = [{"name": "scram", "bootstrapServers": ADDRESS[Side.TARGET]}]
-            if key.kind == "KafkaTopic" and resource.spec["topicName"] == TOPIC:
-                for number in range(PARTITIONS):
-                    self.clusters[Side.TARGET].logs.setdefault(Partition(TOPIC, number), Log())
+            if key.kind == "KafkaTopic":
+                self._make_topic(resource.spec)
             self.store.write_status(key, status)
 
 
@@ -302,6 +376,12 @@ class MemoryWorld:
     def groups(self, side: Side) -> MemoryCluster:
         return self.estate.clusters[side]
 
+    def fence(self, side: Side) -> MemoryFence:
+        return self.estate.fences[side]
+
+    def access(self, side: Side) -> MemoryAccess:
+        return self.estate.access[side]
+
     def side_of(self, bootstrap: str) -> Side | None:
         return next((side for side, known in ADDRESS.items() if known == bootstrap), None)
 
@@ -328,6 +408,7 @@ def migration() -> Migration:
         topics=(TOPIC,),
         applications=(app,),
         mirror_auth=Auth(type="plain", username="m", password=secret),
+        policy=Policy(soak_ms=2_000),
     )
 
 

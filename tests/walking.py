@@ -5,7 +5,8 @@ from memory_world import TOPIC, Died, Estate, Lines, MemoryWorld, migration
 
 from kmigrate.engine import back, forward, run_unit, undo_unit, where
 from kmigrate.journal import Journal
-from kmigrate.model import Partition, Side
+from kmigrate.model import Migration, Partition, Side
+from kmigrate.plan import Plan
 from kmigrate.story import story
 
 APP = "ml-features"
@@ -66,6 +67,15 @@ def crossing(estate: Estate) -> Lines:
     lines = Lines(estate.death)
     walk(estate, lines, ("provision", "replicate"))
     return lines
+
+
+def plan_of(changed: Migration | None = None) -> Plan:
+    """The plan of the walk, or of an edited plan file."""
+    return story(changed or migration())
+
+
+def journal_of(estate: Estate, lines: Lines) -> Journal:
+    return Journal(lines, estate.clock, "test", "shop")
 
 
 def run_until(estate: Estate, lines: Lines, sign: str) -> None:

@@ -34,15 +34,12 @@ class CommandWorkloads:
         self._name, self._workloads, self._settings, self._folder = application, workloads, settings, folder
 
     def look(self) -> WorkloadView:
-        """Ask every program; running if one runs; the addresses must agree."""
+        """Ask every program; running if one runs; no address while they point to different places (`switch` mends)."""
         views = [self._look(workload) for workload in self._workloads]
         addresses = {view.bootstrap for view in views}
-        if len(addresses) != 1:
-            raise PlatformError(
-                f"the workloads of {self._name} point to different places: {', '.join(sorted(addresses))}",
-                hint="point them all to the same cluster, then run this again",
-            )
-        return WorkloadView(running=any(view.running for view in views), bootstrap=addresses.pop())
+        return WorkloadView(
+            running=any(view.running for view in views), bootstrap=addresses.pop() if len(addresses) == 1 else ""
+        )
 
     def stop(self) -> None:
         """Run every `stop`."""
@@ -117,6 +114,7 @@ class CommandWorkloads:
                 stderr=err,
                 timeout=_TIMEOUT_S,
                 check=False,
+                process_group=0,  # Ctrl-C in the terminal is for us: a program half done is worse than one waited for
             ).returncode
         except subprocess.TimeoutExpired as error:
             raise Transient(

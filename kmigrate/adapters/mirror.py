@@ -31,6 +31,7 @@ class ConnectMirror:
     namespace: str
     target: Callable[[], Connection]
     _tails: dict[str, Consumer] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
     _copied: dict[str, dict[Partition, int]] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
@@ -43,6 +44,19 @@ class ConnectMirror:
             elif read is not None and read[1] is not None:
                 known[read[0]] = read[1]
         return dict(known)
+
+    def tasks(self, lane: Lane) -> int:
+        """How many tasks of the lane run, by the newest word in Connect's status topic."""
+        for message in self._news(FORWARD.status):
+            key = message.key()
+            name = key.decode() if isinstance(key, bytes) else str(key)
+            value = message.value()
+            self._states[name] = str(json.loads(value).get("state")) if value is not None else ""
+        ours = f"status-task-{lane.connector}-"
+        return sum(
+            state == "RUNNING" and name.startswith(ours) and name.removeprefix(ours).isdecimal()
+            for name, state in self._states.items()
+        )
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong with the lane."""

@@ -69,3 +69,6 @@ def _read(reference: SecretRef) -> str:
         return Path(reference.file).read_text().strip()
     except OSError as error:
         raise UsageError(f"{reference} cannot be read: {error.strerror}", hint="put the secret there") from error
+    except UnicodeDecodeError:
+        # not chained: this error carries the bytes that it could not read
+        raise UsageError(f"{reference} is no UTF-8 text", hint="put the secret there, and nothing else") from None

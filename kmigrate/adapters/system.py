@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from kmigrate import interrupt
+
 
 class SystemClock:
-    """The real clock (world.Clock); a signal handler that raises Interrupted ends its sleep."""
+    """The real clock (world.Clock); Ctrl-C and SIGTERM end its sleep with Interrupted."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
@@ -18,4 +20,4 @@ class SystemClock:
 
     def sleep(self, milliseconds: int) -> None:
         """Wait."""
-        time.sleep(milliseconds / 1000)
+        interrupt.sleep(milliseconds)

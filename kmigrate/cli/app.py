@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from kmigrate import __version__
-from kmigrate.cli import lab, migrate
-from kmigrate.errors import Interrupted, KmigrateError
+from kmigrate import __version__, interrupt
+from kmigrate.cli import lab, looks, migrate, pages, verify
+from kmigrate.errors import KmigrateError
 
 app = typer.Typer(
     name="kmigrate",
@@ -25,10 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("plan")(migrate.plan)
+app.command("plan")(looks.plan)
 app.command("apply")(migrate.apply)
-app.command("status")(migrate.status)
+app.command("status")(looks.status)
+app.command("history")(looks.history)
+app.command("init")(looks.init)
 app.command("rollback")(migrate.rollback)
+app.command("verify")(verify.verify)
+app.command("explain")(pages.explain)
+app.command("schema")(pages.schema)
 app.add_typer(lab.app, name="lab")
 
 
@@ -42,8 +45,7 @@ def top(*, version: Annotated[bool, typer.Option("--version", help="Say the vers
 
 def run() -> None:
     """Run the command line; every error of ours becomes one sentence, a hint and its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupt.install()
     try:
         app()
     except KmigrateError as error:
@@ -56,10 +58,6 @@ def run() -> None:
         sys.exit(141)
     except Exception:
         sys.exit(_defect())
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(number)
 
 
 def _defect() -> int:

@@ -124,7 +124,8 @@ def table(title: str, *columns: str) -> Table:
 
 
 def _short(evidence: Json) -> str:
-    text = json.dumps(evidence).strip("{}").replace('"', "")
+    text = json.dumps(evidence).replace('"', "")
+    text = text[1:-1] if isinstance(evidence, Mapping) else text
     return grades(evidence) or (text if len(text) <= _SHORT else "")
 
 
@@ -133,6 +134,7 @@ def grades(positions: Json) -> str:
     counts: dict[str, int] = {}
     for of in positions.values() if isinstance(positions, Mapping) else ():
         for told in of.values() if isinstance(of, Mapping) else ():
-            grade = str(told.get("grade")) if isinstance(told, Mapping) else "?"
-            counts[grade] = counts.get(grade, 0) + 1
+            if isinstance(told, Mapping) and "grade" in told:
+                grade = str(told["grade"])
+                counts[grade] = counts.get(grade, 0) + 1
     return ", ".join(f"{count} {grade}" for grade, count in counts.items())

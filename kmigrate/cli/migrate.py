@@ -1,30 +1,32 @@
-"""plan, apply, status, rollback: parse, wire, call, draw. Heavy imports happen inside the commands."""
+"""apply, rollback: parse, wire, call, draw. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmigrate.errors import KmigrateError, NotConfirmed, UsageError
+from kmigrate.cli import gate
+from kmigrate.errors import Blocked, PlatformError, UsageError
 
 if TYPE_CHECKING:
-    from kmigrate.engine import Preview
+    from kmigrate.engine import WayBack
     from kmigrate.journal import Journal
     from kmigrate.model import Migration
     from kmigrate.plan import Plan, Unit
-    from kmigrate.wiring import LiveWorld
+    from kmigrate.world import World
 
 PlanFile = Annotated[Path, typer.Option("--file", "-f", envvar="KMIGRATE_PLAN", help="The migration plan.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; words go to stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the question of the gate with yes; no check is skipped.")]
 App = Annotated[str, typer.Option("--app", help="The application to move.")]
 DEFAULT_PLAN = Path("kmigrate.yaml")
+_NOT_NEEDED = {"decommission": ("rehearse",)}
+"""Phases that may be left out before another: decommission looks for itself who still uses the source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,102 +36,117 @@ class Session:
     migration: Migration
     plan: Plan
     journal: Journal
-    world: LiveWorld
+    world: World
 
 
 @contextmanager
-def session(file: Path, *, as_json: bool, read_only: bool) -> Iterator[Session]:
-    """Read the plan file, open the journal and the world; close what was opened."""
+def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False) -> Iterator[Session]:
+    """Read the plan file, open the journal and the world; close what was opened.
+
+    After `most_ms` (0: never) a wait ends with TimeIsUp, unless an application stands still. `quiet` tells nothing
+    while it goes on.
+    """
     from kmigrate.cli.draw import JsonReporter, TerminalReporter
     from kmigrate.planfile import load
     from kmigrate.story import story
     from kmigrate.wiring import open_journal, open_world
+    from kmigrate.world import Reporter
 
-    migration = load(file)
-    reporter = JsonReporter() if as_json else TerminalReporter()
+    migration = load(file, look_up=True)
+    reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
     world = open_world(migration, reporter)
     try:
-        with open_journal(migration, read_only=read_only) as journal:
-            yield Session(migration=migration, plan=story(migration), journal=journal, world=world)
+        with open_journal(migration, read_only=read_only) as journal, gate.loudly(journal):
+            timed = world
+            if most_ms:
+                end = world.clock.monotonic_ms() + most_ms
+                hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
+                timed = replace(world, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
+            yield Session(migration=migration, plan=story(migration), journal=journal, world=timed)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()
         world.close()
 
 
-def plan(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
-    """Show what each unit would change, what blocks, and which applications stay. Changes nothing."""
-    from kmigrate.cli import views
+def bind(s: Session, *, read_only: bool) -> None:
+    """Hold the journal to the clusters' own ids; a command that only looks goes on where a cluster does not answer."""
+    from kmigrate import wiring
 
-    with session(file, as_json=as_json, read_only=True) as s:
-        units = views.upcoming(s.plan, s.journal)
-        shown = [(unit, _previews(s, unit)) for unit in units]
-        if as_json:
-            views.plan_json(s.plan, shown)
-        else:
-            views.plan_table(s.migration, s.plan, shown)
+    try:
+        wiring.bind(s.journal, s.world, read_only=read_only)
+    except (PlatformError, Blocked):
+        if not read_only:
+            raise
 
 
 def apply(
     file: PlanFile = DEFAULT_PLAN,
     *,
-    phase: Annotated[str, typer.Option("--phase", help="provision, replicate or cutover.")] = "",
+    phase: Annotated[
+        str, typer.Option("--phase", help="assess, provision, replicate, rehearse, cutover or decommission.")
+    ] = "",
     app: App = "",
     yes: Yes = False,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="End this call after so long (10m), not the work: exit code 11.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Do a phase, or move one application; goes on where it stopped."""
+    """Do a phase, or move one application; goes on where it stopped.
+
+    --timeout never ends a call while an application stands still: maxPause of the plan file bounds that.
+    """
     from kmigrate.engine import run_unit
 
-    with session(file, as_json=as_json, read_only=False) as s:
-        unit = _unit_to_apply(s, phase, app)
+    with session(file, as_json=as_json, read_only=False, most_ms=gate.milliseconds(timeout)) as s:
+        unit = unit_to_apply(s, phase, app)
         if unit is None:
             _say(f"nothing to do: {app or phase} is done", as_json=as_json)
             return
-        _gate(s, unit, yes=yes, as_json=as_json)
-        with _loudly(s, unit):
-            run_unit(unit, s.world, s.journal)
+        gate.need_answer(unit.name, yes=yes)
+        bind(s, read_only=False)
+        _show(s, unit, as_json=as_json)
+        if not yes:
+            confirm(s, unit)
+        _approve(s, unit)
+        run_unit(unit, s.world, s.journal)
         _say(f"{unit.name} is done", as_json=as_json)
 
 
-def rollback(file: PlanFile = DEFAULT_PLAN, *, app: App = "", yes: Yes = False, as_json: AsJson = False) -> None:
-    """Take an application back: undo what has not worked yet, else a move the other way."""
-    from kmigrate.engine import back, run_unit, undo_unit
-
-    with session(file, as_json=as_json, read_only=False) as s:
-        if app not in s.plan.moves:
-            raise UsageError(
-                f"rollback needs --app with one of: {', '.join(s.plan.moves)}",
-                hint="kmigrate status shows where each is",
-            )
-        way = back(s.plan, s.journal, app)
-        if way is None:
-            _say(f"nothing to do: {app} is on the source", as_json=as_json)
+def rollback(
+    file: PlanFile = DEFAULT_PLAN,
+    *,
+    app: Annotated[str, typer.Option("--app", help="The application to take back.")] = "",
+    to: Annotated[str, typer.Option("--to", metavar="CHECKPOINT", help="Take back all that came after it.")] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take an application back, or all that came after a checkpoint: undo what has not worked yet, else move back."""
+    with session(file, as_json=as_json, read_only=not (app or to)) as s:
+        ways = ways_back(s, app, to)
+        if not ways:
+            _say(f"nothing to do: {f'{app} is on the source' if app else f'{to} is where we are'}", as_json=as_json)
             return
-        _gate(s, way.unit, yes=yes, as_json=as_json, undo=way.undo)
-        with _loudly(s, way.unit):
-            if way.undo:
-                undo_unit(way.unit, s.world, s.journal)
-            else:
-                run_unit(way.unit, s.world, s.journal)
-        _say(f"{app} is back on the source", as_json=as_json)
+        names = ", ".join(way.unit.name for way in ways)
+        gate.need_answer(names, yes=yes)
+        bind(s, read_only=False)
+        for way in ways:
+            _show_back(s, way, as_json=as_json)
+        if not yes:
+            gate.ask(names, _question(ways))
+        for way in ways:
+            go_back(s, way)
+        _say(f"{app} is back on the source" if app else f"everything is back at {to}", as_json=as_json)
 
 
-def status(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
-    """Show what is true: units, lag, positions with their grades, and the next command to type."""
+def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
+    """The unit that `apply` goes on with; None when all of it is done.
+
+    Raises UsageError naming the next command, Blocked where an earlier phase is missing or an edit stands in the way.
+    """
     from kmigrate.cli import views
-
-    with session(file, as_json=as_json, read_only=True) as s:
-        seen = views.look(s.migration, s.plan, s.journal, s.world)
-        if as_json:
-            views.status_json(seen)
-        else:
-            views.status_table(seen)
-
-
-def _unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
-    from kmigrate.cli import views
-    from kmigrate.engine import forward
+    from kmigrate.engine import phase_unit
 
     names = [each.name for each in s.plan.phases]
     if phase not in names:
@@ -137,11 +154,57 @@ def _unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
             f"apply needs --phase with one of: {', '.join(names)}",
             hint=f"next: {views.next_command(s.plan, s.journal)}",
         )
-    _in_order(s, names[: names.index(phase)])
-    unit = s.plan.phase(phase).unit
+    if app and phase != "cutover":
+        raise UsageError("--app belongs to --phase cutover: the other phases are for all", hint="leave --app out")
+    _in_order(s, phase, names[: names.index(phase)])
+    unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
-        known = s.journal.unit(unit.name)
-        return None if known is not None and known.sealed else unit
+        _refuse_edit(s, unit)
+    return unit
+
+
+def confirm(s: Session, unit: Unit) -> None:
+    """Ask the question of the gate, and a second one where there is no way back; raises NotConfirmed."""
+    gate.ask(unit.name, unit.gate)
+    if unit.name.partition("#")[0] == "decommission":
+        gate.ask_for_name(unit.name, s.migration.name)
+
+
+def ways_back(s: Session, app: str, to: str) -> tuple[WayBack, ...]:
+    """What to take back, in this order; raises UsageError with the checkpoints there are where nothing is named."""
+    from kmigrate.engine import back, way_to
+
+    if app and to:
+        raise UsageError("rollback takes --app or --to, not both", hint="--to takes back every application after it")
+    if to:
+        return way_to(s.plan, s.journal, to)
+    if app not in s.plan.moves:
+        raise _nothing_named(s)
+    way = back(s.plan, s.journal, app)
+    return (way,) if way is not None else ()
+
+
+def go_back(s: Session, way: WayBack) -> None:
+    """Undo the unit, or run it where it is a move of its own."""
+    from kmigrate.engine import run_unit, undo_unit
+
+    _approve(s, way.unit)
+    (undo_unit if way.undo else run_unit)(way.unit, s.world, s.journal)
+
+
+def _nothing_named(s: Session) -> UsageError:
+    from kmigrate.engine import checkpoints
+
+    known = checkpoints(s.plan, s.journal)
+    told = [f"rollback needs --app with one of: {', '.join(s.plan.moves) or 'none can move'}"]
+    told += ["or --to with a checkpoint:" if known else "or --to with a checkpoint: none yet, nothing was done"]
+    told += [f"  {each.name}  ({each.text})" for each in known]
+    return UsageError("\n".join(told), hint="kmigrate status shows where each application is")
+
+
+def _move(s: Session, app: str) -> Unit | None:
+    from kmigrate.engine import forward
+
     if app in s.plan.stays:
         raise UsageError(f"{app} stays on the source: {s.plan.stays[app]}", hint="see kmigrate plan")
     if app not in s.plan.moves:
@@ -149,65 +212,56 @@ def _unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     return forward(s.plan, s.journal, app)
 
 
-def _in_order(s: Session, earlier: list[str]) -> None:
-    from kmigrate.errors import Blocked
+def _in_order(s: Session, phase: str, earlier: Sequence[str]) -> None:
+    from kmigrate.engine import phase_done
 
     for name in earlier:
-        unit = s.plan.phase(name).unit
-        known = s.journal.unit(unit.name) if unit else None
-        if unit is not None and (known is None or not known.sealed):
+        if name not in _NOT_NEEDED.get(phase, ()) and not phase_done(s.plan, s.journal, name):
             raise Blocked(f"{name} is not done yet", hint=f"kmigrate apply --phase {name}")
 
 
-def _previews(s: Session, unit: Unit) -> tuple[Preview, ...]:
+def _refuse_edit(s: Session, unit: Unit) -> None:
+    """An edit of what is half done is refused before anybody is asked; other edits are told."""
+    from kmigrate.engine import edits
+
+    for edit in edits(s.plan, s.journal):
+        if edit.unit == unit.name and edit.refused:
+            raise Blocked(edit.text, hint=edit.refused)
+        if edit.unit != unit.name:
+            s.world.reporter.note(edit.text)
+
+
+def _show(s: Session, unit: Unit, *, as_json: bool) -> None:
+    from kmigrate.cli import views
     from kmigrate.engine import preview
 
-    return preview(unit, s.world, s.journal)
+    if not as_json:
+        views.unit_tree(unit, preview(unit, s.world, s.journal))
 
 
-def _gate(s: Session, unit: Unit, *, yes: bool, as_json: bool, undo: bool = False) -> None:
-    """Show what would change and ask; `--yes` answers, and without a terminal nobody is asked."""
+def _show_back(s: Session, way: WayBack, *, as_json: bool) -> None:
     from kmigrate.cli import views
-    from kmigrate.engine import preview, way_back
+    from kmigrate.engine import way_back
+
+    if not way.undo:
+        _show(s, way.unit, as_json=as_json)
+    elif not as_json:
+        views.undo_list(way_back(way.unit, s.journal))
+
+
+def _question(ways: Sequence[WayBack]) -> str:
+    if len(ways) == 1 and not ways[0].undo:
+        return ways[0].unit.gate
+    told = ", then ".join(f"{'undo' if way.undo else 'run'} {way.unit.name}" for way in ways)
+    return f"Go back: {told}?"
+
+
+def _approve(s: Session, unit: Unit) -> None:
     from kmigrate.journal import Event
 
-    if not as_json:
-        if undo:
-            views.undo_list(way_back(unit, s.journal))
-        else:
-            views.unit_tree(unit, preview(unit, s.world, s.journal))
-    if not yes:
-        if not sys.stdin.isatty():
-            raise NotConfirmed(f"{unit.name} waits for a yes, and there is no terminal to ask on", hint="add --yes")
-        if not _confirmed(unit.gate):
-            raise NotConfirmed(f"{unit.name} was not begun", hint="nothing was changed")
     known = s.journal.unit(unit.name)
     if known is None or not known.approved:
         s.journal.record(unit.name, unit.fingerprint, Event.APPROVED)
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        return False
-
-
-@contextmanager
-def _loudly(s: Session, unit: Unit) -> Iterator[None]:
-    """While clients are stopped, every exit says so, with both ways on."""
-    from kmigrate.cli import views
-
-    try:
-        yield
-    except KmigrateError as error:
-        warning = views.stopped_warning(s.plan, s.journal, unit)
-        hints = (error.hint or "the same command goes on where it stopped", warning)
-        error.hint = "\n  ".join(hint for hint in hints if hint)
-        raise
-    except Exception:
-        typer.echo(views.stopped_warning(s.plan, s.journal, unit), err=True)
-        raise
 
 
 def _say(text: str, *, as_json: bool) -> None:

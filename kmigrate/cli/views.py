@@ -1,67 +1,89 @@
-"""What plan and status show: looked at first, drawn or written as JSON afterwards."""
+"""What status sees, looked at first and drawn afterwards; and what every command says of units."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from rich.markup import escape
 from rich.tree import Tree
 
-from kmigrate.cli.draw import err, grades, out, say, table
-from kmigrate.engine import Preview, forward, where
+from kmigrate.cli.draw import err, out
+from kmigrate.engine import Preview, back, forward, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, KmigrateError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Json, Lane, Migration, Side
+from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Step, Unit
+from kmigrate.steps.cutover.fences import denials
 from kmigrate.world import World
-
-Shown = Sequence[tuple[Unit, Sequence[Preview]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitView:
-    """A unit as the journal has it."""
+    """A unit as the journal has it; `pause_parts` has the milliseconds of kmigrate (`tool`) and of the application."""
 
     name: str
     state: str
     pause_ms: int | None
+    pause_parts: Mapping[str, int]
     positions: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationView:
-    """Where an application is, by the journal, and whether it runs, by looking."""
+    """Where an application is, by the journal, and whether it runs, by looking; `way_back` says open or why not."""
 
     name: str
     side: str
     running: str
+    way_back: str
     why_it_stays: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FenceView:
+    """What is denied on one side and the raw commands that lift it; or, in `unknown`, why it could not be seen."""
+
+    side: str
+    denied: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagView:
+    """How far a lane is behind: at most so many records; `unknown` says why that could not be seen."""
+
+    lane: str
+    behind: int | None = None
+    trouble: tuple[str, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """What status shows; `lag` is an upper bound in records per lane, or why it cannot be told."""
+    """What status shows; `time` is when it was looked at (ms)."""
 
     migration: str
+    time: int
     units: tuple[UnitView, ...]
     applications: tuple[ApplicationView, ...]
-    lag: Mapping[str, str]
+    lag: tuple[LagView, ...]
+    fences: tuple[FenceView, ...]
     next: str
 
 
 def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
-    """Units that are not sealed yet: phases, then the next attempt of every move."""
-    units = [phase.unit for phase in plan.phases if phase.unit is not None]
-    todo = [unit for unit in units if not _sealed(journal, unit.name)]
-    for name in plan.moves:
-        try:
-            unit = forward(plan, journal, name)
-        except Blocked:
-            continue
-        todo += [unit] if unit else []
-    return todo
+    """Units that are not done yet, in the order of the story: phases, and in cutover the next attempt of every move."""
+    todo: list[Unit | None] = []
+    for phase in plan.phases:
+        if phase.unit is None:
+            todo += [_told(partial(forward, plan, journal, name)) for name in plan.moves]
+        else:
+            todo.append(_told(partial(phase_unit, plan, journal, phase.name)))
+    return [unit for unit in todo if unit is not None]
 
 
 def next_command(plan: Plan, journal: Journal) -> str:
@@ -71,90 +93,47 @@ def next_command(plan: Plan, journal: Journal) -> str:
         if last is not None and last.open:
             verb = "rollback" if last.name.startswith("rollback/") else "apply --phase cutover"
             return f"kmigrate {verb} --app {name}"
-    for phase in plan.phases:
-        if phase.unit is not None and not _sealed(journal, phase.unit.name):
-            return f"kmigrate apply --phase {phase.name}"
     left = [name for name in plan.moves if where(journal, name) is Side.SOURCE]
-    return f"kmigrate apply --phase cutover --app {left[0]}" if left else "nothing is left to move"
-
-
-def stopped_warning(plan: Plan, journal: Journal, unit: Unit) -> str:
-    """A loud sentence while the unit has stopped clients and not started them again; else empty."""
-    known = journal.unit(unit.name)
-    app = unit.name.partition("/")[2].partition("#")[0]
-    if known is None or not app or not known.open or not known.started("stop-workloads"):
-        return ""
-    if known.steps.get(unit.point_of_no_undo) and known.steps[unit.point_of_no_undo].event is Event.VERIFIED:
-        return ""
-    verb = "rollback" if unit.name.startswith("rollback/") else "apply --phase cutover"
-    ways = f"on: kmigrate {verb} --app {app}" + (
-        "" if verb == "rollback" else f"   back: kmigrate rollback --app {app}"
-    )
-    return f"{app.upper()} IS STOPPED. {ways}"
+    for phase in plan.phases:
+        if phase.unit is None:
+            if left:
+                return f"kmigrate apply --phase {phase.name} --app {left[0]}"
+            if plan.stays:
+                return f"nothing is left to move; these stay: {', '.join(plan.stays)}"
+        elif not phase_done(plan, journal, phase.name) or _told(partial(phase_unit, plan, journal, phase.name)):
+            return f"kmigrate apply --phase {phase.name}"
+    return "nothing is left to do"
 
 
 def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> StatusView:
-    """Look at the journal and the world."""
+    """Look at the journal and the world; what does not answer is told, not raised."""
     return StatusView(
         migration=migration.name,
+        time=world.clock.now_ms(),
         units=tuple(_unit(unit) for unit in journal.units.values()),
-        applications=tuple(_application(app.name, plan, journal, world) for app in migration.applications),
-        lag={lane.name: _lag(world, lane) for lane in forward_lanes(migration)},
+        applications=tuple(_application(app, plan, journal, world) for app in migration.applications),
+        lag=tuple(_lag(world, lane) for lane in forward_lanes(migration)),
+        fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
     )
 
 
-def status_table(seen: StatusView) -> None:
-    """Draw it for people."""
-    apps = table(f"Applications of {seen.migration}", "application", "side", "runs", "stays because")
-    for app in seen.applications:
-        apps.add_row(app.name, app.side, app.running, escape(app.why_it_stays))
-    out.print(apps, "")
-    units = table("Units", "unit", "state", "pause", "positions")
-    for unit in seen.units:
-        pause = f"{unit.pause_ms} ms" if unit.pause_ms is not None else ""
-        units.add_row(unit.name, unit.state, pause, grades(unit.positions))
-    out.print(units, "")
-    for lane, told in seen.lag.items():
-        out.print(f"{lane}: {told}")
-    out.print(f"\nnext: [bold]{seen.next}[/]")
-
-
-def status_json(seen: StatusView) -> None:
-    """One object."""
-    units: list[Json] = [asdict(unit) for unit in seen.units]
-    apps: list[Json] = [asdict(app) for app in seen.applications]
-    say({"migration": seen.migration, "units": units, "applications": apps, "lag": seen.lag, "next": seen.next})
-
-
-def plan_table(migration: Migration, plan: Plan, shown: Shown) -> None:
-    """Draw what each unit would change."""
-    out.print(f"[bold]{migration.name}[/]: {migration.source.bootstrap} → {migration.target.cluster}\n")
-    for unit, previews in shown:
-        unit_tree(unit, previews, onto_stdout=True)
-    for name, why in plan.stays.items():
-        out.print(f"[bold]{name}[/] stays: {escape(why)}")
-    if not shown:
-        out.print("nothing to do")
-
-
-def plan_json(plan: Plan, shown: Shown) -> None:
-    """One object."""
-    units: list[Json] = [{"unit": unit.name, "steps": [_preview_json(each) for each in of]} for unit, of in shown]
-    say({"units": units, "stays": dict(plan.stays)})
-
-
 def unit_tree(unit: Unit, previews: Sequence[Preview], *, onto_stdout: bool = False) -> None:
     """Draw what one unit would change, step by step."""
-    tree = Tree(f"[bold]{unit.name}[/]  {escape(unit.title)}")
+    (out if onto_stdout else err).print(tree(unit, previews))
+
+
+def tree(unit: Unit, previews: Sequence[Preview]) -> Tree:
+    """What one unit would change, step by step."""
+    drawn = Tree(f"[bold]{unit.name}[/]  {escape(unit.title)}")
     for each in previews:
         way = f"  [dim]one way: {escape(each.one_way)}[/]" if each.one_way else ""
-        branch = tree.add(f"{each.step}  [dim]{escape(each.title)}[/]{way}")
+        branch = drawn.add(f"{each.step}  [dim]{escape(each.title)}[/]{way}")
         if each.blocked:
             branch.add(f"[yellow]not now: {escape(each.blocked)}[/]")
         for change in each.changes:
             branch.add(escape(str(change)))
-    (out if onto_stdout else err).print(tree)
+    return drawn
 
 
 def undo_list(steps: Sequence[Step]) -> None:
@@ -164,9 +143,12 @@ def undo_list(steps: Sequence[Step]) -> None:
         err.print(f"  ↶ {step.name}  [dim]{escape(step.title)}[/]")
 
 
-def _sealed(journal: Journal, name: str) -> bool:
-    known = journal.unit(name)
-    return known is not None and known.sealed
+def _told(ask: Callable[[], Unit | None]) -> Unit | None:
+    """The answer, or None where it is Blocked: `plan` shows why among the edits."""
+    try:
+        return ask()
+    except Blocked:
+        return None
 
 
 def _unit(unit: UnitRecord) -> UnitView:
@@ -178,36 +160,62 @@ def _unit(unit: UnitRecord) -> UnitView:
         done = [name for name, step in unit.steps.items() if step.event is Event.VERIFIED]
         begun = [name for name, step in unit.steps.items() if step.event in (Event.STARTED, Event.APPLIED)]
         state = f"in {begun[-1]}" if begun else f"after {done[-1]}" if done else "approved"
-    pause = unit.facts.get("pause_ms")
-    positions = unit.facts.get("positions")
+    pause, parts = unit.facts.get("pause_ms"), unit.facts.get("pause_parts")
     return UnitView(
-        name=unit.name, state=state, pause_ms=pause if isinstance(pause, int) else None, positions=positions
+        name=unit.name,
+        state=state,
+        pause_ms=pause if isinstance(pause, int) else None,
+        pause_parts={k: v for k, v in parts.items() if isinstance(v, int)} if isinstance(parts, Mapping) else {},
+        positions=unit.facts.get("positions"),
     )
 
 
-def _application(name: str, plan: Plan, journal: Journal, world: World) -> ApplicationView:
-    why = plan.stays.get(name, "")
-    running = "not looked at: no workloads"
-    if "names no workloads" not in why:
+def _application(app: Application, plan: Plan, journal: Journal, world: World) -> ApplicationView:
+    name, why = app.name, plan.stays.get(app.name, "")
+    running = "not known: the plan file names no workloads"
+    if app.workloads:
         try:
             running = "yes" if world.workload(name).look().running else "NO"
         except KmigrateError as error:
             running = f"unknown: {error.message}"
-    return ApplicationView(name=name, side=str(where(journal, name)), running=running, why_it_stays=why)
+    side, way = str(where(journal, name)), _way_back(name, plan, journal)
+    return ApplicationView(name=name, side=side, running=running, way_back=way, why_it_stays=why)
 
 
-def _lag(world: World, lane: Lane) -> str:
+def _way_back(name: str, plan: Plan, journal: Journal) -> str:
+    """Open with the command, closed with the reason, or empty where there is nothing to go back from."""
+    try:
+        way = back(plan, journal, name)
+        if way is None:
+            return ""
+        for phase in plan.phases:
+            if phase.unit is not None:
+                way_back(phase.unit, journal)
+        steps = way_back(way.unit, journal) if way.undo else way.unit.steps
+    except KmigrateError as error:
+        return f"closed: {error.message}"
+    how = f"undoes {len(steps)} steps" if way.undo else "a move of its own"
+    return f"open until decommission ({how}): kmigrate rollback --app {name}"
+
+
+def _fence(side: Side, applications: Sequence[Application], world: World) -> tuple[FenceView, ...]:
+    wanted = {denial for app in applications for denial in denials(side, app)}
+    try:
+        fence = world.fence(side)
+        standing = sorted(fence.standing(wanted)) if wanted else []
+        commands = fence.commands(standing) if standing else ()
+    except KmigrateError as error:
+        return (FenceView(side=side, unknown=error.message),)
+    return (FenceView(side=side, denied=tuple(map(str, standing)), commands=tuple(commands)),) if standing else ()
+
+
+def _lag(world: World, lane: Lane) -> LagView:
     """Last stable offsets of the source less what Connect says is copied: at most so many records, markers included."""
     try:
         copied = world.mirror.copied(lane)
         topics = world.cluster(Side.SOURCE).topics(lane.topics)
         logs = world.cluster(Side.SOURCE).ranges([p for topic in topics.values() for p in topic.all()])
         behind = sum(max(0, log.end - 1 - copied.get(p, log.start - 1)) for p, log in logs.items())
-        trouble = world.mirror.trouble(lane)
+        return LagView(lane=lane.name, behind=behind, trouble=tuple(world.mirror.trouble(lane)))
     except KmigrateError as error:
-        return f"unknown: {error.message}"
-    return f"at most {behind} records behind" + (f"; {'; '.join(trouble)}" if trouble else "")
-
-
-def _preview_json(each: Preview) -> Json:
-    return {"step": each.step, "changes": [str(change) for change in each.changes], "blocked": each.blocked}
+        return LagView(lane=lane.name, unknown=error.message)

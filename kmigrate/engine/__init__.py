@@ -1,8 +1,32 @@
 """Walks a plan forward and back; knows what a step is and not one step by name."""
 
-from kmigrate.engine.moves import WayBack, back, forward, where
+from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, way_to
+from kmigrate.engine.moves import Edit, WayBack, back, forward, where
+from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions
 from kmigrate.engine.preview import Preview, preview
-from kmigrate.engine.rollback import undo_unit, way_back
+from kmigrate.engine.rollback import turn_back, undo_unit, way_back
 from kmigrate.engine.run import run_step, run_unit
 
-__all__ = ["Preview", "WayBack", "back", "forward", "preview", "run_step", "run_unit", "undo_unit", "way_back", "where"]
+__all__ = [
+    "START",
+    "Checkpoint",
+    "Edit",
+    "Preview",
+    "WayBack",
+    "back",
+    "checkpoints",
+    "edits",
+    "forward",
+    "phase_attempts",
+    "phase_done",
+    "phase_unit",
+    "preview",
+    "refuse_contradictions",
+    "run_step",
+    "run_unit",
+    "turn_back",
+    "undo_unit",
+    "way_back",
+    "way_to",
+    "where",
+]

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kmigrate.errors import Blocked
-from kmigrate.journal import Journal, UnitRecord
+from kmigrate.errors import Blocked, NoWayBack
+from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.model import Direction, Side
-from kmigrate.plan import Plan, Unit
+from kmigrate.plan import KEEPS, Plan, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A unit whose part of the plan file has changed since; `refused` says what to type where that cannot be."""
+
+    unit: str
+    text: str
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +30,10 @@ class WayBack:
 def forward(plan: Plan, journal: Journal, application: str) -> Unit | None:
     """The attempt that takes the application to the target; None when it is there.
 
-    An open attempt goes on. Raises Blocked while a way back is half done.
+    An open attempt goes on. Raises Blocked while a way back is half done, and where the plan file now says something
+    else of the application than it was moved with.
     """
+    _refuse(contradiction(plan, journal, application))
     attempts = journal.attempts(application)
     last = attempts[-1] if attempts else None
     if last is None:
@@ -40,7 +51,12 @@ def forward(plan: Plan, journal: Journal, application: str) -> Unit | None:
 
 
 def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
-    """How the application goes back to the source; None when it is there and nothing is half done."""
+    """How the application goes back to the source; None when it is there and nothing is half done.
+
+    Raises Blocked where the plan file now says something else of the application than it was moved with, NoWayBack
+    once a phase has begun a step that cannot be undone.
+    """
+    _refuse(contradiction(plan, journal, application))
     attempts = journal.attempts(application)
     last = attempts[-1] if attempts else None
     if last is None:
@@ -54,7 +70,45 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
             return WayBack(unit=unit, undo=True)
     elif where(journal, application) is Side.SOURCE:
         return None
+    _refuse_behind_a_closed_door(plan, journal, last)
     return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks + 1), undo=False)
+
+
+def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord) -> None:
+    """Raise NoWayBack when, after the last attempt, a phase has begun a step that cannot be undone."""
+    steps = {(p.name, step.name): step for p in plan.phases if p.unit is not None for step in p.unit.steps}
+    moved = max(entry.number for entry in journal.entries if entry.unit == last.name)
+    for entry in journal.entries[moved:]:
+        step = steps.get((entry.unit.partition("#")[0], entry.step))
+        if entry.event is Event.STARTED and step is not None and step.one_way:
+            told = f"there is no way back any more: {step.name} of {entry.unit} was begun, and {step.one_way}"
+            raise NoWayBack(told, hint="kmigrate status shows where each application is")
+
+
+def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None:
+    """What the plan file now says against a move that was made or is half done; None when it says the same."""
+    attempts = journal.attempts(application)
+    kept = attempts[-1].facts.get(KEEPS) if attempts else None
+    if kept is None or not (attempts[-1].open or where(journal, application) is Side.TARGET):
+        return None
+    now = _keeps(plan, application)
+    if now == kept:
+        return None
+    text = f"{attempts[-1].name} moved {application} with {kept}; the plan file now says {now or 'nothing of it'}"
+    back = f"put the plan file back as it was; edit it after kmigrate rollback --app {application}"
+    return Edit(unit=attempts[-1].name, text=text, refused=back)
+
+
+def _keeps(plan: Plan, application: str) -> str:
+    try:
+        return plan.unit(application, Direction.CUTOVER, 1).keeps
+    except KeyError:
+        return ""
+
+
+def _refuse(edit: Edit | None) -> None:
+    if edit is not None:
+        raise Blocked(edit.text, hint=edit.refused)
 
 
 def where(journal: Journal, application: str) -> Side:

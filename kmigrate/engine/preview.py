@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kmigrate.errors import KmigrateError
+from kmigrate.errors import Interrupted, KmigrateError
 from kmigrate.journal import Journal
 from kmigrate.plan import Change, Unit
 from kmigrate.world import World
@@ -31,6 +31,8 @@ def _look(unit: Unit, index: int, world: World) -> Preview:
     step = unit.steps[index]
     try:
         changes, blocked = step.check(world).changes, ""
+    except Interrupted:
+        raise
     except KmigrateError as error:
         changes, blocked = (), error.message
     return Preview(step=step.name, title=step.title, changes=changes, blocked=blocked, one_way=step.one_way)

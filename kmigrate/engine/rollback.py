@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kmigrate.errors import NoWayBack
+from typing import NoReturn
+
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.plan import Step, Unit
 from kmigrate.world import World
@@ -31,3 +33,25 @@ def undo_unit(unit: Unit, world: World, journal: Journal) -> None:
         journal.record(unit.name, unit.fingerprint, Event.UNDONE, step.name)
         world.reporter.step_undone(unit.name, step.name)
     journal.record(unit.name, unit.fingerprint, Event.WENT_BACK)
+
+
+def turn_back(unit: Unit, world: World, journal: Journal, overrun: Overrun) -> NoReturn:
+    """Undo a unit that outgrew its budget, and raise WentBack.
+
+    Raises Blocked instead where the way back is no longer undo, or where undoing failed: then the unit stands where it
+    is, and a human goes on or back.
+    """
+    record = journal.unit(unit.name)
+    if record is not None and unit.point_of_no_undo and record.started(unit.point_of_no_undo):
+        raise Blocked(f"{overrun.message}; it holds, {unit.point_of_no_undo} was begun", hint=overrun.hint) from overrun
+    world.reporter.note(f"{overrun.message}: going back")
+    try:
+        undo_unit(unit, world, journal)
+    except Interrupted:
+        raise
+    except KmigrateError as error:
+        raise Blocked(
+            f"{overrun.message}; and going back failed, so {unit.name} stands halfway: {error.message}",
+            hint=error.hint or "mend what it names, then run `kmigrate rollback`: it goes on where it stopped",
+        ) from error
+    raise WentBack(f"{overrun.message}; all of {unit.name} is undone", hint=overrun.hint) from overrun

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kmigrate.errors import Blocked
+from kmigrate.engine.rollback import turn_back
+from kmigrate.errors import Blocked, Overrun
 from kmigrate.journal import Event, Journal
-from kmigrate.plan import Step, Unit
+from kmigrate.plan import KEEPS, Step, Unit
 from kmigrate.world import World
 
 
@@ -13,6 +14,7 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
 
     check → (satisfied and verified? skip) → STARTED with `before` → apply → APPLIED → verify → VERIFIED → … → SEALED.
     A unit that is sealed already is left alone. Raises whatever a step raises; the journal then says where it stopped.
+    A step that outgrew its budget has the whole unit undone: WentBack.
     """
     known = journal.unit(unit.name)
     if known is not None and known.sealed:
@@ -20,8 +22,12 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
     _same_unit(unit, journal)
     world = world.bound(journal.ledger(unit.name, unit.fingerprint))
     world.reporter.unit_started(unit.name, unit.title)
-    for step in unit.steps:
-        run_step(step, unit, world, journal)
+    _keep(unit, world)
+    try:
+        for step in unit.steps:
+            run_step(step, unit, world, journal)
+    except Overrun as overrun:
+        turn_back(unit, world, journal, overrun)
     journal.record(unit.name, unit.fingerprint, Event.SEALED)
     world.reporter.unit_sealed(unit.name)
 
@@ -42,6 +48,12 @@ def run_step(step: Step, unit: Unit, world: World, journal: Journal) -> None:
     evidence = step.verify(world)
     journal.record(unit.name, unit.fingerprint, Event.VERIFIED, step.name, evidence)
     world.reporter.step_done(unit.name, step.name, evidence)
+
+
+def _keep(unit: Unit, world: World) -> None:
+    """Write down what the unit relies on of the plan, so that an edit of it is seen also once the unit is sealed."""
+    if unit.keeps and world.ledger.get(KEEPS) is None:
+        world.ledger.put(KEEPS, unit.keeps)
 
 
 def _same_unit(unit: Unit, journal: Journal) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from confluent_kafka.admin import AdminClient
+
 from kmigrate.lab import control, shop, supervisor
 from kmigrate.lab.crds import install
 from kmigrate.lab.folder import LabFolder
@@ -36,7 +38,7 @@ def up(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay
     return control.up(
         folder,
         brokers=brokers,
-        users=shop.PRINCIPALS,
+        users=(*shop.PRINCIPALS, *shop.OWN) if empty else shop.PRINCIPALS,
         empty=empty,
         clock=LabClock(),
         reporter=reporter,
@@ -107,13 +109,15 @@ class EstatePart:
     def start(self) -> None:
         """Make the estate once, wish every application running, write the plan file."""
         folder = self._options.folder
-        if not self._options.empty:
-            admin = {k: str(v) for k, v in self._source.cluster.layout.admin_config().items()}
+        admin = {k: str(v) for k, v in self._source.cluster.layout.admin_config().items()}
+        if self._options.empty:
+            shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), tuple(shop.tool_rights(["*"])))
+        else:
             shop.create_estate(admin, self._board, replication=self._options.brokers)
         ready = self._await_target()
         self._board.publish("target", {"store": str(folder.store), "listeners": ready.status.get("listeners")})
-        self._write_plan()
         if not self._options.empty:
+            self._write_plan()
             self._install()
 
     def tick(self) -> None:

@@ -1,76 +1,119 @@
-"""What a walk came to: the auditor's counts, as JSON and as cells of a table."""
+"""What a walk came to: the auditor's counts beside what the journal says of each move, as JSON and as a table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kmigrate.journal import Entry, Event, Journal, UnitRecord
 from kmigrate.lab.auditor.audit import ApplicationAudit, Verdict
-from kmigrate.model import Json, JsonObject
+from kmigrate.model import Direction, Json, JsonObject, Partition
 
 VERIFICATION_FAILED = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """The last cutover of an application by the journal; times in ms since the epoch, `ended` when it was sealed."""
+
+    begun: int
+    ended: int
+    facts: Mapping[str, Json]
+
+    @property
+    def positions(self) -> tuple[JsonObject, ...]:
+        """One object for every position that was carried."""
+        told = self.facts.get("positions")
+        groups = told.items() if isinstance(told, Mapping) else ()
+        return tuple(
+            _position(group, name, at)
+            for group, of in groups
+            for name, at in (of.items() if isinstance(of, Mapping) else ())
+        )
+
+    @property
+    def pause_ms(self) -> Json:
+        """The pause by the ledger, as the tool's and the application's part."""
+        return self.facts.get("pause_parts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One application."""
+    """One application: what the auditor counted, why it is where it is, and its last cutover."""
 
     of: ApplicationAudit
+    why: str
+    move: Move | None
+
+    @property
+    def right(self) -> bool:
+        """Clean; and moved with records before, within and after its move, or left where it is for a reason."""
+        return self.of.clean and (all(self.of.around) if self.of.moved else bool(self.why))
 
     def cells(self) -> tuple[str, ...]:
-        """Name, moved, processed or written, lost, given twice, out of order, repeats after its own crash, pauses."""
-        pauses = ", ".join(f"{switch.pause_ms} ms" for switch in self.of.switches)
-        worked = self.of.processed or self.of.written
-        counts = (worked, self.of.lost, self.of.redelivered, self.of.out_of_order, self.of.repeats)
-        return (self.of.name, "yes" if self.of.moved else "stays", *(f"{count:,}" for count in counts), pauses)
+        """Name, moved, records before, during and after, lost, given twice, out of order, repeats, pauses."""
+        app = self.of
+        pauses = ", ".join(f"{switch.pause_ms / 1000:.1f} s" for switch in app.switches)
+        worked = f"{app.processed or app.written:,}"
+        stretches = " + ".join(f"{count:,}" for count in app.around) if app.moved else worked
+        counts = (app.lost, app.redelivered, app.out_of_order, app.repeats)
+        return (app.name, "yes" if app.moved else "stays", stretches, *(f"{count:,}" for count in counts), pauses)
 
     def json(self) -> JsonObject:
-        """The counts by name; `switches` are the moves, times in ms."""
+        """The counts by name; `switches` are the changes of side that the auditor saw, times in ms."""
         app = self.of
-        switches: list[Json] = [
-            {
-                "left": each.left,
-                "entered": each.entered,
-                "pause_ms": each.pause_ms,
-                "records_before": each.before,
-                "records_during": each.during,
-                "records_after": each.after,
-            }
-            for each in app.switches
-        ]
+        before, during, after = app.around
         return {
             "moved": app.moved,
-            "processed": app.processed,
-            "written": app.written,
+            "why": self.why,
+            "partitions": app.partitions,
+            "records_before": before,
+            "records_during": during,
+            "records_after": after,
             "lost": app.lost,
             "redelivered": app.redelivered,
             "out_of_order": app.out_of_order,
+            "pause_ms": self.move.pause_ms if self.move else None,
+            "positions": self.move.positions if self.move else (),
+            "processed": app.processed,
+            "written": app.written,
             "repeats": app.repeats,
             "aborted_seen": app.aborted_seen,
             "unknown_outcome": app.unknown_outcome,
             "behind": app.behind,
-            "pause_ms": app.pause_ms,
-            "switches": switches,
             "clean": app.clean,
+            "switches": tuple(
+                {"left": each.left, "entered": each.entered, "pause_ms": each.pause_ms} for each in app.switches
+            ),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The verdict, how long it took (seconds), and the lab's memory (bytes) at the end of the traffic."""
+    """The verdict beside the journal; how long it took (seconds), kmigrate's own peak memory, and the lab's (bytes).
+
+    `door` says how decommission ended: who stays, and why.
+    """
 
     verdict: Verdict
+    why: Mapping[str, str]
+    moves: Mapping[str, Move]
+    door: str
     elapsed_s: float
+    peak_rss: int
     memory: int
 
     @property
     def exit_code(self) -> int:
         """0, or 4 when anything is not as it must be."""
-        return 0 if self.verdict.clean and any(app.moved for app in self.verdict.applications) else VERIFICATION_FAILED
+        right = self.verdict.clean and self.moves and all(line.right for line in self.lines)
+        return 0 if right else VERIFICATION_FAILED
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """One per application."""
-        return tuple(Line(app) for app in self.verdict.applications)
+        apps = self.verdict.applications
+        return tuple(Line(of=app, why=self.why.get(app.name, ""), move=self.moves.get(app.name)) for app in apps)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -82,9 +125,11 @@ class Outcome:
         told = (
             f"{same:,} records stand alike on both sides in {len(logs)} partitions; {tail} on one side only at an end"
         )
+        stays = [f"{line.of.name} stays: {line.why}" for line in self.lines if not line.of.moved]
         examples = [f"{app.name}: {text}" for app in self.verdict.applications for text in app.examples]
         verdict = "nothing lost, nothing given twice, nothing out of order" if not self.exit_code else "NOT CLEAN"
-        return (told, *bad, *examples, f"{verdict}; {self.elapsed_s:.0f} s, {self.memory >> 20} MB")
+        memory = f"kmigrate held at most {self.peak_rss >> 20} MB, the lab {self.memory >> 20} MB"
+        return (*stays, told, *bad, *examples, f"{verdict}; {self.elapsed_s:.0f} s; {memory}")
 
     def json(self) -> JsonObject:
         """One object, the last line of `lab run --json`."""
@@ -97,7 +142,37 @@ class Outcome:
                 "different": sum(not entry.clean for entry in logs),
                 "on_one_side_only": sum(entry.behind + entry.ahead for entry in logs),
             },
+            "decommission": self.door,
             "clean": self.exit_code == 0,
             "elapsed_s": round(self.elapsed_s, 1),
-            "memory_mb": self.memory >> 20,
+            "peak_rss_mb": self.peak_rss >> 20,
+            "lab_mb": self.memory >> 20,
         }
+
+
+def moves_of(journal: Journal, applications: tuple[str, ...]) -> dict[str, Move]:
+    """The last sealed cutover of each application that has one."""
+    return {name: move for name in applications if (move := _last_cutover(journal, name)) is not None}
+
+
+def _last_cutover(journal: Journal, application: str) -> Move | None:
+    sealed = [unit for unit in journal.attempts(application) if unit.sealed and _forward(unit)]
+    if not sealed:
+        return None
+    times = [entry.time for entry in _entries(journal, sealed[-1].name)]
+    return Move(begun=times[0], ended=times[-1], facts=sealed[-1].facts)
+
+
+def _entries(journal: Journal, unit: str) -> list[Entry]:
+    return [e for e in journal.entries if e.unit == unit and e.event in (Event.STARTED, Event.SEALED)]
+
+
+def _forward(unit: UnitRecord) -> bool:
+    return unit.name.startswith(f"{Direction.CUTOVER}/")
+
+
+def _position(group: str, name: str, told: Json) -> JsonObject:
+    at = Partition.parse(name)
+    carried = told if isinstance(told, Mapping) else {}
+    place: dict[str, Json] = {"group": group, "topic": at.topic, "partition": at.number}
+    return place | {"source": carried.get("from"), "target": carried.get("to"), "grade": carried.get("grade")}

@@ -43,7 +43,7 @@ def plan_file(folder: LabFolder, bootstrap: str, ca: Path) -> str:
                 "auth": {"type": "plain", "username": shop.MIRROR_FORWARD, "password": _file(shop.MIRROR_FORWARD)}
             }
         },
-        "policy": {"maxPause": "5m", "minimumGrade": "EXACT_MATCHED"},
+        "policy": {"maxPause": "5m", "minimumGrade": "EXACT_MATCHED", "soak": "5s"},
         "journal": {"store": "./.kmigrate"},
     }
     return _HEAD + yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, width=140)

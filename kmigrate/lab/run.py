@@ -1,22 +1,25 @@
-"""The whole story by itself: a lab, live traffic, one application across, back, across, and the auditor's word."""
+"""The whole story by itself: a lab, live traffic, one application across, back, across, the others, the audit."""
 
 from __future__ import annotations
 
+import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kmigrate.engine import back, forward, run_unit
+from kmigrate.engine import back, forward, run_unit, undo_unit
+from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.journal import Journal
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.outcome import Outcome
+from kmigrate.lab.outcome import Outcome, moves_of
 from kmigrate.lab.status import status
 from kmigrate.lab.walk import MOVES, Walk, walking
-from kmigrate.plan import Unit
+from kmigrate.plan import Plan, Unit
 from kmigrate.story import story
 from kmigrate.wiring import open_journal
 from kmigrate.world import Reporter
@@ -35,16 +38,27 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
         with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter):
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
             with walking(lab, reporter) as walk, open_journal(walk.migration) as journal:
-                _tell_story(walk, journal)
-                walk.settle()
+                plan = story(walk.migration)
+                _tell_story(walk, plan, journal)
+                refused = _move_the_others(walk, plan, journal)
+                door = _try_the_door(walk, plan, journal)
+                moves = moves_of(journal, plan.moves)
+                walk.settle(moves)
                 memory = status(lab).memory
                 reporter.progress("auditor", "reads both logs and every application's file")
-                return Outcome(verdict=walk.audit(), elapsed_s=time.monotonic() - begun, memory=memory)
+                return Outcome(
+                    verdict=walk.audit({name: (move.begun, move.ended) for name, move in moves.items()}),
+                    why={**plan.stays, **refused},
+                    moves=moves,
+                    door=door,
+                    elapsed_s=time.monotonic() - begun,
+                    peak_rss=_peak_rss(),
+                    memory=memory,
+                )
 
 
-def _tell_story(walk: Walk, journal: Journal) -> None:
-    """Provision, replicate, across, back, and across again, traffic all the while."""
-    plan = story(walk.migration)
+def _tell_story(walk: Walk, plan: Plan, journal: Journal) -> None:
+    """Every phase up to the first move, then across, back, and across again, traffic all the while."""
 
     def do(unit: Unit | None) -> None:
         assert unit is not None, f"{MOVES} is on the wrong side"
@@ -52,12 +66,46 @@ def _tell_story(walk: Walk, journal: Journal) -> None:
         walk.traffic(_TRAFFIC_MS)
 
     walk.traffic(_TRAFFIC_MS)
-    for phase in ("provision", "replicate"):
+    for phase in ("assess", "provision", "replicate", "rehearse"):
         do(plan.phase(phase).unit)
     do(forward(plan, journal, MOVES))
     way = back(plan, journal, MOVES)
     do(way.unit if way is not None and not way.undo else None)
     do(forward(plan, journal, MOVES))
+
+
+def _move_the_others(walk: Walk, plan: Plan, journal: Journal) -> dict[str, str]:
+    """One move after the other; what blocks one before anything was stopped, or took it back, is why it stays."""
+    stays: dict[str, str] = {}
+    for name in (each for each in plan.moves if each != MOVES):
+        unit = forward(plan, journal, name)
+        assert unit is not None, f"{name} was moved before its turn"
+        try:
+            run_unit(unit, walk.world, journal)
+        except (Blocked, WentBack) as refused:
+            stays[name] = refused.message
+            way = back(plan, journal, name)
+            if way is not None and way.undo:
+                undo_unit(way.unit, walk.world, journal)
+    walk.traffic(_TRAFFIC_MS)
+    return stays
+
+
+def _try_the_door(walk: Walk, plan: Plan, journal: Journal) -> str:
+    """Decommission must be refused while applications stay; how it was, in words. Raises VerifyFailed if it was not."""
+    unit = plan.phase("decommission").unit
+    assert unit is not None
+    try:
+        run_unit(unit, walk.world, journal)
+    except Blocked as refused:
+        return f"blocked: {refused.message}"
+    raise VerifyFailed("decommission went through although applications still live on the source")
+
+
+def _peak_rss() -> int:
+    """The most memory this process ever held, in bytes (getrusage: kB on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @contextmanager

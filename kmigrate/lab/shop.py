@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,8 @@ APPLICATIONS = (
     _reader("fraud_check", fraud_check.READING),
     _reader("notifier", notifier.READING),
 )
+OWN = ("sa-writer", "sa-reader")
+"""Users without any right, for estates of one's own on an empty lab."""
 PRINCIPALS = (*(app.principal for app in APPLICATIONS), MIRROR_FORWARD, MIRROR_REVERSE, KMIGRATE)
 
 
@@ -102,7 +104,8 @@ def rights() -> tuple[Right, ...]:
     The reverse mirror has none: on the side that owns a topic its principal must not write, so what
     `reverse_rights` lists is granted when a topic changes owner.
     """
-    return (*(right for app in APPLICATIONS for right in _application_rights(app)), *_tool_rights())
+    applications = (right for app in APPLICATIONS for right in _application_rights(app))
+    return (*applications, *tool_rights(topic.name for topic in TOPICS))
 
 
 def _rows(principal: str, resource: str, name: str, *operations: str) -> Iterator[Right]:
@@ -121,13 +124,14 @@ def _application_rights(app: ShopApplication) -> Iterator[Right]:
         yield from _rows(app.principal, "transactional_id", transactional_id, "write", "describe")
 
 
-def _tool_rights() -> Iterator[Right]:
+def tool_rights(mirrored: Iterable[str]) -> Iterator[Right]:
+    """What kmigrate and the forward mirror of these topics (or `*`) need on the source."""
     # The table of operations that Confluent Cloud knows; group read and topic read are for positions at rollback.
     yield from _rows(KMIGRATE, "topic", "*", "read", "describe", "describe_configs")
     yield from _rows(KMIGRATE, "group", "*", "read", "describe")
     yield from _rows(KMIGRATE, "cluster", "kafka-cluster", "describe", "alter")
-    for topic in TOPICS:
-        yield from _rows(MIRROR_FORWARD, "topic", topic.name, "read", "describe", "describe_configs")
+    for topic in mirrored:
+        yield from _rows(MIRROR_FORWARD, "topic", topic, "read", "describe", "describe_configs")
     yield from _rows(MIRROR_FORWARD, "group", "*", "describe")
 
 

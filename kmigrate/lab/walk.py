@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kmigrate.lab import compose, shop
 from kmigrate.lab.apps import control as apps
-from kmigrate.lab.auditor.audit import Cluster, Verdict, audit
+from kmigrate.lab.auditor.audit import NO_WINDOWS, Cluster, Verdict, audit
 from kmigrate.lab.auditor.kafka_log import KafkaLog
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
@@ -36,28 +37,31 @@ class Walk:
     world: LiveWorld
 
     def traffic(self, milliseconds: int) -> None:
-        """Let the applications work for a while, and until the one that moves is well where it is."""
+        """Let the applications work for a while, and until the first that moves is well where it is."""
         self.world.reporter.progress("traffic", f"{milliseconds / 1000:.0f} s of it")
         self.world.clock.sleep(milliseconds)
         home = self.folder.apps / MOVES
         self._wait(lambda: Ready(None) if apps.is_healthy(home) else NotYet("not healthy yet"), f"{MOVES} at work")
 
-    def settle(self) -> None:
-        """Stop the writers, wait until all is copied and the moved application has read all of it, and stop it too."""
+    def settle(self, moved: Iterable[str] = (MOVES,)) -> None:
+        """Stop the writers, wait until all is copied and the first that moved has read it, and stop all that moved.
+
+        The others are audited as far as they came: search-indexer is slow on purpose.
+        """
         for name in ("storefront", "order-service"):
             apps.steer(self.folder.apps / name, "stopped")
-        wanted = self._last_positions()
+        ends = self._last_positions()
+        for reads in self.migration.application(MOVES).reads:
+            wanted = {p: offset for p, offset in ends.items() if p.topic in reads.topics}
+            self._wait(partial(self._read_up, reads.group, wanted), f"{MOVES} reads the rest")
+        for name in moved:
+            apps.steer(self.folder.apps / name, "stopped")
 
-        def look() -> Ready[None] | NotYet:
-            there = self.world.groups(Side.TARGET).positions(MOVES, wanted)
-            behind = [p for p, offset in wanted.items() if (there[p] or 0) < offset]
-            return NotYet(f"{len(behind)} partitions to read") if behind else Ready(None)
+    def audit(self, windows: Mapping[str, tuple[int, int]] = NO_WINDOWS) -> Verdict:
+        """Ask the auditor, who signs in for itself and reads only the applications' files and both logs.
 
-        self._wait(look, f"{MOVES} reads the rest")
-        apps.steer(self.folder.apps / MOVES, "stopped")
-
-    def audit(self) -> Verdict:
-        """Ask the auditor, who signs in for itself and reads only the applications' files and both logs."""
+        `windows`: by application, the stretch of time (ms since the epoch) whose records are counted apart.
+        """
         seen = status(self.folder).facts["source"]
         assert isinstance(seen, Mapping)
         ca = Path(str(seen["ca"])).read_text()
@@ -65,17 +69,24 @@ class Walk:
         source = (str(seen["bootstrap"]), ca, ("PLAIN", shop.KMIGRATE, password))
         homes = sorted(home for home in self.folder.apps.iterdir() if (home / "audit").is_dir())
         with _cluster(Side.SOURCE, *source) as left, _cluster(Side.TARGET, *self._target()) as entered:
-            return audit(homes, (left, entered))
+            return audit(homes, (left, entered), windows=windows)
+
+    def _read_up(self, group: str, wanted: Mapping[Partition, int]) -> Ready[None] | NotYet:
+        there = self.world.groups(Side.TARGET).positions(group, wanted)
+        behind = [p for p, offset in wanted.items() if (there[p] or 0) < offset]
+        return NotYet(f"{len(behind)} partitions to read") if behind else Ready(None)
 
     def _last_positions(self) -> dict[Partition, int]:
-        """Where on the target the moved application stands once it has read all that the source holds now."""
+        """Where on the target a reader stands once it has read all that the source holds now."""
         source = self.world.cluster(Side.SOURCE)
         topics = source.topics(self.migration.topics)
         ends = {p: log.end for p, log in source.ranges([p for t in topics.values() for p in t.all()]).items()}
-        (lane,) = forward_lanes(self.migration)
-        seen = await_copies(self.world, Side.SOURCE, ends, lane, what="last copies", deadline_ms=_DEADLINE_MS)
-        reads = self.migration.application(MOVES).topics_read
-        return {p: at.offset for p, at in seen.positions.items() if at.offset is not None and p.topic in reads}
+        found: dict[Partition, int] = {}
+        for lane in forward_lanes(self.migration):
+            bounds = {p: end for p, end in ends.items() if p.topic in lane.topics}
+            seen = await_copies(self.world, Side.SOURCE, bounds, lane, what="last copies", deadline_ms=_DEADLINE_MS)
+            found |= {p: at.offset for p, at in seen.positions.items() if at.offset is not None}
+        return found
 
     def _target(self) -> tuple[str, str, tuple[str, str, str]]:
         kafka = require(self.world, Key("Kafka", NAMESPACE, CLUSTER))

@@ -10,6 +10,8 @@ from kmigrate.model import Json, JsonObject
 
 API = "kafka.strimzi.io/v1"
 CLUSTER_LABEL = "strimzi.io/cluster"
+OURS = {"app.kubernetes.io/managed-by": "kmigrate"}
+"""The label of what kmigrate made or took over, as Kubernetes recommends it (`app.kubernetes.io/managed-by`)."""
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _LONGEST = 253
@@ -29,7 +31,10 @@ def resource_name(text: str) -> str:
     return f"{readable}-{digest}" if readable else f"x-{digest}"
 
 
-def resource(kind: str, name: str, namespace: str, spec: Mapping[str, Json], *, cluster: str = "") -> JsonObject:
+def resource(
+    kind: str, name: str, namespace: str, spec: Mapping[str, Json], *, cluster: str = "", ours: bool = False
+) -> JsonObject:
     """A Strimzi resource; `cluster` sets the label by which topics, users and pools belong to a Kafka."""
-    labels = {"labels": {CLUSTER_LABEL: cluster}} if cluster else {}
-    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": namespace, **labels}, "spec": spec}
+    labels = ({CLUSTER_LABEL: cluster} if cluster else {}) | (OURS if ours else {})
+    metadata: JsonObject = {"name": name, "namespace": namespace, **({"labels": labels} if labels else {})}
+    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}

@@ -84,10 +84,10 @@ def carried_topic(
 
 
 def kafka_topic(name: str, partitions: int, config: Mapping[str, str], target: Target, *, replicas: int) -> JsonObject:
-    """A KafkaTopic whose `topicName` always says the topic, whatever Kubernetes makes of the name."""
+    """A KafkaTopic whose `topicName` always says the topic, whatever Kubernetes makes of the name; marked as ours."""
     settings: dict[str, Json] = dict(sorted(config.items()))
     spec: JsonObject = {"topicName": name, "partitions": partitions, "replicas": replicas, "config": settings}
-    return resource("KafkaTopic", resource_name(name), target.namespace, spec, cluster=target.cluster)
+    return resource("KafkaTopic", resource_name(name), target.namespace, spec, cluster=target.cluster, ours=True)
 
 
 def _held_off(config: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import UsageError
 from kmigrate.manifests.internal import MirrorNames
 from kmigrate.manifests.names import is_resource_name, resource
-from kmigrate.model import Application, JsonObject, Lane, Target
+from kmigrate.model import Application, Json, JsonObject, Lane, Target
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -39,13 +40,42 @@ def user(name: str, rules: Iterable[Rule], target: Target) -> JsonObject:
     return resource("KafkaUser", name, target.namespace, spec, cluster=target.cluster)
 
 
-def application_rules(application: Application, transactional_ids: Sequence[str] = ()) -> tuple[Rule, ...]:
+def denials(spec: JsonObject) -> tuple[JsonObject, ...]:
+    """The deny rules among the `acls` of a KafkaUser's spec, as they are stored."""
+    return tuple(acl for acl in _acls(spec) if acl.get("type") == "deny")
+
+
+def keeping_denials(body: JsonObject, stored: JsonObject) -> JsonObject:
+    """The user of `body` with the deny rules that stand in its `stored` spec: they are fences, and not ours to lift.
+
+    Rules that differ in nothing but their order are left in the stored order.
+    """
+    spec = body["spec"]
+    assert isinstance(spec, Mapping)
+    wanted = (*_acls(spec), *(rule for rule in denials(stored) if rule not in _acls(spec)))
+    have = _acls(stored)
+    acls: list[Json] = list(have if sorted(map(_told, have)) == sorted(map(_told, wanted)) else wanted)
+    return {**body, "spec": {**spec, "authorization": {"type": "simple", "acls": acls}}}
+
+
+def _acls(spec: JsonObject) -> tuple[JsonObject, ...]:
+    authorization = spec.get("authorization")
+    listed = authorization.get("acls") if isinstance(authorization, Mapping) else None
+    return tuple(acl for acl in listed if isinstance(acl, Mapping)) if isinstance(listed, list | tuple) else ()
+
+
+def _told(acl: JsonObject) -> str:
+    return json.dumps(acl, sort_keys=True)
+
+
+def application_rules(application: Application) -> tuple[Rule, ...]:
     """What an application needs: read its topics, its groups, write its topics, its transactional ids."""
+    ids = application.transactional_ids
     return (
         *(Rule(resource="topic", name=name, operations=("Describe", "Read")) for name in application.topics_read),
         *(Rule(resource="group", name=reads.group, operations=("Describe", "Read")) for reads in application.reads),
         *(Rule(resource="topic", name=name, operations=("Describe", "Write")) for name in application.writes),
-        *(Rule(resource="transactionalId", name=name, operations=("Describe", "Write")) for name in transactional_ids),
+        *(Rule(resource="transactionalId", name=name, operations=("Describe", "Write")) for name in ids),
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import types
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import re
 from pathlib import Path as File
-from typing import Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from kmigrate.advice import FLAG_IDS
 from kmigrate.errors import PlanFileError, UsageError
 from kmigrate.model import (
+    Accepted,
     Application,
     Auth,
     CommandWorkload,
     Grade,
+    ManualWorkload,
     Migration,
     Policy,
     Principal,
@@ -27,26 +26,40 @@ from kmigrate.model import (
     Target,
 )
 from kmigrate.planfile import schema
-from kmigrate.planfile.lines import MAX_BYTES, Document, Path, parse
+from kmigrate.planfile.checks import contradictions, missing_references, unknown_flags
+from kmigrate.planfile.lines import MAX_BYTES, Document, parse
+from kmigrate.planfile.mistakes import Mistake, explain
+
+_SHOWN = 200
 
 
-def load(file: File) -> Migration:
+def load(file: File, *, look_up: bool = False) -> Migration:
     """Read and check a plan file; relative paths in it are relative to it.
 
+    With `look_up` also the environment variables and files that it refers to must be there; they are not read.
     Raises UsageError when the file cannot be read, PlanFileError with every mistake at once, each with its line.
     """
     document = _parse(file)
-    mistakes = [(line, f"the key {name!r} stands twice") for line, name in document.twice]
-    plan: schema.PlanPart | None = None
+    folder = file.resolve().parent
+    mistakes = {Mistake(line, f"the key {name!r} stands twice") for line, name in document.twice}
+    mistakes.update(contradictions(document))
+    mistakes.update(unknown_flags(document, FLAG_IDS))
+    if look_up:
+        mistakes.update(missing_references(document, folder))
     try:
         plan = schema.PlanPart.model_validate(document.data)
     except ValidationError as error:
-        mistakes += [_explain(document, found["loc"], found["type"], found["msg"]) for found in error.errors()]
-    if plan is not None:
-        mistakes += _contradictions(plan, document)
-    if mistakes or plan is None:
-        raise PlanFileError(str(file), [f"line {line}: {text}" for line, text in sorted(set(mistakes))])
-    return _migration(plan, file.resolve().parent)
+        mistakes.update(explain(document, found) for found in error.errors(include_url=False))
+        raise _wrong(file, mistakes) from None  # pydantic's own words show values, which may be secrets
+    if mistakes:
+        raise _wrong(file, mistakes)
+    return _migration(plan, folder)
+
+
+def _wrong(file: File, mistakes: set[Mistake]) -> PlanFileError:
+    told = [str(mistake) for mistake in sorted(mistakes)]
+    more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    return PlanFileError(str(file), told[:_SHOWN] + more)
 
 
 def _parse(file: File) -> Document:
@@ -62,92 +75,24 @@ def _parse(file: File) -> Document:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise PlanFileError(str(file), [_yaml_mistake(error)]) from error
     if not isinstance(document.data, dict):
-        raise PlanFileError(
-            str(file), ["line 1: this is no mapping; a plan file begins with apiVersion: kmigrate/v1alpha1"]
-        )
+        what = "the file is empty" if document.data is None else "this is no mapping"
+        raise PlanFileError(str(file), [f"line 1: {what}; a plan file begins with apiVersion: kmigrate/v1alpha1"])
     return document
 
 
 def _yaml_mistake(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: this is not YAML: {error.problem}"
-    return f"line 1: this is not YAML: {error}"
+        return f"line {error.problem_mark.line + 1}: this is not YAML: {_hidden(str(error.problem))}"
+    if isinstance(error, RecursionError):
+        return "line 1: this is nested too deep for a plan file"
+    return f"line 1: this is not YAML: {_hidden(str(error).splitlines()[0])}"
 
 
-def _explain(document: Document, loc: Path, kind: str, message: str) -> tuple[int, str]:
-    path = tuple(part for part in loc if (part in _keys_of(document, loc) or isinstance(part, int)))
-    where = ".".join(str(part) for part in loc)
-    line = document.line(tuple(loc)) if tuple(loc) in document.lines else document.line(path)
-    if kind == "extra_forbidden":
-        return line, f"unknown key {where}{_nearest(loc)}"
-    if kind == "missing":
-        return line, f"{where} is missing"
-    return line, f"{where}: {message[0].lower()}{message[1:]}"
-
-
-def _keys_of(document: Document, loc: Path) -> set[str | int]:
-    """Parts of a location that stand in the file; pydantic adds the names of union members between them."""
-    kept: list[str | int] = []
-    for part in loc:
-        if (*kept, part) in document.lines:
-            kept.append(part)
-    return set(kept)
-
-
-def _nearest(loc: Path) -> str:
-    allowed = sorted(_allowed(loc[:-1]))
-    close = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; allowed here: {', '.join(allowed)}"
-
-
-def _allowed(path: Path) -> Iterable[str]:
-    model: type[BaseModel] = schema.PlanPart
-    for part in path:
-        if isinstance(part, str) and part in model.model_fields:
-            inner = next(_models(model.model_fields[part].annotation), None)
-            model = inner or model
-    return model.model_fields
-
-
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Union, types.UnionType, list) or get_args(annotation):
-        for inner in get_args(annotation):
-            yield from _models(inner)
-
-
-def _contradictions(plan: schema.PlanPart, document: Document) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    topics = set(plan.topics.include)
-    found += [
-        (document.line(("topics", "include")), f"topic {name} stands twice") for name in _twice(plan.topics.include)
-    ]
-    seen: dict[str, str] = {}
-    groups: dict[str, str] = {}
-    for index, app in enumerate(plan.applications):
-        line = document.line(("applications", index))
-        if app.name in seen:
-            found.append((line, f"application {app.name} stands twice"))
-        seen[app.name] = app.name
-        for place, reads in enumerate(app.reads):
-            at = document.line(("applications", index, "reads", place))
-            if reads.group in groups:
-                found.append((at, f"group {reads.group} stands twice: it belongs to {groups[reads.group]} already"))
-            groups.setdefault(reads.group, app.name)
-            found += [(at, f"topic {name} stands twice") for name in _twice(reads.topics)]
-            found += [(at, _unknown_topic(name, topics)) for name in reads.topics if name not in topics]
-        found += [(line, _unknown_topic(name, topics)) for name in app.writes if name not in topics]
-    return found
-
-
-def _twice(names: Iterable[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def _unknown_topic(name: str, topics: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(topics), n=1)
-    return f"topic {name} is not in topics.include" + (f"; did you mean {close[0]}?" if close else "")
+def _hidden(problem: str) -> str:
+    """Words of the file that a parser quotes may be a secret; single characters stay."""
+    return re.sub(
+        "'([^']*)'", lambda found: found[0] if len(found[1]) < 4 or found[1][0] == "<" else "(not shown)", problem
+    )
 
 
 def _migration(plan: schema.PlanPart, folder: File) -> Migration:
@@ -165,11 +110,18 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
             cluster=plan.target.cluster.name,
             listener=plan.target.cluster.listener.name,
         ),
-        topics=tuple(plan.topics.include),
+        topics=tuple(name for name in plan.topics.include if isinstance(name, str)),
         applications=tuple(_application(app, folder) for app in plan.applications),
         mirror_auth=_auth(plan.mirror.forward.auth, folder),
-        policy=Policy(max_pause_ms=_milliseconds(plan.policy.maxPause), minimum_grade=Grade(plan.policy.minimumGrade)),
+        policy=_policy(plan.policy),
         journal=str(folder / plan.journal.store),
+        lanes=plan.mirror.lanes,
+        exclude=tuple(_pattern(part) for part in plan.topics.exclude),
+        overrides={
+            name: {key: _setting(value) for key, value in part.config.items()}
+            for name, part in plan.topics.overrides.items()
+        },
+        accept=tuple(Accepted(id=each.id, subject=each.subject, reason=each.reason) for each in plan.accept),
     )
 
 
@@ -177,17 +129,51 @@ def _application(app: schema.ApplicationPart, folder: File) -> Application:
     return Application(
         name=app.name,
         team=app.team,
-        reads=tuple(Reads(group=r.group, topics=tuple(r.topics), isolation=r.isolation) for r in app.reads),
+        reads=tuple(_reads(part) for part in app.reads),
         writes=tuple(app.writes),
         principals=tuple(
             Principal(source=p.source, target=p.target, source_auth=_source_auth(p.sourceAuth, folder))
             for p in app.principals
         ),
-        workloads=tuple(
-            CommandWorkload(stop=tuple(w.stop), switch=tuple(w.switch), start=tuple(w.start), healthy=tuple(w.healthy))
-            for w in app.workloads
-        ),
+        workloads=tuple(_workload(part) for part in app.workloads),
+        transactional_ids=tuple(app.transactionalIds),
     )
+
+
+def _policy(policy: schema.PolicyPart) -> Policy:
+    return Policy(
+        max_pause_ms=_milliseconds(policy.maxPause),
+        minimum_grade=Grade(policy.minimumGrade),
+        turn_back=policy.onOverrun == "turn-back",
+        soak_ms=_milliseconds(policy.soak),
+    )
+
+
+def _reads(part: schema.ReadsPart) -> Reads:
+    return Reads(
+        group=part.group,
+        topics=tuple(part.topics),
+        isolation=part.isolation,
+        session_timeout_ms=_milliseconds(part.sessionTimeout),
+        may_stay=part.mayStay,
+    )
+
+
+def _workload(part: schema.CommandPart | schema.ManualPart) -> CommandWorkload | ManualWorkload:
+    if isinstance(part, schema.ManualPart):
+        return ManualWorkload(note=part.note)
+    return CommandWorkload(
+        stop=tuple(part.stop), switch=tuple(part.switch), start=tuple(part.start), healthy=tuple(part.healthy)
+    )
+
+
+def _pattern(part: str | schema.PatternPart) -> str:
+    return re.escape(part) if isinstance(part, str) else part.pattern
+
+
+def _setting(value: str | float) -> str:
+    """Kafka's own spelling of a setting."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _source_auth(auth: schema.SourceAuthPart | None, folder: File) -> Auth | None:

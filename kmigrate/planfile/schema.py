@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
+DURATION_PATTERN = r"^[0-9]{1,9}(ms|s|m|h)$"
+BOOTSTRAP_PATTERN = r"^[^\s,:/@]+:[0-9]{1,5}(,[^\s,:/@]+:[0-9]{1,5})*$"
+ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+PRINCIPAL_PATTERN = r"^User:.+$"
+
+PATTERNS = {
+    NAME_PATTERN: "a name of lower-case letters, digits, '-' and '.', at most 63",
+    DURATION_PATTERN: "a number with its unit, like 500ms, 90s, 5m or 1h",
+    BOOTSTRAP_PATTERN: "host:port, or several with commas between them",
+    ENV_PATTERN: "the name of an environment variable (letters, digits and _)",
+    PRINCIPAL_PATTERN: "a principal like User:sa-12345",
+}
+"""What each pattern asks for, in words."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Command = Annotated[list[Text], Field(min_length=1)]
-Milliseconds = Annotated[str, StringConstraints(pattern=r"^[0-9]+(ms|s|m|h)$")]
+Milliseconds = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 
 
 class Part(BaseModel):
@@ -29,7 +55,7 @@ class SecretKeyPart(Part):
 class ReferencePart(Part):
     """Where a secret lies: exactly one of the three."""
 
-    env: Text | None = None
+    env: Annotated[str, StringConstraints(pattern=ENV_PATTERN)] | None = None
     file: Text | None = None
     secret: SecretKeyPart | None = None
 
@@ -40,18 +66,27 @@ class ReferencePart(Part):
         return self
 
 
+def _text_or_mapping(value: object) -> str:
+    return "<mapping>" if isinstance(value, Mapping | BaseModel) else "<text>"
+
+
+Username = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[ReferencePart, Tag("<mapping>")], Discriminator(_text_or_mapping)
+]
+
+
 class AuthPart(Part):
     """How somebody signs in; the password is never written here, only where it lies."""
 
     type: Literal["plain", "scram-sha-512"] = "plain"
-    username: Text | ReferencePart
+    username: Username
     password: ReferencePart
 
 
 class SourceAuthPart(Part):
     """An application's own credential on the source."""
 
-    username: Text | ReferencePart
+    username: Username
     password: ReferencePart
 
 
@@ -62,9 +97,9 @@ class MetadataPart(Part):
 
 
 class SourcePart(Part):
-    """The cluster that is left."""
+    """The cluster that is left; `ca` is a PEM file for a private certificate authority."""
 
-    bootstrapServers: Text  # noqa: N815
+    bootstrapServers: Annotated[str, StringConstraints(pattern=BOOTSTRAP_PATTERN)]  # noqa: N815
     auth: AuthPart
     ca: Text | None = None
 
@@ -89,7 +124,7 @@ class ClusterPart(Part):
 
 
 class TargetPart(Part):
-    """The cluster that is entered."""
+    """The cluster that is entered; `store` is the folder of resources of a lab."""
 
     platform: Literal["lab"]
     store: Text
@@ -97,30 +132,60 @@ class TargetPart(Part):
     cluster: ClusterPart
 
 
-class TopicsPart(Part):
-    """What is migrated."""
+class PatternPart(Part):
+    """Names by a regular expression that matches the whole name."""
 
-    include: Annotated[list[Text], Field(min_length=1)]
+    pattern: Text
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, text: str) -> str:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is no regular expression: {error.msg} at character {error.pos}") from error
+        return text
+
+
+NameOrPattern = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[PatternPart, Tag("<mapping>")], Discriminator(_text_or_mapping)
+]
+
+
+class OverridePart(Part):
+    """Settings that a topic gets on the target instead of those it has on the source."""
+
+    config: Annotated[dict[Text, str | int | float | bool], Field(min_length=1)]
+
+
+class TopicsPart(Part):
+    """What is migrated, what is left behind by name, and what is set otherwise on the target."""
+
+    include: Annotated[list[NameOrPattern], Field(min_length=1)]
+    exclude: list[NameOrPattern] = []
+    overrides: dict[Text, OverridePart] = {}
 
 
 class ReadsPart(Part):
-    """What an application reads with one group."""
+    """What an application reads with one group; `mayStay` lets it read on the source after its topics' writers left."""
 
     topics: Annotated[list[Text], Field(min_length=1)]
     group: Text
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    sessionTimeout: Milliseconds = "0ms"  # noqa: N815
+    mayStay: bool = False  # noqa: N815
 
 
 class PrincipalPart(Part):
-    """An identity of an application."""
+    """An identity of an application; `sourceAuth` is needed only to come back."""
 
-    source: Text
+    source: Annotated[str, StringConstraints(pattern=PRINCIPAL_PATTERN)]
     target: Name
     sourceAuth: SourceAuthPart | None = None  # noqa: N815
     auth: Literal["scram-sha-512"] = "scram-sha-512"
 
 
-class WorkloadPart(Part):
+class CommandPart(Part):
     """Programs that stop, switch, start and look at an application."""
 
     kind: Literal["command"]
@@ -130,6 +195,23 @@ class WorkloadPart(Part):
     healthy: Command
 
 
+class ManualPart(Part):
+    """Instances that a human stops, points elsewhere and starts when told; `note` says who, or how."""
+
+    kind: Literal["manual"]
+    note: str = ""
+
+
+def _kind(value: object) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return f"<{kind}>" if kind in ("command", "manual") else None
+
+
+WorkloadPart = Annotated[
+    Annotated[CommandPart, Tag("<command>")] | Annotated[ManualPart, Tag("<manual>")], Discriminator(_kind)
+]
+
+
 class ApplicationPart(Part):
     """What is stopped, switched and started together."""
 
@@ -137,6 +219,7 @@ class ApplicationPart(Part):
     team: Text = "unknown"
     reads: list[ReadsPart] = []
     writes: list[Text] = []
+    transactionalIds: list[Text] = []  # noqa: N815
     principals: Annotated[list[PrincipalPart], Field(min_length=1)]
     workloads: list[WorkloadPart] = []
 
@@ -148,16 +231,27 @@ class ForwardPart(Part):
 
 
 class MirrorPart(Part):
-    """The mirrors."""
+    """The mirrors; `lanes` is the largest number of them that copy side by side."""
 
     forward: ForwardPart
+    lanes: Annotated[int, Field(ge=1, le=64)] = 8
+
+
+class AcceptPart(Part):
+    """A red flag that a human takes on: its id, what it is about, and why."""
+
+    id: Annotated[str, StringConstraints(min_length=1)]
+    subject: Text
+    reason: Text
 
 
 class PolicyPart(Part):
-    """What may be risked."""
+    """What may be risked; `onOverrun` says what happens once a pause would outgrow `maxPause`."""
 
     maxPause: Milliseconds = "5m"  # noqa: N815
     minimumGrade: Literal["EXACT_PROVEN", "EXACT_MATCHED", "SAFE_LOWER_BOUND"] = "EXACT_MATCHED"  # noqa: N815
+    onOverrun: Literal["turn-back", "hold"] = "turn-back"  # noqa: N815
+    soak: Milliseconds = "10m"
 
 
 class JournalPart(Part):
@@ -177,5 +271,20 @@ class PlanPart(Part):
     topics: TopicsPart
     applications: Annotated[list[ApplicationPart], Field(min_length=1)]
     mirror: MirrorPart
+    accept: list[AcceptPart] = []
     policy: PolicyPart = PolicyPart()
     journal: JournalPart = JournalPart()
+
+
+NOT_BUILT = {
+    "source.cloud": "what only Confluent Cloud's own API tells is not looked at yet",
+    "target.kubernetes.context": "only target.platform lab is built, a folder of resources",
+    "target.cluster.kafka": "the cluster is taken as it is",
+    "target.cluster.brokers": "the cluster is taken as it is",
+    "target.cluster.zones": "the cluster is taken as it is",
+    "target.cluster.storage": "the cluster is taken as it is",
+    "target.cluster.listener.type": "the listener is taken as it is",
+    "target.cluster.listener.domain": "the listener is taken as it is",
+    "mirror.reverse": "only readers move, and they need no mirror back",
+}
+"""Keys of the design that this version does not know, and why one can do without them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked
 from kmigrate.model import Lane, Partition, Position, Side
@@ -12,7 +13,14 @@ from kmigrate.world import World
 
 
 def await_copies(
-    world: World, leaving: Side, bounds: Mapping[Partition, int], lane: Lane, *, what: str, deadline_ms: int
+    world: World,
+    leaving: Side,
+    bounds: Mapping[Partition, int],
+    lane: Lane,
+    *,
+    what: str,
+    deadline_ms: int,
+    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
 ) -> Translation:
     """Wait until the last record before each bound stands on the other side; returns what was found.
 
@@ -20,8 +28,10 @@ def await_copies(
     share the transaction of the data, but each partition gets its marker in its own time, and until then a twin could
     be taken for the copy. On the way back every record is itself the copy of one that stands on the other side.
     Nothing here asks where a log ends: writers may go on (design §4.1, group drain). Raises Blocked at once when the
-    lane has failed, StillUnderWay after the deadline with the partition that is waited for.
+    lane has failed, StillUnderWay after the deadline with the partition that is waited for. `watch` is handed what is
+    still waited for at every look, and may raise.
     """
+    pace = _Pace(world, leaving, lane, bounds)
     todo = dict(bounds)
     found: dict[Partition, Position] = {}
     last: dict[Partition, int] = {}
@@ -35,7 +45,8 @@ def await_copies(
             found[partition] = seen.positions[partition]
         if todo:
             _healthy(world, lane)
-            return NotYet(_told(world, lane, seen, len(bounds)))
+            watch(todo)
+            return NotYet(pace.told(todo))
         late = () if leaving is Side.TARGET else still_copied(world, last, lane) or _hidden(world, last, heads)
         if late:
             _healthy(world, lane)
@@ -68,9 +79,56 @@ def _healthy(world: World, lane: Lane) -> None:
         )
 
 
-def _told(world: World, lane: Lane, seen: Translation, total: int) -> str:
+@dataclass(slots=True)
+class _Pace:
+    """How far a wait is, how fast it went since it began, and when it would end at that rate."""
+
+    world: World
+    leaving: Side
+    lane: Lane
+    bounds: Mapping[Partition, int]
+    began_ms: int = -1
+    began_behind: int = 0
+    starts: dict[Partition, int] = field(default_factory=dict)
+
+    def told(self, waiting: Iterable[Partition]) -> str:
+        """For humans. Connect tells offsets of the source only, so on the way back only partitions are counted."""
+        late = tuple(waiting)
+        counted = f"{len(self.bounds) - len(late)} of {len(self.bounds)} partitions copied"
+        if self.leaving is Side.TARGET:
+            return counted
+        behind = self._behind(late)
+        worst = max(behind, key=lambda p: behind[p])
+        left = sum(behind.values())
+        if not left:
+            return counted
+        return (
+            f"{counted}; at most {left} records behind, {self._rate(left)}; {worst} by at most {behind[worst]} records"
+        )
+
+    def _behind(self, late: Iterable[Partition]) -> Mapping[Partition, int]:
+        if not self.starts:
+            logs = self.world.cluster(Side.SOURCE).ranges(self.bounds)
+            self.starts.update({p: log.start for p, log in logs.items()})
+        wanted = {p: self.bounds[p] for p in late}
+        return records_behind(self.world, wanted, self.lane, self.starts)
+
+    def _rate(self, left: int) -> str:
+        now = self.world.clock.monotonic_ms()
+        if self.began_ms < 0:
+            self.began_ms, self.began_behind = now, left
+        done, ms = self.began_behind - left, now - self.began_ms
+        if done <= 0 or ms <= 0:
+            return f"none copied in {ms / 1000:.0f} s"
+        return f"{done * 1000 / ms:.0f} records/s, about {left * ms / done / 1000:.0f} s left"
+
+
+def records_behind(
+    world: World, bounds: Mapping[Partition, int], lane: Lane, starts: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    """How many records of each source partition are not copied up to its bound, by Connect's own offsets.
+
+    An upper bound: markers and holes count too. Where nothing was copied yet it counts from `starts`, the log's start.
+    """
     copied = world.mirror.copied(lane)
-    behind = {p: seen.last[p] - copied.get(p, -1) for p in seen.waiting if p in seen.last}
-    worst = max(behind, key=lambda p: behind[p], default=None)
-    detail = f"; {worst} by at most {behind[worst]} records" if worst is not None and behind[worst] > 0 else ""
-    return f"{total - len(seen.waiting)} of {total} partitions copied{detail}"
+    return {p: max(0, end - max(copied.get(p, -1) + 1, starts[p])) for p, end in bounds.items()}

@@ -38,7 +38,7 @@ def unready(resource: Resource) -> str:
 
 
 def missing(world: World, wanted: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
-    """Those of the wanted bodies whose spec is not stored as wanted, or whose resource is not Ready."""
+    """Those of the wanted bodies whose spec and labels are not stored as wanted, or whose resource is not Ready."""
     return tuple(body for body in wanted if not _is_there(world, body))
 
 
@@ -69,7 +69,18 @@ def require(world: World, key: Key) -> Resource:
 
 def _is_there(world: World, body: JsonObject) -> bool:
     resource = world.resources.get(key_of(body))
-    return resource is not None and _covers(resource.body.get("spec"), body.get("spec")) and not unready(resource)
+    return (
+        resource is not None
+        and _covers(resource.body.get("spec"), body.get("spec"))
+        and _labels(body).items() <= _labels(resource.body).items()
+        and not unready(resource)
+    )
+
+
+def _labels(body: JsonObject) -> Mapping[str, Json]:
+    metadata = body.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return labels if isinstance(labels, Mapping) else {}
 
 
 def _state(world: World, key: Key) -> str:

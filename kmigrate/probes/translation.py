@@ -5,7 +5,7 @@ Safe while writers go on: only the group must be stopped, and the mirror past it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kmigrate.errors import Refused
@@ -14,6 +14,7 @@ from kmigrate.positions import CONTEXT, Answer, locate
 from kmigrate.world import Cluster, World
 
 _FIRST_WINDOW = 4 * CONTEXT
+_ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,17 @@ def translate(
     last = {p: records[-1].offset for p, records in before.items() if records}
     waiting = late + tuple(p for p in sorted(stable) if answers[p].not_yet)
     return Translation(positions=positions, waiting=waiting, last=last)
+
+
+def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:
+    """Raise Refused, naming each, for positions of a lower grade than may be gone on with."""
+    bad = [at for at in positions if _ORDER.index(at.grade) < _ORDER.index(minimum)]
+    if bad:
+        told = "; ".join(f"{at.partition} at {at.came_from}: {at.grade}, {at.reason}" for at in bad)
+        raise Refused(
+            f"no position good enough for {told}",
+            hint="see `kmigrate status`; roll back, or lower policy.minimumGrade",
+        )
 
 
 def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, OffsetRange]) -> None:

@@ -1,19 +1,28 @@
-"""provision: topics and users on the target, before anything is copied."""
+"""provision: cluster, topics and users on the target, tried with the applications' own credentials before any copy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.internal import internal_topics
+from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.topics import carried_topic
-from kmigrate.manifests.users import application_rules, forward_mirror_rules, kmigrate_rules, user
+from kmigrate.manifests.users import (
+    application_rules,
+    forward_mirror_rules,
+    keeping_denials,
+    kmigrate_rules,
+    user,
+)
 from kmigrate.model import Json, JsonObject, Migration, Side, Topic
 from kmigrate.plan import Finding, Step
-from kmigrate.probes.resources import await_ready, require
+from kmigrate.probes.access import await_access, fenced
+from kmigrate.probes.resources import await_ready, key_of, require, unready
+from kmigrate.probes.topics import adoptable, await_topics, settled
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
 
@@ -21,93 +30,65 @@ KMIGRATE_USER = "kmigrate"
 MIRROR_USER = "kmigrate-mirror"
 
 _DEADLINE_MS = 300_000
+_CLUSTER_DEADLINE_MS = 900_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class FindCluster(Step):
-    """The target's Kafka is Ready at its generation and says where it listens."""
+    """The target's Kafka is Ready at its generation and says where it listens; one is made where there is none."""
 
     name: ClassVar[str] = "find-cluster"
-    title: ClassVar[str] = "Find the target cluster"
+    title: ClassVar[str] = "Find the target cluster, or make it"
 
     migration: Migration
 
     def check(self, world: World) -> Finding:
-        """Change nothing; raises Blocked when there is no such cluster, or when it is not ready."""
-        kafka = self._kafka(world)
-        if not isinstance(kafka.status.get("listeners"), Sequence):
-            raise Blocked(f"{kafka.key} tells no listeners", hint="look at the operator's log, then run this again")
+        """Missing: Kafka and its pool where there is none; raises Blocked when somebody's cluster is not ready."""
+        if self._wanted(world):
+            return find(world, self._wanted(world))
+        self._listening(world)
         return Finding()
 
     def apply(self, world: World) -> None:
-        """Nothing to do: this step only looks."""
-
-    def verify(self, world: World) -> Json:
-        """Who was found."""
-        return {"clusterId": self._kafka(world).status.get("clusterId")}
-
-    def undo(self, world: World, before: JsonObject) -> None:
-        """Nothing was changed."""
-
-    def _kafka(self, world: World) -> Resource:
-        target = self.migration.target
-        return require(world, Key("Kafka", target.namespace, target.cluster))
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreateTopics(Step):
-    """Every topic of the plan as the source has it, and the mirror's own, made before the mirror runs (design §4.8)."""
-
-    name: ClassVar[str] = "create-topics"
-    title: ClassVar[str] = "Create the topics"
-
-    migration: Migration
-
-    def check(self, world: World) -> Finding:
-        """Missing: what is not stored as wanted or not Ready; raises Blocked for a topic the source does not have."""
-        return find(world, self._wanted(world))
-
-    def apply(self, world: World) -> None:
-        """Apply them and wait until each is Ready at its generation."""
+        """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
         wanted = self._wanted(world)
         apply_all(world, wanted)
-        await_ready(world, wanted, what="topics", deadline_ms=_DEADLINE_MS)
+        made = [body for body in wanted if body["kind"] == "Kafka"]  # a pool has no Ready of its own (`strimzi.md` §3)
+        await_ready(world, made, what="cluster", deadline_ms=_CLUSTER_DEADLINE_MS)
 
     def verify(self, world: World) -> Json:
-        """The target itself has each topic with the source's partitions."""
+        """Who was found; raises Blocked when it is the source."""
         super().verify(world)
-        there = world.cluster(Side.TARGET).topics(self.migration.topics)
-        wrong = [
-            t.name
-            for t in self._source(world)
-            if there.get(t.name, t).partitions != t.partitions or t.name not in there
-        ]
-        if wrong:
+        cluster_id = self._listening(world).status.get("clusterId")
+        if cluster_id is not None and cluster_id == world.cluster(Side.SOURCE).id():
             raise Blocked(
-                f"Ready, and yet the target has not the partitions of the source in {', '.join(wrong)}",
-                hint="look at the topic on the target; it may have been there before with other partitions",
+                f"source and target are the same cluster, {cluster_id}",
+                hint="correct source.bootstrapServers or target.cluster in the plan file",
             )
-        return {"topics": len(there)}
+        return {"clusterId": cluster_id}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Remove the topics that were not there; only the mirror's copies are in them."""
+        """Remove the cluster if it was made here."""
         restore(world, before)
 
-    def _source(self, world: World) -> tuple[Topic, ...]:
-        seen = world.cluster(Side.SOURCE).topics(self.migration.topics)
-        missing = sorted(set(self.migration.topics) - set(seen))
-        if missing:
-            raise Blocked(
-                f"the source has no topic {', '.join(missing)}, or kmigrate may not describe it",
-                hint="correct topics.include in the plan file, or grant DESCRIBE on it",
-            )
-        return tuple(seen[name] for name in self.migration.topics)
-
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        target = self.migration.target
-        copies = brokers(world, self.migration)
-        carried = [carried_topic(topic, target, brokers=copies).body for topic in self._source(world)]
-        return (*carried, *internal_topics(FORWARD, forward_lanes(self.migration), target, brokers=copies))
+        """What to make: nothing once a Kafka is there, except while the one we made is on its way."""
+        ours = new_cluster(self.migration)
+        found = world.resources.get(self._key)
+        if found is None:
+            return ours
+        made_here = any(key_of(body) == self._key and body["spec"] == found.spec for body in ours)
+        return ours if made_here and unready(found) else ()
+
+    def _listening(self, world: World) -> Resource:
+        found = require(world, self._key)
+        if not isinstance(found.status.get("listeners"), Sequence):
+            raise Blocked(f"{found.key} tells no listeners", hint="look at the operator's log, then run this again")
+        return found
+
+    @property
+    def _key(self) -> Key:
+        return Key("Kafka", self.migration.target.namespace, self.migration.target.cluster)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,40 +101,172 @@ class CreateUsers(Step):
     migration: Migration
 
     def check(self, world: World) -> Finding:
-        """Missing: what is not stored as wanted or not Ready."""
-        return find(world, self._wanted())
+        """Missing: what is not stored as wanted or not Ready; deny rules that stand are left standing."""
+        return find(world, self._wanted(world))
 
     def apply(self, world: World) -> None:
         """Apply them and wait until each is Ready at its generation."""
-        apply_all(world, self._wanted())
-        await_ready(world, self._wanted(), what="users", deadline_ms=_DEADLINE_MS)
+        wanted = self._wanted(world)
+        apply_all(world, wanted)
+        await_ready(world, wanted, what="users", deadline_ms=_DEADLINE_MS)
 
     def verify(self, world: World) -> Json:
-        """Sign in with one of them: kmigrate's own."""
+        """Sign in with one of them: kmigrate's own; `try-access` signs in with the others."""
         super().verify(world)
-        return {"users": len(self._wanted()), "signedInTo": world.cluster(Side.TARGET).id()}
+        return {"users": len(self._wanted(world)), "signedInTo": world.cluster(Side.TARGET).id()}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove the users that were not there, give the others their rights back."""
         restore(world, before)
 
-    def _wanted(self) -> tuple[JsonObject, ...]:
-        target = self.migration.target
+    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
         lanes = forward_lanes(self.migration)
         rules = {KMIGRATE_USER: kmigrate_rules(), MIRROR_USER: forward_mirror_rules(lanes, FORWARD)}
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
-        return tuple(user(name, of, target) for name, of in rules.items())
+        return tuple(_as_fenced(world, user(name, of, self.migration.target)) for name, of in rules.items())
+
+
+def _as_fenced(world: World, body: JsonObject) -> JsonObject:
+    stored = world.resources.get(key_of(body))
+    return keeping_denials(body, stored.spec) if stored else body
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateTopics(Step):
+    """Every topic of the plan as the source has it, and the mirror's own, made before the mirror runs (design §4.8)."""
+
+    name: ClassVar[str] = "create-topics"
+    title: ClassVar[str] = "Create the topics"
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Missing: what is not stored as wanted or not Ready.
+
+        Raises Blocked for a topic that the source does not have, and for one that is on the target already and is not
+        ours to fill: with other partitions, or with records in it.
+        """
+        wanted = self._wanted(world)
+        finding = find(world, wanted)
+        self._adopt(world, wanted)
+        return finding
+
+    def apply(self, world: World) -> None:
+        """Apply them, wait until each is Ready at its generation and until the target shows each as it was asked."""
+        wanted = self._wanted(world)
+        self._adopt(world, wanted)
+        apply_all(world, wanted)
+        await_ready(world, wanted, what="topics", deadline_ms=_DEADLINE_MS)
+        await_topics(world, wanted, deadline_ms=_DEADLINE_MS)
+
+    def verify(self, world: World) -> Json:
+        """The target itself has each topic with the partitions and settings that were asked."""
+        super().verify(world)
+        wanted = self._wanted(world)
+        wrong = settled(world, wanted)
+        if wrong:
+            raise VerifyFailed(
+                f"Ready, and yet not as asked on the target: {'; '.join(wrong)}",
+                hint="look at the topic on the target; somebody else may have changed it",
+            )
+        return {"topics": len(self.migration.topics), "ofTheMirror": len(wanted) - len(self.migration.topics)}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Remove the topics that were not there; only the mirror's copies are in them."""
+        restore(world, before)
+
+    def _adopt(self, world: World, wanted: Sequence[JsonObject]) -> None:
+        """Look at topics that are there and not yet ours; while kmigrate cannot sign in nothing can be looked at."""
+        target = self.migration.target
+        keys = (Key("Kafka", target.namespace, target.cluster), Key("KafkaUser", target.namespace, KMIGRATE_USER))
+        if all(_is_ready(world, key) for key in keys):
+            adoptable(world, wanted)
+
+    def _source(self, world: World) -> tuple[Topic, ...]:
+        seen = world.cluster(Side.SOURCE).topics(self.migration.topics)
+        missing = sorted(set(self.migration.topics) - set(seen))
+        if missing:
+            raise Blocked(
+                f"the source has no topic {', '.join(missing)}, or kmigrate may not describe it",
+                hint="correct topics.include in the plan file, or grant DESCRIBE on it",
+            )
+        return tuple(seen[name] for name in self.migration.topics)
+
+    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+        target, overrides = self.migration.target, self.migration.overrides
+        copies = brokers(world, self.migration)
+        carried = [
+            carried_topic(topic, target, brokers=copies, overrides=overrides.get(topic.name)).body
+            for topic in self._source(world)
+        ]
+        return (*carried, *internal_topics(FORWARD, forward_lanes(self.migration), target, brokers=copies))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryAccess(Step):
+    """Every application's own credential signs in at every broker of the target and sees its topics and groups."""
+
+    name: ClassVar[str] = "try-access"
+    title: ClassVar[str] = "Try it with the applications' own credentials"
+    looks_only: ClassVar[bool] = True
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Nothing to change; what is tried is tried by verify, once the users are there."""
+        return Finding()
+
+    def apply(self, world: World) -> None:
+        """Nothing to do: this step only looks."""
+
+    def verify(self, world: World) -> Json:
+        """Try each application; raises VerifyFailed naming application, broker and subject.
+
+        What a fence denies is no failure; the evidence names those applications, and those that could not be tried.
+        """
+        names = tuple(app.name for app in self.migration.applications)
+        behind = {app.name for app in self.migration.applications if fenced(world, self.migration, app)}
+        tried = await_access(world, tuple(name for name in names if name not in behind))
+        return {
+            "tried": {name: len(trials) for name, trials in tried.items() if trials},
+            "notTried": [name for name, trials in tried.items() if not trials],
+            "fenced": sorted(behind),
+        }
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nothing was changed."""
+
+
+def new_cluster(migration: Migration) -> tuple[JsonObject, ...]:
+    """The pool and the Kafka for a target that has none: three brokers, or a small one on the lab's machine."""
+    if migration.target.platform == "lab":
+        return kafka(migration.target, brokers=1, config=small_machine_config())
+    return kafka(migration.target, brokers=3)
+
+
+def _is_ready(world: World, key: Key) -> bool:
+    found = world.resources.get(key)
+    return found is not None and not unready(found)
 
 
 def brokers(world: World, migration: Migration) -> int:
-    """How many brokers the target's node pools ask for."""
+    """How many brokers the target's node pools ask for, or would where there is no cluster yet."""
+    cluster = migration.target.cluster
     pools = world.resources.list("KafkaNodePool", migration.target.namespace)
-    return sum(_brokers(pool, migration.target.cluster) for pool in pools)
+    found = sum(_brokers(pool.metadata, pool.spec, cluster) for pool in pools)
+    return found or sum(
+        _brokers(_part(body, "metadata"), _part(body, "spec"), cluster) for body in new_cluster(migration)
+    )
 
 
-def _brokers(pool: Resource, cluster: str) -> int:
-    labels, roles, replicas = pool.metadata.get("labels"), pool.spec.get("roles"), pool.spec.get("replicas")
-    ours = isinstance(labels, dict) and labels.get("strimzi.io/cluster") == cluster
+def _part(body: JsonObject, name: str) -> JsonObject:
+    part = body.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _brokers(metadata: JsonObject, spec: JsonObject, cluster: str) -> int:
+    labels, roles, replicas = metadata.get("labels"), spec.get("roles"), spec.get("replicas")
+    ours = isinstance(labels, Mapping) and labels.get("strimzi.io/cluster") == cluster
     return replicas if ours and isinstance(roles, list) and "broker" in roles and isinstance(replicas, int) else 0

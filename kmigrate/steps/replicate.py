@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,17 +10,25 @@ from kmigrate.errors import Blocked
 from kmigrate.manifests.kafka import bootstrap, ca_secret
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
-from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, SecretRef, Side
+from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, SecretRef, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
-from kmigrate.probes.drain import await_copies, still_copied
+from kmigrate.probes.drain import await_copies, records_behind, still_copied
 from kmigrate.probes.resources import await_ready
+from kmigrate.probes.retention import (
+    Term,
+    Uncopied,
+    refuse_expiring,
+    refuse_gone,
+    shortest_term,
+    uncopied,
+)
 from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 
 _SOURCE_LOGIN = "kmigrate-mirror-source"
 _SOURCE_CA = "kmigrate-source-ca"
-_CAUGHT_UP = "caught_up"
+_CAUGHT_UP, _COPIED_BEFORE, _COPIED_PER_S = "caught_up", "copied_before", "copied_per_s"
 _READY_MS = 300_000
 _CATCH_UP_MS = 24 * 3_600_000
 
@@ -124,17 +133,13 @@ class CatchUp(Step):
         return Finding(changes=tuple(Change(action=Action.WAIT, subject=name) for name in late))
 
     def apply(self, world: World) -> None:
-        """Take the ends of now as the bound and wait until the last record before each stands on the target."""
+        """Take the ends of now as the bound and wait until the last record before each stands on the target.
+
+        Raises Refused when the source forgets records that were not copied, Blocked when a task has FAILED.
+        """
         for lane in forward_lanes(self.migration):
-            if not self._late(world, lane):
-                continue
-            topics = world.cluster(Side.SOURCE).topics(lane.topics)
-            partitions = [p for topic in topics.values() for p in topic.all()]
-            bounds = {p: log.end for p, log in world.cluster(Side.SOURCE).ranges(partitions).items()}
-            seen = await_copies(
-                world, Side.SOURCE, bounds, lane, what=f"catching up {lane.name}", deadline_ms=_CATCH_UP_MS
-            )
-            world.ledger.put(f"{_CAUGHT_UP}/{lane.name}", {str(p): offset for p, offset in sorted(seen.last.items())})
+            if self._late(world, lane):
+                _catch_up(world, lane)
 
     def verify(self, world: World) -> Json:
         """How many partitions were compared at their ends."""
@@ -149,8 +154,106 @@ class CatchUp(Step):
         return bounds is None or bool(still_copied(world, bounds, lane))
 
     def _bounds(self, world: World, lane: Lane) -> dict[Partition, int] | None:
-        fact = world.ledger.get(f"{_CAUGHT_UP}/{lane.name}")
-        return {Partition.parse(p): int(str(x)) for p, x in fact.items()} if isinstance(fact, dict) else None
+        return _offsets(world, f"{_CAUGHT_UP}/{lane.name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardRetention(Step):
+    """Nothing on the source expires before it is copied, as fast as the mirror was while it caught up."""
+
+    name: ClassVar[str] = "guard-retention"
+    title: ClassVar[str] = "See that nothing expires before it is copied"
+    looks_only: ClassVar[bool] = True
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Nothing to change; before the mirror has caught up there is nothing to say either.
+
+        Raises Refused for records that are gone already, Blocked for those that may expire before they are copied.
+        """
+        for lane in self._caught_up(world):
+            _guard(world, lane)
+        return Finding()
+
+    def apply(self, world: World) -> None:
+        """Nothing to do: this step only looks."""
+
+    def verify(self, world: World) -> Json:
+        """At most how many records are not copied, the shortest term, and how many terms are brokers' defaults."""
+        topics: list[Topic] = []
+        left: dict[Partition, Uncopied] = {}
+        for lane in self._caught_up(world):
+            left |= _guard(world, lane)
+            topics += world.cluster(Side.SOURCE).topics(lane.topics).values()
+        terms = {topic.name: shortest_term(topic) for topic in topics}
+        first = min(terms, key=lambda name: _ends(terms[name]), default=None)
+        return {
+            "topics": len(terms),
+            "uncopied": sum(each.records for each in left.values()),
+            "shortest": f"{first}: {terms[first]}" if first is not None else "",
+            "assumed": sum(term.assumed for term in terms.values()),
+        }
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nothing was changed."""
+
+    def _caught_up(self, world: World) -> tuple[Lane, ...]:
+        lanes = forward_lanes(self.migration)
+        return tuple(lane for lane in lanes if _offsets(world, f"{_CAUGHT_UP}/{lane.name}") is not None)
+
+
+def _catch_up(world: World, lane: Lane) -> None:
+    source, began = world.cluster(Side.SOURCE), world.clock.monotonic_ms()
+    logs = source.ranges([p for topic in source.topics(lane.topics).values() for p in topic.all()])
+    bounds = {p: log.end for p, log in logs.items()}
+    behind = sum(records_behind(world, bounds, lane, {p: log.start for p, log in logs.items()}).values())
+    what = f"catching up {lane.name}"
+
+    def watch(waiting: Iterable[Partition]) -> None:
+        copied = world.mirror.copied(lane)
+        refuse_gone(world, {p: copied[p] + 1 for p in waiting if p in copied})
+
+    seen = await_copies(world, Side.SOURCE, bounds, lane, what=what, deadline_ms=_CATCH_UP_MS, watch=watch)
+    took = world.clock.monotonic_ms() - began
+    world.ledger.put(f"{_COPIED_PER_S}/{lane.name}", round(behind * 1000 / took, 3) if took > 0 else None)
+    world.ledger.put(f"{_COPIED_BEFORE}/{lane.name}", {str(p): end for p, end in sorted(bounds.items())})
+    world.ledger.put(f"{_CAUGHT_UP}/{lane.name}", {str(p): offset for p, offset in sorted(seen.last.items())})
+
+
+def _guard(world: World, lane: Lane) -> dict[Partition, Uncopied]:
+    topics = world.cluster(Side.SOURCE).topics(lane.topics).values()
+    there = [p for topic in topics for p in topic.all()]
+    copied = _copied_before(world, lane)
+    refuse_gone(world, {p: copied[p] for p in there if p in copied})
+    left = uncopied(world, {p: copied.get(p, 0) for p in there})
+    rate = world.ledger.get(f"{_COPIED_PER_S}/{lane.name}")
+    records = sum(each.records for each in left.values())
+    need = round(records * 1000 / rate) if isinstance(rate, int | float) and rate > 0 else None
+    refuse_expiring(world, topics, left, need)
+    return left
+
+
+def _copied_before(world: World, lane: Lane) -> dict[Partition, int]:
+    """The first offset of each partition that is not known to be copied.
+
+    Connect names the last record only. Where it still stands by what catch-up has proven, the markers after that
+    record count as copied too; without them a log that retention has emptied would look like a loss.
+    """
+    copied = world.mirror.copied(lane)
+    last = _offsets(world, f"{_CAUGHT_UP}/{lane.name}") or {}
+    ends = _offsets(world, f"{_COPIED_BEFORE}/{lane.name}") or {}
+    held = {p: end for p, end in ends.items() if copied.get(p, -1) >= last.get(p, -1)}
+    return {p: max(held.get(p, 0), copied.get(p, -1) + 1) for p in {*held, *copied}}
+
+
+def _offsets(world: World, fact: str) -> dict[Partition, int] | None:
+    known = world.ledger.get(fact)
+    return {Partition.parse(p): int(str(x)) for p, x in known.items()} if isinstance(known, Mapping) else None
+
+
+def _ends(term: Term) -> float:
+    return float("inf") if term.ms is None else term.ms
 
 
 def login_name(auth: Auth) -> str:

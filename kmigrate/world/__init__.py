@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmigrate.model import Json, SecretRef, Side
-from kmigrate.world.kafka import Cluster, Groups, Mirror
+from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror
 from kmigrate.world.resources import Event, Key, Resource, ResourceStore
 from kmigrate.world.telling import Clock, Reporter
 
 __all__ = [
+    "Access",
     "Clock",
     "Cluster",
     "Event",
+    "Fence",
     "Groups",
     "Key",
     "Ledger",
@@ -124,6 +126,14 @@ class World(Protocol):
 
     def groups(self, side: Side) -> Groups:
         """The groups of a cluster."""
+        ...
+
+    def fence(self, side: Side) -> Fence:
+        """What clients of a cluster are denied."""
+        ...
+
+    def access(self, side: Side) -> Access:
+        """What applications may do on a cluster, tried with their own credentials."""
         ...
 
     def side_of(self, bootstrap: str) -> Side | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from kmigrate.model import Group, Lane, OffsetRange, Partition, Record, Topic
+from kmigrate.model import Denial, Group, Lane, OffsetRange, Partition, Record, Right, Topic, Trial
 
 
 class Cluster(Protocol):
@@ -15,8 +15,20 @@ class Cluster(Protocol):
         """The cluster id."""
         ...
 
+    def brokers(self) -> tuple[str, ...]:
+        """The address that every broker advertises, `host:port`, sorted."""
+        ...
+
     def topics(self, names: Iterable[str]) -> Mapping[str, Topic]:
         """The named topics that exist; a topic we may not describe is missing."""
+        ...
+
+    def all_topics(self) -> Mapping[str, Topic]:
+        """Every topic we may describe, by name, without Kafka's own (`__consumer_offsets` and its like)."""
+        ...
+
+    def rights(self) -> tuple[Right, ...]:
+        """Every ACL, sorted. Raises Blocked when we may not list them; the hint has the command that grants it."""
         ...
 
     def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:
@@ -27,8 +39,20 @@ class Cluster(Protocol):
         """First offset whose timestamp is at or after the given time (ms); the log end if none (KIP-79 ListOffsets)."""
         ...
 
-    def read(self, ranges: Mapping[Partition, OffsetRange]) -> Mapping[Partition, tuple[Record, ...]]:
-        """Every visible record within each half-open range, in order. Raises Transient if the end is not reached."""
+    def read(
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+    ) -> Mapping[Partition, tuple[Record, ...]]:
+        """Every visible record within each half-open range, in order. Raises Transient if the end is not reached.
+
+        With `committed=False` records of aborted and of open transactions are visible too.
+        """
+        ...
+
+    def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
+        """The committed records of each range in small batches, in order within a partition; memory stays flat.
+
+        Every partition ends with an empty batch once all of its range was given. Raises as `read` does.
+        """
         ...
 
 
@@ -37,6 +61,17 @@ class Groups(Protocol):
 
     def describe(self, names: Iterable[str]) -> Mapping[str, Group]:
         """State and members per group; a group that does not exist is DEAD with no members."""
+        ...
+
+    def all(self) -> Mapping[str, Group]:
+        """Every group we may describe, by name, of whatever kind."""
+        ...
+
+    def held(self, group: str) -> Mapping[Partition, int]:
+        """Every committed offset of the group, for an inventory: a transaction under way may be about to move it.
+
+        Empty for a group that committed nothing or is not there. What is carried over comes from `positions`.
+        """
         ...
 
     def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
@@ -52,11 +87,54 @@ class Groups(Protocol):
         ...
 
 
+class Fence(Protocol):
+    """What clients of one cluster are denied by us: DENY ACLs on the source, deny rules of KafkaUsers on the target."""
+
+    def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
+        """Those of the denials that stand as rules, ours or anybody's, by the cluster's own ACLs."""
+        ...
+
+    def deny(self, denials: Iterable[Denial]) -> None:
+        """Make them stand; returns when written, which is before every broker enforces them. Twice equals once."""
+        ...
+
+    def lift(self, denials: Iterable[Denial]) -> None:
+        """Remove them; one that does not stand is fine."""
+        ...
+
+    def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
+        """How each is known to hold on every broker, in words; missing where it does not (yet).
+
+        `tried: …` where the principal's own credential was refused by every broker, else `listed: …`, which is weaker:
+        every broker answers the rule.
+        """
+        ...
+
+    def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
+        """Raw commands that lift them without kmigrate."""
+        ...
+
+
+class Access(Protocol):
+    """What an application's own credential may do on one cluster, tried."""
+
+    def try_out(self, application: str) -> tuple[Trial, ...]:
+        """Sign in as the application at every advertised broker and look for its topics and groups; changes nothing.
+
+        Empty when the plan does not refer to its credential on that side.
+        """
+        ...
+
+
 class Mirror(Protocol):
     """The mirror that the resources ask for, looked at through its own topics and its operator's status."""
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         """Last source offset copied per partition, from Connect's own offsets topic; missing where nothing was."""
+        ...
+
+    def tasks(self, lane: Lane) -> int:
+        """How many tasks of the lane run, by the newest word in Connect's own status topic; 0 for a stopped one."""
         ...
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:

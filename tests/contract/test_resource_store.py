@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 
 from kmigrate.adapters.folder import FolderStore
+from kmigrate.adapters.memory import Death, Died, MemoryStore
 from kmigrate.errors import Conflict, Invalid
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.model import Json, JsonObject
 from kmigrate.world import Key, ResourceStore
 
-STORES: dict[str, Callable[[Path], ResourceStore]] = {"folder": lambda root: FolderStore(root / "store", LabClock())}
+STORES: dict[str, Callable[[Path], ResourceStore]] = {
+    "folder": lambda root: FolderStore(root / "store", LabClock()),
+    "memory": lambda _: MemoryStore(LabClock()),
+}
 
 TOPIC = Key("KafkaTopic", "kafka", "orders")
 
@@ -395,3 +399,25 @@ def test_a_resource_lies_where_a_human_looks_for_it(tmp_path: Path) -> None:
     FolderStore(tmp_path, LabClock()).apply(topic(3))
     body = json.loads((tmp_path / "kafka" / "KafkaTopic" / "orders.json").read_text())
     assert body["spec"] == {"partitions": 3}
+
+
+# ---- the store in memory: deaths ----
+
+
+@pytest.mark.parametrize(("at", "there"), [(1, False), (2, True)])
+def test_a_death_before_a_write_leaves_nothing_and_one_after_it_leaves_all(at: int, there: bool) -> None:
+    store = MemoryStore(LabClock(), Death(at))
+    with pytest.raises(Died):
+        store.apply(topic(3))
+    assert (store.get(TOPIC) is not None) is there
+
+
+def test_only_changes_are_instants_of_death_and_a_status_is_the_operators() -> None:
+    store = MemoryStore(LabClock(), Death())
+    store.apply(topic(3))
+    store.apply(topic(3))
+    store.write_status(TOPIC, {"topicId": "x"})
+    assert store.death.seen == 2
+    store.delete(TOPIC)
+    store.delete(TOPIC)
+    assert store.death.seen == 4

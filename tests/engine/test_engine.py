@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
 from memory_world import Death, Died, Lines, MemoryClock
 
 from kmigrate.engine import preview, run_unit, undo_unit, way_back
-from kmigrate.errors import Blocked, NoWayBack, VerifyFailed
+from kmigrate.errors import Blocked, Interrupted, NoWayBack, Overrun, VerifyFailed, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding, Step, Unit
@@ -237,3 +237,34 @@ def test_preview_changes_nothing_and_tells_what_blocks(death: Death) -> None:
     seen = preview(unit(Light(name="a"), Blocking(name="b")), room, journal_of(lines))
     assert [(len(each.changes), each.blocked) for each in seen] == [(1, ""), (0, "no hands")]
     assert (room.lamps, lines.written) == ({}, [])
+
+
+class Outgrown(Light):
+    def apply(self, world: Room) -> None:
+        super().apply(world)
+        raise Overrun("it takes too long")
+
+
+def test_a_unit_that_outgrows_its_budget_is_undone_newest_first(death: Death) -> None:
+    room, lines = Room(death), Lines(death)
+    with pytest.raises(WentBack, match="it takes too long"):
+        run_unit(unit(Light(name="a"), Outgrown(name="b")), room, journal_of(lines))
+    assert room.lamps == {"a": "off", "b": "off"}
+    assert list(events(lines))[-5:] == ["UNDOING b", "UNDONE b", "UNDOING a", "UNDONE a", "WENT_BACK"]
+
+
+def test_from_the_point_of_no_undo_on_it_holds_instead(death: Death) -> None:
+    room, lines = Room(death), Lines(death)
+    held = replace(unit(Light(name="a"), Outgrown(name="b")), point_of_no_undo="b")
+    with pytest.raises(Blocked, match="it holds, b was begun"):
+        run_unit(held, room, journal_of(lines))
+    assert room.lamps == {"a": "on", "b": "on"}
+
+
+def test_an_interrupt_while_looking_ends_the_look(death: Death) -> None:
+    class Struck(Light):
+        def check(self, world: Room) -> Finding:
+            raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        preview(unit(Struck(name="a"), Light(name="b")), Room(death), journal_of(Lines(death)))

@@ -17,8 +17,10 @@ from kmigrate.manifests.topics import carried_topic
 from kmigrate.manifests.users import (
     Rule,
     application_rules,
+    denials,
     fence_rules,
     forward_mirror_rules,
+    keeping_denials,
     kmigrate_rules,
     reverse_mirror_rules,
     user,
@@ -179,17 +181,35 @@ def test_kmigrate_itself_writes_no_topic() -> None:
     assert not [rule for rule in kmigrate_rules() if "Write" in rule.operations or "All" in rule.operations]
 
 
+APPLICATION = Application(
+    name="a",
+    team="t",
+    reads=(Reads(group="g", topics=("in",)),),
+    writes=("out",),
+    principals=(),
+    workloads=(),
+    transactional_ids=("tx",),
+)
+
+
 def test_an_application_gets_its_topics_groups_and_transactional_ids() -> None:
-    application = Application(
-        name="a", team="t", reads=(Reads(group="g", topics=("in",)),), writes=("out",), principals=(), workloads=()
-    )
-    rights = {(rule.resource, rule.name, rule.operations) for rule in application_rules(application, ["tx"])}
+    rights = {(rule.resource, rule.name, rule.operations) for rule in application_rules(APPLICATION)}
     assert rights == {
         ("topic", "in", ("Describe", "Read")),
         ("group", "g", ("Describe", "Read")),
         ("topic", "out", ("Describe", "Write")),
         ("transactionalId", "tx", ("Describe", "Write")),
     }
+
+
+def test_deny_rules_that_stand_are_kept_and_rules_in_another_order_are_no_change() -> None:
+    wanted = user("a", application_rules(APPLICATION), TARGET)
+    fenced = user("a", (*application_rules(APPLICATION), *fence_rules(groups=["g"])), TARGET)
+    turned = {"authorization": {"type": "simple", "acls": [*reversed(fenced["spec"]["authorization"]["acls"])]}}
+    kept = keeping_denials(wanted, turned)["spec"]
+    assert [rule["type"] for rule in denials(kept)] == ["deny"]
+    assert kept["authorization"] == turned["authorization"]
+    assert keeping_denials(wanted, {}) == wanted
 
 
 # ---- mirrors ----

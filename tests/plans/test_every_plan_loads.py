@@ -19,5 +19,6 @@ def test_there_are_plans() -> None:
 @pytest.mark.parametrize("file", PLANS, ids=lambda file: file.stem)
 def test_it_loads_and_tells_a_story(file: Path) -> None:
     told = story(load(file))
-    assert [phase.name for phase in told.phases] == ["provision", "replicate", "cutover"]
+    phases = ["assess", "provision", "replicate", "rehearse", "cutover", "decommission"]
+    assert [phase.name for phase in told.phases] == phases
     assert set(told.moves) | set(told.stays) == {app.name for app in load(file).applications}

@@ -20,6 +20,7 @@ def test_an_application_restarted_by_hand_after_the_drain_is_drained_again_and_s
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"drain-mirror"')
+    estate.fences[Side.SOURCE].rules.clear()
     estate.app.running = True
     for _ in range(3):
         estate.turn()
@@ -36,8 +37,7 @@ def test_an_application_that_is_restarted_while_positions_are_carried_blocks_the
         def append(self, line: str) -> None:
             super().append(line)
             if '"event":"STARTED","step":"carry-positions"' in line:
-                estate.app.running = True
-                estate.turn()
+                estate.clusters[Side.SOURCE].members[GROUP] = ("an instance that the fence does not catch",)
 
     journal = Journal(Meddled(estate.death, lines.written), estate.clock, "test", "shop")
     unit = forward(plan, journal, APP)
@@ -63,10 +63,10 @@ def test_a_group_that_somebody_uses_on_the_target_is_never_written_to() -> None:
 def test_undo_before_the_start_gives_the_group_back_what_it_held_and_starts_the_application() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.clusters[Side.TARGET].held[GROUP] = {FIRST: 3}
+    estate.clusters[Side.TARGET].held_by[GROUP] = {FIRST: 3}
     run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
     command("rollback", estate, lines)
-    assert estate.clusters[Side.TARGET].held[GROUP] == {FIRST: 3}
+    assert estate.clusters[Side.TARGET].held_by[GROUP] == {FIRST: 3}
     assert_exact(estate, lines, Side.SOURCE)
 
 
@@ -74,7 +74,7 @@ def test_undo_refuses_when_somebody_has_read_on_the_target_since() -> None:
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
-    estate.clusters[Side.TARGET].held[GROUP][FIRST] += 1
+    estate.clusters[Side.TARGET].held_by[GROUP][FIRST] += 1
     with pytest.raises(Blocked, match="has read on the target already"):
         command("rollback", estate, lines)
 
@@ -98,7 +98,7 @@ def test_no_position_is_written_after_the_application_was_started_on_the_target(
     estate.app.running = False
     estate.turn()
     commits = len(estate.clusters[Side.TARGET].commits)
-    estate.clusters[Side.SOURCE].held[GROUP][FIRST] += 1
+    estate.clusters[Side.SOURCE].held_by[GROUP][FIRST] += 1
     with pytest.raises(Blocked, match="no position is written there any more"):
         command("cutover", estate, lines)
     assert len(estate.clusters[Side.TARGET].commits) == commits
@@ -131,7 +131,7 @@ def test_a_foreign_record_right_after_the_position_is_refused_and_nothing_is_com
     estate.writing = False
     for _ in range(100):
         estate.turn()
-    position = estate.clusters[Side.SOURCE].held[GROUP][FIRST]
+    position = estate.clusters[Side.SOURCE].held_by[GROUP][FIRST]
     source, target = estate.clusters[Side.SOURCE].logs[FIRST], estate.clusters[Side.TARGET].logs[FIRST]
     last = source.visible(OffsetRange(start=0, end=position))[-1].number
     index = next(i for i, entry in enumerate(target.entries) if entry.number == last)
@@ -150,7 +150,7 @@ def test_a_foreign_record_right_after_the_position_is_refused_and_nothing_is_com
 def test_a_position_that_retention_has_eaten_is_refused() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.clusters[Side.SOURCE].logs[FIRST].start = estate.clusters[Side.SOURCE].held[GROUP][FIRST] + 1
+    estate.clusters[Side.SOURCE].logs[FIRST].start = estate.clusters[Side.SOURCE].held_by[GROUP][FIRST] + 1
     estate.app.side = Side.SOURCE
     estate.app.running = False
     estate.turn()
@@ -174,7 +174,8 @@ def test_the_way_forward_is_closed_while_a_way_back_is_half_done() -> None:
 def test_the_story_says_why_a_writer_stays() -> None:
     plan = story(migration())
     assert plan.moves == (APP,)
-    assert plan.unit(APP, Direction.CUTOVER, 1).steps[-1].one_way
+    unit = plan.unit(APP, Direction.CUTOVER, 1)
+    assert [step.name for step in unit.steps if step.one_way] == [unit.point_of_no_undo]
 
 
 def test_an_application_that_is_restarted_after_its_positions_were_committed_is_not_started_twice() -> None:

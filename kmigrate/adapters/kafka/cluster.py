@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
 
+from kmigrate.adapters.kafka import rights as acls
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.reading import Reading
 from kmigrate.adapters.retry import patiently
-from kmigrate.model import OffsetRange, Partition, Record, Topic
+from kmigrate.model import OffsetRange, Partition, Record, Right, Topic
+
+_KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
 
 class KafkaCluster:
@@ -25,6 +28,28 @@ class KafkaCluster:
         return str(
             self._connection.result(self._connection.admin().describe_cluster(), "describing the cluster").cluster_id
         )
+
+    @patiently
+    def brokers(self) -> tuple[str, ...]:
+        """The address that every broker advertises, sorted."""
+        asked = self._connection.admin().describe_cluster()
+        nodes = self._connection.result(asked, "describing the cluster").nodes or []
+        return tuple(sorted(f"{node.host}:{node.port}" for node in nodes))
+
+    def all_topics(self) -> Mapping[str, Topic]:
+        """Every topic we may describe, without Kafka's own."""
+        admin = self._connection.admin()
+        try:
+            seen = admin.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as error:
+            raise self._connection.failure(error, "listing topics") from error
+        return self.topics(name for name in seen if name not in _KAFKAS_OWN)
+
+    @patiently
+    def rights(self) -> tuple[Right, ...]:
+        """Every ACL, sorted."""
+        found: tuple[Right, ...] = acls.rights(self._connection)
+        return found
 
     @patiently
     def topics(self, names: Iterable[str]) -> Mapping[str, Topic]:
@@ -62,9 +87,15 @@ class KafkaCluster:
         return {**found, **ends}
 
     @patiently
-    def read(self, ranges: Mapping[Partition, OffsetRange]) -> Mapping[Partition, tuple[Record, ...]]:
+    def read(
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+    ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
-        return Reading(self._connection, ranges).whole()
+        return Reading(self._connection, ranges, committed=committed).whole()
+
+    def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
+        """The committed records of each range in small batches, each range ended by an empty one."""
+        return Reading(self._connection, ranges).batches()
 
     def _offsets(self, wanted: Mapping[Partition, OffsetSpec], *, committed: bool) -> dict[Partition, int]:
         if not wanted:

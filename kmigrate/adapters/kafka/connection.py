@@ -4,44 +4,30 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from kmigrate.errors import PlatformError, Transient
+from kmigrate.adapters.kafka.login import Login, granting
+from kmigrate.adapters.kafka.offsets import Offsets
+from kmigrate.adapters.retry import Unreachable
+from kmigrate.errors import Blocked, KmigrateError, PlatformError, Transient
+
+__all__ = ["TIMEOUT_S", "Connection", "Login", "failure"]
 
 T = TypeVar("T")
-Settings: TypeAlias = dict[str, str | int | float | bool]
 
 TIMEOUT_S = 15.0
+_CONNECTING_S = 10.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """How kmigrate signs in to a cluster; `ca` is PEM text, empty for the public authorities."""
-
-    name: str
-    bootstrap: str
-    mechanism: str
-    username: str
-    password: str = field(repr=False)
-    ca: str = ""
-
-    def settings(self) -> Settings:
-        """Settings of librdkafka."""
-        secure: Settings = {
-            "bootstrap.servers": self.bootstrap,
-            "security.protocol": "SASL_SSL",
-            "sasl.mechanism": self.mechanism,
-            "sasl.username": self.username,
-            "sasl.password": self.password,
-            "client.id": "kmigrate",
-            "log_level": 0,
-            "socket.connection.setup.timeout.ms": 10_000,
-        }
-        return {**secure, "ssl.ca.pem": self.ca} if self.ca else secure
+# what kmigrate's principal needs (manifests.users.kmigrate_rules); a broker does not tell which operation it missed
+_MISSING_RIGHTS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --operation Read"
+    " --topic '*'",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Describe --operation Read --operation Delete --group '*'",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --cluster",
+}
 
 
 class Connection:
@@ -55,41 +41,49 @@ class Connection:
         self._said = ""
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
-        self._consumer: Consumer | None = None
+        self._consumers: dict[bool, Consumer] = {}
+        self.offsets = Offsets(login)
 
     def admin(self) -> AdminClient:
         """The admin client."""
         if self._admin is None:
+            self.offsets.sign_in()
             self._admin = AdminClient(self.login.settings(), error_cb=self._hear)
             self._reachable(self._admin)
         return self._admin
 
-    def consumer(self) -> Consumer:
-        """A consumer that joins no group, reads committed records only, and tells the end of each partition."""
-        if self._consumer is None:
-            self.admin()
-            self._consumer = Consumer(
-                {
-                    **self.login.settings(),
-                    "error_cb": self._hear,
-                    "group.id": "kmigrate-reads-without-a-group",
-                    "enable.auto.commit": False,
-                    "auto.offset.reset": "error",
-                    "isolation.level": "read_committed",
-                    "enable.partition.eof": True,
-                    "fetch.wait.max.ms": 20,
-                    "fetch.queue.backoff.ms": 5,
-                }
-            )
-        return self._consumer
+    def consumer(self, *, committed: bool = True) -> Consumer:
+        """A consumer that joins no group, kept warm, and tells the end of each partition."""
+        if committed not in self._consumers:
+            self._consumers[committed] = self.new_consumer(committed=committed)
+        return self._consumers[committed]
+
+    def new_consumer(self, *, committed: bool = True) -> Consumer:
+        """The same, new; whoever asks closes it."""
+        self.admin()
+        return Consumer(
+            {
+                **self.login.settings(),
+                "error_cb": self._hear,
+                "group.id": "kmigrate-reads-without-a-group",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+                "fetch.queue.backoff.ms": 5,
+            }
+        )
 
     def close(self) -> None:
         """Close what was opened."""
-        if self._consumer is not None:
-            self._consumer.close()
-        self._consumer = self._admin = None
+        for consumer in self._consumers.values():
+            consumer.close()
+        self._consumers.clear()
+        self.offsets.close()
+        self._admin = None
 
-    def failure(self, error: KafkaException, doing: str) -> PlatformError:
+    def failure(self, error: KafkaException, doing: str) -> KmigrateError:
         """Our word for what the vendor raised."""
         first = error.args[0]
         assert isinstance(first, KafkaError)
@@ -111,23 +105,23 @@ class Connection:
 
     def _reachable(self, admin: AdminClient) -> None:
         try:
-            admin.list_topics(topic="kmigrate.is.anybody.there", timeout=TIMEOUT_S)
+            admin.list_topics(topic="kmigrate.is.anybody.there", timeout=_CONNECTING_S)
         except KafkaException as error:
             self._admin = None
-            raise self.failure(error, "connecting") from error
+            told = self.failure(error, "connecting")
+            raise (Unreachable(told.message, hint=told.hint) if isinstance(told, Transient) else told) from error
 
 
-def failure(error: KafkaError, doing: str, login: Login, said: str = "") -> PlatformError:
+def failure(error: KafkaError, doing: str, login: Login, said: str = "") -> KmigrateError:
     """Turn a vendor error into ours, with what to do next."""
     told = f"{doing}: {error.str()}" + (f" ({said})" if said and said != error.str() else "")
     if "uthentication" in said or error.code() == KafkaError._AUTHENTICATION:
-        return PlatformError(told, hint=f"check the credentials of {login.username} in the plan file")
+        return PlatformError(
+            f"{login.name}: wrong password for {login.username} ({told})",
+            hint=f"check the credentials of {login.username} in the plan file",
+        )
     if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):
         return Transient(told, hint=f"check that {login.bootstrap} can be reached from here and that its CA is trusted")
-    if error.code() in (
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    ):
-        return PlatformError(told, hint=f"grant the right to User:{login.username}")
+    if error.code() in _MISSING_RIGHTS:
+        return Blocked(told, hint=f"grant it: {granting(login, _MISSING_RIGHTS[error.code()])}")
     return Transient(told) if error.retriable() else PlatformError(told, hint="look at the broker's log")

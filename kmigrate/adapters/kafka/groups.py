@@ -8,9 +8,10 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import ConsumerGroupDescription
 
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection, failure
-from kmigrate.adapters.retry import patiently
+from kmigrate.adapters.kafka.offsets import Told
+from kmigrate.adapters.retry import patiently, steadily
 from kmigrate.errors import Blocked, Transient
-from kmigrate.model import Group, GroupState, Partition
+from kmigrate.model import Group, GroupKind, GroupState, Partition
 
 _STATES = {
     "STABLE": GroupState.STABLE,
@@ -21,6 +22,8 @@ _STATES = {
     "ASSIGNING": GroupState.REBALANCING,
     "RECONCILING": GroupState.REBALANCING,
 }
+
+_KINDS = {"CLASSIC": GroupKind.CLASSIC, "CONSUMER": GroupKind.CONSUMER}
 
 _NOT_EMPTY = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.NON_EMPTY_GROUP)
 
@@ -34,21 +37,35 @@ class KafkaGroups:
     @patiently
     def describe(self, names: Iterable[str]) -> Mapping[str, Group]:
         """State and members per group."""
-        asked = self._connection.admin().describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
+        wanted = list(names)
+        if not wanted:
+            return {}
+        asked = self._connection.admin().describe_consumer_groups(wanted, request_timeout=TIMEOUT_S)
         return {
             name: _group(name, self._connection.result(future, f"describing group {name}"))
             for name, future in asked.items()
         }
 
     @patiently
+    def all(self) -> Mapping[str, Group]:
+        """Every group that librdkafka can list: share and streams groups are not among them (`lab.md`)."""
+        admin = self._connection.admin()
+        asked = admin.list_consumer_groups(request_timeout=TIMEOUT_S)
+        answer = self._connection.result(asked, "listing groups")
+        for error in answer.errors or []:
+            raise self._connection.failure(error, "listing groups")
+        names = [str(group.group_id) for group in answer.valid or []]
+        return self.describe(names) if names else {}
+
+    def held(self, group: str) -> Mapping[Partition, int]:
+        """Every committed, stable offset of the group."""
+        return {partition: offset for partition, offset in self._committed(group, None).items() if offset >= 0}
+
     def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
         """Committed, stable offsets; None where nothing was ever committed."""
-        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.number) for p in partitions])
-        asked = self._connection.admin().list_consumer_group_offsets(
-            [wanted], require_stable=True, request_timeout=TIMEOUT_S
-        )
-        answer = self._connection.result(asked[group], f"positions of group {group}")
-        return {Partition(tp.topic, tp.partition): self._offset(tp, group) for tp in answer.topic_partitions or []}
+        wanted = list(partitions)
+        found = self._committed(group, wanted) if wanted else {}
+        return {p: found[p] if found.get(p, -1) >= 0 else None for p in wanted}
 
     @patiently
     def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
@@ -101,14 +118,19 @@ class KafkaGroups:
             hint="stop every instance that reads with this group, then run the same command again",
         )
 
-    def _offset(self, answer: TopicPartition, group: str) -> int | None:
-        if answer.error is not None:
-            raise failure(
-                answer.error, f"position of group {group} in {answer.topic}/{answer.partition}", self._connection.login
-            )
-        return int(answer.offset) if answer.offset >= 0 else None
+    @steadily
+    def _committed(self, group: str, partitions: Iterable[Partition] | None) -> dict[Partition, int]:
+        self._connection.admin()
+        try:
+            return self._connection.offsets.committed(group, partitions)
+        except Told as error:
+            login = self._connection.login
+            if error.code == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise failure(KafkaError(error.code), f"{login.name}: positions of group {group}", login) from error
 
 
 def _group(name: str, seen: ConsumerGroupDescription) -> Group:
+    kind = _KINDS.get(seen.type.name, GroupKind.UNKNOWN)
     members = tuple(str(member.client_id) for member in seen.members)
-    return Group(name=name, state=_STATES.get(seen.state.name, GroupState.UNKNOWN), members=members)
+    return Group(name=name, state=_STATES.get(seen.state.name, GroupState.UNKNOWN), members=members, kind=kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -17,16 +17,46 @@ _READ_TIMEOUT_S = 30.0
 class Reading:
     """One read of many ranges with one consumer: each partition is let go of as soon as its range is done."""
 
-    def __init__(self, connection: Connection, ranges: Mapping[Partition, OffsetRange]) -> None:
+    def __init__(
+        self, connection: Connection, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+    ) -> None:
+        self._committed = committed
         self._connection = connection
         self._ends = {p: r.end for p, r in ranges.items() if r.end > r.start}
         self._starts = {p: r.start for p, r in ranges.items()}
         self._found: dict[Partition, list[Record]] = {p: [] for p in ranges}
 
+    def batches(self) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
+        """What came, batch by batch, with a consumer of its own; only one batch is held at a time."""
+        open_ranges = set(self._found)
+        if self._ends:
+            consumer = self._connection.new_consumer(committed=self._committed)
+            try:
+                consumer.assign([TopicPartition(p.topic, p.number, self._starts[p]) for p in self._ends])
+                while self._ends:
+                    self._take(consumer)
+                    yield from self._given()
+                    yield from self._ended(open_ranges)
+            finally:
+                consumer.close()
+        yield from self._ended(open_ranges)
+
+    def _given(self) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
+        for partition, records in self._found.items():
+            if records:
+                batch = tuple(records)
+                records.clear()
+                yield partition, batch
+
+    def _ended(self, open_ranges: set[Partition]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
+        for partition in sorted(open_ranges - self._ends.keys()):
+            open_ranges.discard(partition)
+            yield partition, ()
+
     def whole(self) -> Mapping[Partition, tuple[Record, ...]]:
         """Read until every range is done; raises Transient when records stop coming before that."""
         if self._ends:
-            consumer = self._connection.consumer()
+            consumer = self._connection.consumer(committed=self._committed)
             consumer.assign([TopicPartition(p.topic, p.number, self._starts[p]) for p in self._ends])
             try:
                 while self._ends:

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from kmigrate.lab.auditor.compare import Difference, compare, read_partition
 from kmigrate.lab.auditor.history import History, build
 from kmigrate.lab.auditor.lines import About, Line, about, lines, snapshot, topics
 from kmigrate.lab.auditor.log import Log
-from kmigrate.lab.auditor.readers import Histories, Place, Reader, Runs, Switch
+from kmigrate.lab.auditor.readers import Histories, Place, Reader, Runs, Stretches, Switch
 from kmigrate.lab.auditor.writers import Writer
+
+NO_WINDOWS: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +29,18 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationAudit:
-    """The verdict on one application; the counts are told in the package's docstring."""
+    """The verdict on one application; the counts are told in the package's docstring.
+
+    `around` has the records it worked on before, within and after the window it was asked about.
+    """
 
     name: str
     group: str
     isolation: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    partitions: int
+    around: tuple[int, int, int]
     runs: int
     crashes: int
     errors: int
@@ -86,8 +94,16 @@ class Verdict:
         return all(app.clean for app in self.applications) and all(entry.clean for entry in self.differences)
 
 
-def audit(folders: Sequence[Path], clusters: Sequence[Cluster], *, settled: bool = False) -> Verdict:
+def audit(
+    folders: Sequence[Path],
+    clusters: Sequence[Cluster],
+    *,
+    settled: bool = False,
+    windows: Mapping[str, tuple[int, int]] = NO_WINDOWS,
+) -> Verdict:
     """Audit the applications in these folders against one or two clusters, the source first.
+
+    `windows` has, by application, a half-open stretch of time (ms since the epoch) whose records are counted apart.
 
     The files are read up to where they are now, then the logs, so it may run beside live traffic. With `settled` an
     application is expected to have processed everything, not only up to its last committed position. The logs of all
@@ -109,7 +125,7 @@ def audit(folders: Sequence[Path], clusters: Sequence[Cluster], *, settled: bool
                 differences.append(compare(topic, number, *logs.values()))
     return Verdict(
         applications=tuple(
-            _application(seen, lines(taken), histories, sides, found, settled=settled)
+            _application(seen, lines(taken), histories, sides, found, windows.get(seen.app, (0, 0)), settled=settled)
             for (_, seen), taken in zip(told, held, strict=True)
         ),
         differences=tuple(differences),
@@ -122,20 +138,24 @@ def _application(
     histories: Histories,
     sides: Mapping[str, str],
     found: Mapping[str, int],
+    window: tuple[int, int],
     *,
     settled: bool,
 ) -> ApplicationAudit:
     read = {place: history for place, history in histories.items() if place[0] in seen.reads}
-    reader = Reader(read, sides, committed_only=seen.isolation != "read_uncommitted")
-    writer, runs = Writer(sides), Runs()
+    committed_only = seen.isolation != "read_uncommitted"
+    reader = Reader(read, sides, committed_only=committed_only, stretches=Stretches(window))
+    writer, runs = Writer(sides, stretches=Stretches(window)), Runs()
     for line in batch:
         if line.side not in sides and line.side:
             raise ValueError(f"{seen.app} worked with {line.side}, which is no address of a known cluster")
         runs.take(line)
         reader.take(line)
         writer.take(line)
-    switches = _switches(seen, reader, writer, histories)
-    return _verdict_on(seen, runs, reader, writer, found, switches, settled=settled)
+    worked = reader if seen.reads else writer
+    own = _own(seen, histories)
+    switches = worked.stretches.switches(own)
+    return _verdict_on(seen, runs, reader, writer, found, (len(own), switches), settled=settled)
 
 
 def _verdict_on(
@@ -144,10 +164,11 @@ def _verdict_on(
     reader: Reader,
     writer: Writer,
     found: Mapping[str, int],
-    switches: tuple[Switch, ...],
+    moves: tuple[int, tuple[Switch, ...]],
     *,
     settled: bool,
 ) -> ApplicationAudit:
+    before, during, after = (reader if seen.reads else writer).stretches.around
     lost = reader.lost(settled=settled)
     return ApplicationAudit(
         name=seen.app,
@@ -155,6 +176,8 @@ def _verdict_on(
         isolation=seen.isolation,
         reads=seen.reads,
         writes=seen.writes,
+        partitions=moves[0],
+        around=(before, during, after),
         runs=runs.runs,
         crashes=runs.crashes(),
         errors=runs.errors,
@@ -175,13 +198,11 @@ def _verdict_on(
         unknown_written=writer.unknown_written(found),
         missing_written=writer.missing(found),
         resurrected=writer.resurrected(found),
-        switches=switches,
+        switches=moves[1],
         examples=tuple(reader.examples),
     )
 
 
-def _switches(seen: About, reader: Reader, writer: Writer, histories: Histories) -> tuple[Switch, ...]:
-    if seen.reads:
-        return reader.stretches.switches(reader.histories.values())
-    written: list[History] = [history for place, history in histories.items() if place[0] in seen.writes]
-    return writer.stretches.switches(written)
+def _own(seen: About, histories: Histories) -> tuple[History, ...]:
+    """Of the partitions it reads; of those it writes when it reads none."""
+    return tuple(history for place, history in histories.items() if place[0] in (seen.reads or seen.writes))

@@ -38,17 +38,24 @@ class Switch:
 
 @dataclass(slots=True)
 class Stretches:
-    """Follows on which side work was done, and when it changed."""
+    """Follows on which side work was done, and when it changed.
 
+    `around` counts records done before, within and after the half-open `window` (ms since the epoch).
+    """
+
+    window: tuple[int, int] = (0, 0)
+    around: list[int] = field(default_factory=lambda: [0, 0, 0])
     _spans: list[tuple[str, int, int, int]] = field(default_factory=list)
 
-    def worked(self, side: str, at: int) -> None:
-        """One record was processed or written."""
+    def worked(self, side: str, at: int, records: int = 1) -> None:
+        """So many records were processed or written."""
+        begun, ended = self.window
+        self.around[(at >= begun) + (at >= ended)] += records
         if self._spans and self._spans[-1][0] == side:
             _, first, _, count = self._spans[-1]
-            self._spans[-1] = (side, first, at, count + 1)
+            self._spans[-1] = (side, first, at, count + records)
         else:
-            self._spans.append((side, at, at, 1))
+            self._spans.append((side, at, at, records))
 
     def switches(self, histories: Iterable[History]) -> tuple[Switch, ...]:
         """Every change of side."""

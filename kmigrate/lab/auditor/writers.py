@@ -70,7 +70,7 @@ class Writer:
             records = self._open.pop(name, Counter())
             self.kept.update(records)
             if records:
-                self.stretches.worked(self.sides[line.side], line.at)
+                self.stretches.worked(self.sides[line.side], line.at, records.total())
         elif line.event == "aborted":
             self.aborted.update(self._open.pop(name, Counter()))
         elif line.event == "unknown" and not line.id:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked, Refused, VerifyFailed
-from kmigrate.model import Grade, Json, JsonObject, Partition, Position, Reads
+from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.model import Json, JsonObject, Partition, Position, Reads
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
-from kmigrate.probes.translation import translate
+from kmigrate.probes.translation import refuse_low_grades, translate
 from kmigrate.steps.cutover.move import (
     BEGUN,
     BOUNDS,
@@ -22,8 +22,6 @@ from kmigrate.steps.cutover.move import (
     write_offsets,
 )
 from kmigrate.world import World
-
-_ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +52,10 @@ class CarryPositions(MoveStep):
                 f"{self.app.name} was started on the {self.entering} already: no position is written there any more",
                 hint=f"somebody else moved a group: look at its positions on both sides, or roll {self.app.name} back",
             )
+        with self.within_budget(world, 0):
+            self._carry(world)
+
+    def _carry(self, world: World) -> None:
         stands_still(world, self.leaving, self.app)
         bounds = read_offsets(world.ledger.get(BOUNDS))
         found = {reads.group: self._translate(world, bounds.get(reads.group, {})) for reads in self.app.reads}
@@ -128,13 +130,7 @@ class CarryPositions(MoveStep):
 
     def _translate(self, world: World, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
         seen = translate(world, self.leaving, bounds)
-        bad = [p for p in seen.positions.values() if _ORDER.index(p.grade) < _ORDER.index(self.policy.minimum_grade)]
-        if bad:
-            told = "; ".join(f"{p.partition} at {p.came_from}: {p.grade}, {p.reason}" for p in bad)
-            raise Refused(
-                f"no position good enough for {told}",
-                hint="see `kmigrate status`; roll back, or lower policy.minimumGrade",
-            )
+        refuse_low_grades(seen.positions.values(), self.policy.minimum_grade)
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")
         return seen.positions

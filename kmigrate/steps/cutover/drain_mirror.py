@@ -32,21 +32,20 @@ class DrainMirror(MoveStep):
 
     def apply(self, world: World) -> None:
         """The bound goes to disk before anything relies on it."""
+        with self.within_budget(world, self.policy.drain_deadline_ms) as deadline_ms:
+            self._drain(world, deadline_ms)
+
+    def _drain(self, world: World, deadline_ms: int) -> None:
         bounds = held(world, self.leaving, self.app)
         if world.ledger.get(LAST) is not None:
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
         last: dict[Partition, int] = {}
         for group, of in bounds.items():
-            seen = await_copies(
-                world,
-                self.leaving,
-                of,
-                self.lane,
-                what=f"copies of what group {group} has read",
-                deadline_ms=self.policy.drain_deadline_ms,
-            )
-            last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
+            for lane, part in self.by_lane(of):
+                what = f"copies of what group {group} has read"
+                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=deadline_ms)
+                last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
 
     def verify(self, world: World) -> Json:
@@ -66,4 +65,5 @@ class DrainMirror(MoveStep):
         """On the way back every record left behind is itself a copy, so there is nothing to be copied."""
         if self.leaving is Side.TARGET:
             return ()
-        return still_copied(world, read_partitions(world.ledger.get(LAST)), self.lane)
+        last = self.by_lane(read_partitions(world.ledger.get(LAST)))
+        return tuple(p for lane, part in last for p in still_copied(world, part, lane))

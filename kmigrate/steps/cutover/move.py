@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, Overrun, StillUnderWay
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import Step
 from kmigrate.probes.groups import positions_held, running_groups
@@ -23,21 +24,69 @@ COMMITTED = "committed"
 BEGUN = "begun_ms"
 """When the application was about to be started on the side entered: from then on no position is written there."""
 PAUSE = "pause_ms"
+STOPPED = "stopped_ms"
+"""When the groups were Empty: until then the application's own stopping took its part of the pause."""
+PARTS = "pause_parts"
+"""Both parts of the pause: the application's own stopping and starting, and what kmigrate did between."""
+HELD = "held_ms"
+"""When the move held because the pause outgrew its budget; whoever runs it again has decided to go on."""
+WAY_BACK_MS = 15_000
+"""What taking a move back before its start is predicted to take: lifting denials, and the application's start."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoveStep(Step):
-    """The fields of every step of a move."""
+    """The fields of every step of a move; `ours` are the principals (`User:…`) of kmigrate and its mirror."""
 
     app: Application
     leaving: Side
-    lane: Lane
+    lanes: tuple[Lane, ...]
     policy: Policy
+    ours: tuple[str, ...] = ()
+
+    def by_lane(self, offsets: Mapping[Partition, int]) -> tuple[tuple[Lane, dict[Partition, int]], ...]:
+        """Offsets split by the lane that copies their topic; a lane without any is left out."""
+        split = ((lane, {p: at for p, at in offsets.items() if p.topic in lane.topics}) for lane in self.lanes)
+        return tuple((lane, of) for lane, of in split if of)
 
     @property
     def entering(self) -> Side:
         """The side the application runs on afterwards."""
         return self.leaving.other
+
+    def left_ms(self, world: World) -> int:
+        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up."""
+        started, most = world.ledger.get(CLOCK_STARTED), self.policy.max_pause_ms
+        spent = world.clock.now_ms() - started if isinstance(started, int) else 0
+        return most - min(WAY_BACK_MS, most // 4) - spent
+
+    @contextmanager
+    def within_budget(self, world: World, most_ms: int) -> Iterator[int]:
+        """Work between the stop and the start; gives the deadline (ms) of a wait in it.
+
+        Raises Overrun when what is left of the pause is used up; Blocked instead where the move shall hold: by policy,
+        and on the way back, since nobody goes back to a side that was left for a reason without being told to.
+        """
+        if world.ledger.get(HELD) is not None:
+            yield most_ms
+            return
+        try:
+            self._in_budget(world, "nothing is left for going on")
+            yield min(most_ms, self.left_ms(world))
+        except StillUnderWay as error:
+            self._in_budget(world, error.message)
+            raise
+        self._in_budget(world, "the step took too long")
+
+    def _in_budget(self, world: World, why: str) -> None:
+        if self.left_ms(world) > 0:
+            return
+        budget = f"{self.policy.max_pause_ms / 1000:g} s"
+        told = f"{self.app.name} would stand still for longer than maxPause ({budget}), its way back counted in: {why}"
+        if self.policy.turn_back and self.leaving is Side.SOURCE:
+            raise Overrun(told, hint=f"look at what took so long, then run `apply` for {self.app.name} again")
+        world.ledger.put(HELD, world.clock.now_ms())
+        raise Blocked(told, hint=f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway")
 
 
 def held(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:

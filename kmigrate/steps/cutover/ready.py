@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
-from kmigrate.model import Json, JsonObject, Side
+from kmigrate.model import Json, JsonObject, Migration, Side, Trial
 from kmigrate.plan import Finding
-from kmigrate.steps.cutover.move import MoveStep, held
+from kmigrate.probes.groups import positions_held
+from kmigrate.probes.inventory import drift
+from kmigrate.probes.translation import refuse_low_grades, translate
+from kmigrate.steps.cutover.fences import denials
+from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, held
 from kmigrate.world import World
 
 
@@ -18,6 +22,10 @@ class Ready(MoveStep):
 
     name: ClassVar[str] = "ready"
     title: ClassVar[str] = "Look at both sides, the mirror and the positions"
+    looks_only: ClassVar[bool] = True
+
+    migration: Migration | None = field(default=None, repr=False)
+    """Kept out of the fingerprint: what else the plan file says may change while this move is under way."""
 
     def check(self, world: World) -> Finding:
         """Change nothing, ever; raises Blocked with what stands in the way."""
@@ -26,14 +34,7 @@ class Ready(MoveStep):
                 f"{self.app.name} names no workloads, so nobody could stop and start it",
                 hint=f"add workloads to {self.app.name} in the plan file",
             )
-        self._topics_alike(world)
-        # a reader's way back needs no mirror, and a broken mirror is a reason to go back
-        trouble = world.mirror.trouble(self.lane) if self.leaving is Side.SOURCE else ()
-        if trouble:
-            raise Blocked(
-                f"the mirror is not well: {'; '.join(trouble)}", hint="mend what it names, then run this again"
-            )
-        held(world, self.leaving, self.app)
+        self._look(world)
         return Finding()
 
     def apply(self, world: World) -> None:
@@ -41,11 +42,94 @@ class Ready(MoveStep):
 
     def verify(self, world: World) -> Json:
         """What was looked at."""
-        self.check(world)
-        return {"groups": [reads.group for reads in self.app.reads], "topics": list(self.app.topics_read)}
+        trials = self._look(world)
+        why = self._needs_a_human()
+        if why:
+            world.reporter.note(why)
+        return {
+            "groups": [reads.group for reads in self.app.reads],
+            "topics": list(self.app.topics_read),
+            "tried": [f"{trial.subject} at {trial.broker}" for trial in trials],
+            "way back": why or "open",
+        }
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed."""
+
+    def _look(self, world: World) -> tuple[Trial, ...]:
+        """Raise Blocked with what stands in the way; gives what was tried. While clients stand still it is brief."""
+        self._topics_alike(world)
+        self._mirror_well(world)
+        self._spares_ours()
+        held(world, self.leaving, self.app)
+        if world.ledger.get(CLOCK_STARTED) is not None:
+            return ()
+        self._fits(world)
+        self._undecided(world)
+        self._translatable(world)
+        return self._lets_in(world)
+
+    def _fits(self, world: World) -> None:
+        """A static member that stops stays in its group until its session times out; that is part of the pause."""
+        longest = max((reads.session_timeout_ms for reads in self.app.reads), default=0)
+        if longest >= self.left_ms(world):
+            raise Blocked(
+                f"{self.app.name} would stand still for {longest / 1000:g} s until its session times out, and with the "
+                f"way back that does not fit into maxPause ({self.policy.max_pause_ms / 1000:g} s)",
+                hint="shorten session.timeout.ms of its static members, or raise policy.maxPause",
+            )
+
+    def _mirror_well(self, world: World) -> None:
+        # a reader's way back needs no mirror, and a broken mirror is a reason to go back
+        lanes = self.lanes if self.leaving is Side.SOURCE else ()
+        trouble = [told for lane in lanes for told in world.mirror.trouble(lane)]
+        if trouble:
+            raise Blocked(
+                f"the mirror is not well: {'; '.join(trouble)}", hint="mend what it names, then run this again"
+            )
+
+    def _undecided(self, world: World) -> None:
+        """What came to the source since it was assessed."""
+        new = drift(world, self.migration) if self.migration is not None and self.leaving is Side.SOURCE else ()
+        if new:
+            told = "\n".join(("not all on the source is decided on:", *new))
+            raise Blocked(told, hint="decide on it in the plan file, then look at it with kmigrate plan")
+
+    def _spares_ours(self) -> None:
+        caught = sorted({denial.principal for side in Side for denial in denials(side, self.app)} & set(self.ours))
+        if caught:
+            raise Blocked(
+                f"{self.app.name} signs in as {', '.join(caught)}, which kmigrate or its mirror uses: denied too",
+                hint="give the application a principal of its own on both sides, or kmigrate and the mirror one",
+            )
+
+    def _lets_in(self, world: World) -> tuple[Trial, ...]:
+        """What the application's own credential was refused on the side entered, but for what we denied it there."""
+        ours = {d.name for d in world.fence(self.entering).standing(denials(self.entering, self.app))}
+        trials = world.access(self.entering).try_out(self.app.name)
+        bad = [trial for trial in trials if not trial.ok and ours.isdisjoint(trial.subject.split())]
+        if bad:
+            raise Blocked(
+                f"{self.app.name} cannot work on the {self.entering}, {len(bad)} of its trials failed; "
+                f"{bad[0].subject} at {bad[0].broker}: {bad[0].detail}",
+                hint="mend its credential or its rights there, or the way to that broker, then run this again",
+            )
+        return trials
+
+    def _translatable(self, world: World) -> None:
+        """Translate where the groups stand now, without committing; what waits for its copy is well."""
+        for reads in self.app.reads:
+            seen = translate(world, self.leaving, positions_held(world, self.leaving, reads))
+            refuse_low_grades(
+                (at for p, at in seen.positions.items() if p not in seen.waiting), self.policy.minimum_grade
+            )
+
+    def _needs_a_human(self) -> str:
+        """Why the way back is not ours alone to go; empty when it is."""
+        without = [one.source for one in self.app.principals if one.source_auth is None]
+        if self.leaving is Side.TARGET or not without:
+            return ""
+        return f"the way back needs a human: the plan file does not say the credential of {without[0]} (sourceAuth)"
 
     def _topics_alike(self, world: World) -> None:
         sides = {side: world.cluster(side).topics(self.app.topics_read) for side in Side}

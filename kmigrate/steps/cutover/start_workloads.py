@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.translation import records_after
-from kmigrate.steps.cutover.move import BEGUN, CLOCK_STARTED, PAUSE, MoveStep, held, stands_still
+from kmigrate.steps.cutover.move import BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
 _DEADLINE_MS = 90_000
+_PATIENCE_MS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +42,44 @@ class StartWorkloads(MoveStep):
         put = held(world, self.entering, self.app)
         world.workload(self.app.name).start()
         awaited = self._with_records(world, put)
-        wait_until(
-            lambda: self._goes_on(world, put, awaited),
-            what=f"{self.app.name} goes on reading",
-            clock=world.clock,
-            reporter=world.reporter,
-            deadline_ms=_DEADLINE_MS,
-            every_ms=20,
-            slowest_ms=100,
-        )
-        started = world.ledger.get(CLOCK_STARTED)
-        if isinstance(started, int) and world.ledger.get(PAUSE) is None:
-            world.ledger.put(PAUSE, world.clock.now_ms() - started)
+        self._await(lambda: self._goes_on(world, put, awaited), world)
+        self._stop_clock(world)
 
     def verify(self, world: World) -> Json:
         """Members there, and the pause as the ledger has it."""
         super().verify(world)
-        return {"pause_ms": world.ledger.get(PAUSE)}
+        return {"pause_ms": world.ledger.get(PAUSE), "pause_parts": world.ledger.get(PARTS)}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Never called: `one_way` says why."""
+
+    def _await(self, look: Callable[[], Ready[None] | NotYet], world: World) -> None:
+        """The application has begun there, so nothing goes back by itself: once it takes too long, we hold."""
+        try:
+            wait_until(
+                look,
+                what=f"{self.app.name} goes on reading",
+                clock=world.clock,
+                reporter=world.reporter,
+                deadline_ms=min(_DEADLINE_MS, max(_PATIENCE_MS, self.left_ms(world))),
+                every_ms=20,
+                slowest_ms=100,
+            )
+        except StillUnderWay as error:
+            raise Blocked(
+                error.message,
+                hint=f"the same command again waits on; kmigrate rollback --app {self.app.name} turns round",
+            ) from error
+
+    def _stop_clock(self, world: World) -> None:
+        """The pause and its parts: stopping and starting are the application's, all between is ours."""
+        started, begun = world.ledger.get(CLOCK_STARTED), world.ledger.get(BEGUN)
+        if not isinstance(started, int) or not isinstance(begun, int) or world.ledger.get(PAUSE) is not None:
+            return
+        stopped, now = world.ledger.get(STOPPED), world.clock.now_ms()
+        own = (stopped - started if isinstance(stopped, int) else 0) + now - begun
+        world.ledger.put(PARTS, {"tool": now - started - own, "application": own})
+        world.ledger.put(PAUSE, now - started)
 
     def _absent(self, world: World) -> list[str]:
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)

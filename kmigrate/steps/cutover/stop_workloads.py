@@ -8,7 +8,7 @@ from typing import ClassVar
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import running_groups
-from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep
+from kmigrate.steps.cutover.move import CLOCK_STARTED, HELD, STOPPED, MoveStep
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -34,16 +34,19 @@ class StopWorkloads(MoveStep):
         """Stop; the pause clock runs from here on."""
         if world.ledger.get(CLOCK_STARTED) is None:
             world.ledger.put(CLOCK_STARTED, world.clock.now_ms())
-        if self._runs_here(world):
-            world.workload(self.app.name).stop()
-        wait_until(
-            lambda: self._empty(world),
-            what=f"groups of {self.app.name} Empty on the {self.leaving}",
-            clock=world.clock,
-            reporter=world.reporter,
-            deadline_ms=_DEADLINE_MS,
-            every_ms=20,
-        )
+        with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
+            if self._runs_here(world):
+                world.workload(self.app.name).stop()
+            wait_until(
+                lambda: self._empty(world),
+                what=f"groups of {self.app.name} Empty on the {self.leaving}",
+                clock=world.clock,
+                reporter=world.reporter,
+                deadline_ms=deadline_ms,
+                every_ms=20,
+            )
+        if world.ledger.get(STOPPED) is None:
+            world.ledger.put(STOPPED, world.clock.now_ms())
 
     def verify(self, world: World) -> Json:
         """The coordinator's own word on each group."""
@@ -52,13 +55,17 @@ class StopWorkloads(MoveStep):
         return {name: str(group.state) for name, group in groups.items()}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Start again what ran."""
+        """Start again what ran; then nothing stands still any more, and the clock is taken back too."""
         if before.get("running"):
             world.workload(self.app.name).start()
+        for fact in (CLOCK_STARTED, STOPPED, HELD):
+            if world.ledger.get(fact) is not None:
+                world.ledger.put(fact, None)
 
     def _runs_here(self, world: World) -> bool:
+        """Instances set to different places (an empty address) count: one of them may read here."""
         view = world.workload(self.app.name).look()
-        return view.running and world.side_of(view.bootstrap) is self.leaving
+        return view.running and (not view.bootstrap or world.side_of(view.bootstrap) is self.leaving)
 
     def _empty(self, world: World) -> Ready[None] | NotYet:
         running = running_groups(world, self.leaving, self.app)

@@ -22,21 +22,24 @@ class SwitchSettings(MoveStep):
     def check(self, world: World) -> Finding:
         """Missing while the settings point anywhere else."""
         side = self._side(world)
-        there = Change(action=Action.CHANGE, subject=f"settings of {self.app.name}", detail=f"{side} → {self.entering}")
-        return Finding(changes=() if side is self.entering else (there,), before={"side": str(side)})
+        was = side or self.leaving
+        there = Change(action=Action.CHANGE, subject=f"settings of {self.app.name}", detail=f"{was} → {self.entering}")
+        return Finding(changes=() if side is self.entering else (there,), before={"side": str(was)})
 
     def apply(self, world: World) -> None:
         """Switch; instances are stopped."""
-        world.workload(self.app.name).switch(self.entering)
+        with self.within_budget(world, 0):
+            world.workload(self.app.name).switch(self.entering)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Point it back."""
         world.workload(self.app.name).switch(Side(str(before["side"])))
 
-    def _side(self, world: World) -> Side:
+    def _side(self, world: World) -> Side | None:
+        """Where the settings point; None when they disagree: a switch that was cut short is done again."""
         address = world.workload(self.app.name).look().bootstrap
         side = world.side_of(address)
-        if side is None:
+        if address and side is None:
             raise Blocked(
                 f"{self.app.name} points to {address}, which is neither the source nor the target",
                 hint="point it to one of them, or correct its workloads in the plan file",

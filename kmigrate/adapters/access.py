@@ -1,0 +1,45 @@
+"""Trying what an application's own credential may do: sign in at every broker, look for its topics and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kmigrate.adapters.kafka.connection import Login
+from kmigrate.adapters.kafka.wire import refused_at
+from kmigrate.errors import KmigrateError
+from kmigrate.model import Application, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedAccess:
+    """Signs in as the application (world.Access); asks what it is allowed (KIP-430), and so changes nothing."""
+
+    application: Callable[[str], Application]
+    brokers: Callable[[], tuple[str, ...]]
+    logins: Callable[[Application], tuple[Login, ...]]
+
+    def try_out(self, application: str) -> tuple[Trial, ...]:
+        """One trial per credential, broker and subject; empty when the plan refers to no credential on that side."""
+        app = self.application(application)
+        logins = self.logins(app)
+        brokers = self.brokers() if logins else ()
+        return tuple(trial for login in logins for broker in brokers for trial in _trials(app, login, broker))
+
+
+def _trials(app: Application, login: Login, broker: str) -> tuple[Trial, ...]:
+    signing = f"sign in as {login.username}"
+    try:
+        found = refused_at(broker, login, _wanted(app))
+    except KmigrateError as error:
+        return (Trial(broker=broker, subject=signing, ok=False, detail=str(error)),)
+    seen = (Trial(broker=broker, subject=subject, ok=not why, detail=why) for subject, why in found.items())
+    return (Trial(broker=broker, subject=signing, ok=True), *seen)
+
+
+def _wanted(app: Application) -> list[tuple[str, str, str]]:
+    topics = {
+        *(("topic", name, "Read") for name in app.topics_read),
+        *(("topic", name, "Write") for name in app.writes),
+    }
+    return sorted(topics | {("group", reads.group, "Read") for reads in app.reads})

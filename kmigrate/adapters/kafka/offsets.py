@@ -1,0 +1,182 @@
+"""Positions of groups, asked of their coordinators without librdkafka.
+
+librdkafka 2.16.0 takes an admin client's OffsetFetch for a consumer's: answered NOT_COORDINATOR or
+COORDINATOR_NOT_AVAILABLE it looks for a group that is not there (`rd_kafka_handle_OffsetFetch`, `rd_kafka_cgrp_op`)
+and the process ends with SIGSEGV. Every restart of a broker can do that.
+"""
+
+from __future__ import annotations
+
+import ssl
+import struct
+import threading
+import weakref
+from collections.abc import Iterable
+from itertools import groupby
+
+from confluent_kafka import KafkaError
+
+from kmigrate.adapters.kafka.login import Login
+from kmigrate.adapters.kafka.wire import Answer, ask, lost, signed_in
+from kmigrate.adapters.retry import Unreachable
+from kmigrate.errors import Transient
+from kmigrate.model import Partition
+
+_OFFSET_FETCH, _FIND_COORDINATOR = 9, 10
+_GROUP = 0
+
+
+class Told(Exception):
+    """A broker answered with an error; `code` is Kafka's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Offsets:
+    """Asks coordinators over connections that stay open; both are looked for again after a failure."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._lines: dict[str, ssl.SSLSocket] = {}
+        self._coordinators: dict[str, str] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close, self._lines)
+
+    def committed(self, group: str, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
+        """Committed, stable offsets (KIP-447), below zero where there is none; of all partitions when none is named.
+
+        Raises Transient when it is worth asking again, Told when the broker refuses.
+        """
+        body = _compact(group) + _topics(partitions) + b"\1\0"
+        with self._lock:
+            coordinator = self._coordinators.get(group) or self._coordinator(group)
+            try:
+                answer = self._ask(coordinator, _OFFSET_FETCH, 7, body, flexible=True)
+                found = self._read(answer, group)
+            except Transient:
+                self._coordinators.pop(group, None)
+                raise
+            self._coordinators[group] = coordinator
+            return found
+
+    def sign_in(self) -> None:
+        """Sign in at the first address that answers: librdkafka waits long and does not say what is wrong.
+
+        Raises Unreachable when nobody answers within 10 s, or 4 s for each of several addresses; PlatformError for a
+        wrong password or certificate.
+        """
+        addresses = self._login.bootstrap.split(",")
+        failed: Transient | None = None
+        with self._lock:
+            for broker in addresses:
+                try:
+                    self._open(broker, 10.0 if len(addresses) == 1 else 4.0)
+                except Transient as error:
+                    failed = error
+                else:
+                    return
+        raise failed or Transient(f"{self._login.name}: no address to connect to")
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            _close(self._lines)
+
+    def _coordinator(self, group: str) -> str:
+        failed: Transient | None = None
+        for broker in self._login.bootstrap.split(","):
+            try:
+                name = group.encode()
+                body = struct.pack(">h", len(name)) + name + struct.pack(">b", _GROUP)
+                answer = self._ask(broker.strip(), _FIND_COORDINATOR, 1, body)
+            except Transient as error:
+                failed = error
+                continue
+            answer.number(4)
+            self._good(answer.number(2), f"looking for the coordinator of group {group}")
+            answer.text(), answer.number(4)
+            return f"{answer.text()}:{answer.number(4)}"
+        raise failed or Transient(f"{self._login.name}: no address to ask for the coordinator of group {group}")
+
+    def _read(self, answer: Answer, group: str) -> dict[Partition, int]:
+        doing = f"positions of group {group}"
+        answer.number(4)
+        found: dict[Partition, int] = {}
+        for _ in range(answer.count() - 1):
+            topic = answer.compact()
+            for _ in range(answer.count() - 1):
+                partition, offset, _epoch = Partition(topic, answer.number(4)), answer.number(8), answer.number(4)
+                answer.compact()
+                self._good(answer.number(2), f"{doing} in {partition}")
+                answer.skip_tags()
+                found[partition] = offset
+            answer.skip_tags()
+        self._good(answer.number(2), doing)
+        return found
+
+    def _good(self, code: int, doing: str) -> None:
+        if code in _ASK_AGAIN:
+            raise Transient(f"{self._login.name}: {doing}: {KafkaError(code).str()}")
+        if code:
+            raise Told(code)
+
+    def _open(self, broker: str, timeout_s: float = 10.0) -> None:
+        if broker in self._lines:
+            return
+        try:
+            self._lines[broker] = signed_in(broker, self._login, timeout_s)
+        except TimeoutError as error:
+            told = lost(broker, self._login, error)
+            raise Unreachable(told.message, hint=told.hint) from error
+        except OSError as error:
+            raise lost(broker, self._login, error) from error
+
+    def _ask(self, broker: str, api: int, version: int, body: bytes, *, flexible: bool = False) -> Answer:
+        try:
+            self._open(broker)
+            return ask(self._lines[broker], api, version, body, flexible=flexible)
+        except OSError as error:
+            broken = self._lines.pop(broker, None)
+            if broken is not None:
+                broken.close()
+            raise lost(broker, self._login, error) from error
+
+
+# of no use to the caller: the coordinator loads, is away, is another one, or a transaction is about to move an offset
+_ASK_AGAIN = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+)
+
+
+def _close(lines: dict[str, ssl.SSLSocket]) -> None:
+    for line in lines.values():
+        line.close()
+    lines.clear()
+
+
+def _topics(partitions: Iterable[Partition] | None) -> bytes:
+    if partitions is None:
+        return b"\0"
+    topics = [(topic, list(each)) for topic, each in groupby(sorted(partitions), key=lambda p: p.topic)]
+    listed = (
+        _compact(topic) + _count(len(each) + 1) + b"".join(struct.pack(">i", p.number) for p in each) + b"\0"
+        for topic, each in topics
+    )
+    return _count(len(topics) + 1) + b"".join(listed)
+
+
+def _compact(text: str) -> bytes:
+    return _count(len(text.encode()) + 1) + text.encode()
+
+
+def _count(number: int) -> bytes:
+    out = b""
+    while number > 0x7F:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])

@@ -1,0 +1,252 @@
+"""Questions to one chosen broker, none of which changes anything. librdkafka cannot choose a broker (`lab.md`)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import socket
+import ssl
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from kmigrate.adapters.kafka.login import Login, granting
+from kmigrate.errors import Blocked, PlatformError, Transient
+
+_TIMEOUT_S = 10.0
+_HANDSHAKE, _AUTHENTICATE, _DESCRIBE_ACLS = 17, 36, 29
+_GROUP_OR_TOPIC = {2: "topic", 3: "group"}
+_READ_OR_WRITE = {3: "Read", 4: "Write"}
+_METADATA, _DESCRIBE_GROUPS = 3, 15
+_DENY, _ANY, _LITERAL = 2, 1, 3
+# a cluster without an authorizer denies nobody
+_CLUSTER_AUTHORIZATION_FAILED, _SECURITY_DISABLED = 31, 54
+# COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, GROUP_ID_NOT_FOUND
+_NOT_ABOUT_RIGHTS = (14, 15, 16, 69)
+_BITS = {"Read": 1 << 3, "Write": 1 << 4}
+_NOT_SAID = -(1 << 31)
+_ERRORS = {3: "not there, or not to be seen", 29: "may not be described", 30: "may not be described"}
+
+Denied = tuple[str, str, str, str]
+"""Principal, resource, name, operation."""
+
+
+def denied_at(broker: str, login: Login) -> frozenset[Denied]:
+    """The literal denials, from any host, that the broker at `host:port` itself answers.
+
+    Raises Transient when it does not answer, PlatformError when it refuses us, Blocked when we may not list them.
+    """
+    with _signed_in(broker, login) as line:
+        answer = ask(line, _DESCRIBE_ACLS, 1, struct.pack(">bhbhhbb", _ANY, -1, _ANY, -1, -1, _ANY, _DENY))
+        return _denied(answer, broker, login)
+
+
+def refused_at(broker: str, login: Login, wanted: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """What the broker says is missing for each `topic <name>` and `group <name>`; empty text where nothing is.
+
+    `wanted` are resource, name and operation (`Read` or `Write`). A group's operations are told by its coordinator
+    alone; elsewhere it is only seen whether it may be described. Raises Transient when the broker does not answer,
+    PlatformError when it refuses the credential.
+    """
+    found: dict[str, str] = {}
+    with _signed_in(broker, login) as line:
+        for resource, name, operation in wanted:
+            error, may = (_topic if resource == "topic" else _group)(line, name)
+            subject = f"{resource} {name}"
+            found[subject] = found.get(subject) or _missing(error, may, operation)
+    return found
+
+
+def _missing(error: int, may: int, operation: str) -> str:
+    if error:
+        return _ERRORS.get(error, f"error {error}")
+    # a broker that does not say leaves the lowest number
+    return "" if may == _NOT_SAID or may & _BITS[operation] else f"{operation} is not allowed"
+
+
+def _topic(line: ssl.SSLSocket, name: str) -> tuple[int, int]:
+    """Error and allowed operations; the broker is forbidden to create the topic."""
+    answer = ask(line, _METADATA, 8, struct.pack(">i", 1) + _text(name) + b"\0\0\1")
+    answer.number(4)
+    for _ in range(answer.number(4)):
+        answer.number(4), answer.text(), answer.number(4), answer.text()
+    answer.text(), answer.number(4), answer.number(4)
+    error = answer.number(2)
+    # the last fields: what is allowed on the only topic, what on the cluster
+    return error, answer.from_end(8)
+
+
+def _group(line: ssl.SSLSocket, name: str) -> tuple[int, int]:
+    """Error and allowed operations."""
+    answer = ask(line, _DESCRIBE_GROUPS, 3, struct.pack(">i", 1) + _text(name) + b"\1")
+    answer.number(4), answer.number(4)
+    error = answer.number(2)
+    # rights are looked at before it matters whether this broker is the group's coordinator, or the group exists
+    return (0, _NOT_SAID) if error in _NOT_ABOUT_RIGHTS else (error, answer.from_end(4))
+
+
+@contextmanager
+def _signed_in(broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
+    try:
+        with signed_in(broker, login) as line:
+            yield line
+    except OSError as error:
+        raise lost(broker, login, error) from error
+
+
+def lost(broker: str, login: Login, error: OSError) -> PlatformError:
+    """What it means that a broker could not be asked."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        told = f"{login.name}: {broker}: certificate verify failed: {error.verify_message}"
+        return PlatformError(told, hint="correct the CA in the plan file, or the broker's certificate")
+    hint = f"check that {broker} can be reached from here, and that it speaks SASL_SSL"
+    return Transient(f"{login.name}: asking broker {broker}: {error}", hint=hint)
+
+
+def signed_in(broker: str, login: Login, timeout_s: float = _TIMEOUT_S) -> ssl.SSLSocket:
+    """A connection to the broker at `host:port`. Raises OSError, or PlatformError when it refuses us."""
+    host, _, port = broker.rpartition(":")
+    context = ssl.create_default_context(cadata=login.ca or None)
+    plain = socket.create_connection((host, int(port)), timeout_s)
+    try:
+        line = context.wrap_socket(plain, server_hostname=host)
+    except OSError:
+        plain.close()
+        raise
+    try:
+        _sign_in(line, login)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+class Answer:
+    """Takes the fields of an answer one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self, size: int) -> int:
+        """A signed number of so many bytes."""
+        return int.from_bytes(self.take(size), "big", signed=True)
+
+    def text(self) -> str:
+        """A string; empty for null."""
+        return self.take(max(self.number(2), 0)).decode()
+
+    def count(self) -> int:
+        """An unsigned number of variable length (KIP-482)."""
+        total, shift = 0, 0
+        while True:
+            byte = self.take(1)[0]
+            total |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return total
+            shift += 7
+
+    def compact(self) -> str:
+        """A string of the flexible versions; empty for null."""
+        return self.take(max(self.count() - 1, 0)).decode()
+
+    def skip_tags(self) -> None:
+        """Tagged fields, none of which we know."""
+        for _ in range(self.count()):
+            self.count()
+            self.take(self.count())
+
+    def from_end(self, size: int) -> int:
+        """The signed number of four bytes that starts so many bytes before the end."""
+        return int.from_bytes(self._data[-size:][:4], "big", signed=True)
+
+    def take(self, size: int) -> bytes:
+        """So many bytes."""
+        self._at += size
+        if self._at > len(self._data):
+            raise ConnectionError("the broker's answer is too short")
+        return self._data[self._at - size : self._at]
+
+
+def ask(line: ssl.SSLSocket, api: int, version: int, body: bytes, *, flexible: bool = False) -> Answer:
+    """Send a request and wait for its answer; the flexible versions have tagged fields in both headers."""
+    message = struct.pack(">hhi", api, version, 1) + _text("kmigrate") + (b"\0" if flexible else b"") + body
+    line.sendall(struct.pack(">i", len(message)) + message)
+    answer = Answer(_exactly(line, int.from_bytes(_exactly(line, 4), "big")))
+    answer.number(4)
+    if flexible:
+        answer.skip_tags()
+    return answer
+
+
+def _exactly(line: ssl.SSLSocket, size: int) -> bytes:
+    got = b""
+    while len(got) < size:
+        more = line.recv(size - len(got))
+        if not more:
+            raise ConnectionError("the broker closed the connection")
+        got += more
+    return got
+
+
+def _text(text: str) -> bytes:
+    return struct.pack(">h", len(text.encode())) + text.encode()
+
+
+def _sign_in(line: ssl.SSLSocket, login: Login) -> None:
+    if ask(line, _HANDSHAKE, 1, _text(login.mechanism)).number(2):
+        raise PlatformError(f"{login.name}: a broker does not take {login.mechanism}", hint="look at its listeners")
+    if login.mechanism == "PLAIN":
+        _say(line, f"\0{login.username}\0{login.password}".encode(), login)
+        return
+    user = login.username.replace("=", "=3D").replace(",", "=2C")
+    first = f"n={user},r={secrets.token_hex(16)}"
+    challenge = _say(line, f"n,,{first}".encode(), login).decode()
+    _say(line, _scram_answer(first, challenge, login), login)
+
+
+def _scram_answer(first: str, challenge: str, login: Login) -> bytes:
+    """The client's final message of SCRAM (RFC 5802)."""
+    told = dict(part.split("=", 1) for part in challenge.split(","))
+    kind = login.mechanism.removeprefix("SCRAM-").replace("-", "").lower()
+    salted = hashlib.pbkdf2_hmac(kind, login.password.encode(), base64.b64decode(told["s"]), int(told["i"]))
+    key = hmac.digest(salted, b"Client Key", kind)
+    final = f"c=biws,r={told['r']}"
+    sign = hmac.digest(hashlib.new(kind, key).digest(), f"{first},{challenge},{final}".encode(), kind)
+    proof = bytes(a ^ b for a, b in zip(key, sign, strict=True))
+    return f"{final},p={base64.b64encode(proof).decode()}".encode()
+
+
+def _say(line: ssl.SSLSocket, token: bytes, login: Login) -> bytes:
+    answer = ask(line, _AUTHENTICATE, 0, struct.pack(">i", len(token)) + token)
+    error, told = answer.number(2), answer.text()
+    if error:
+        raise PlatformError(
+            f"{login.name}: wrong password for {login.username}: {told}",
+            hint=f"check the credentials of {login.username} in the plan file",
+        )
+    return answer.take(answer.number(4))
+
+
+def _denied(answer: Answer, broker: str, login: Login) -> frozenset[Denied]:
+    answer.number(4)
+    error, told = answer.number(2), answer.text()
+    if error == _CLUSTER_AUTHORIZATION_FAILED:
+        raise Blocked(
+            f"{login.name}: listing ACLs: User:{login.username} lacks Describe on the cluster",
+            hint=f"grant it: {granting(login, '--operation Describe --cluster')}",
+        )
+    if error and error != _SECURITY_DISABLED:
+        raise PlatformError(
+            f"{login.name}: {broker} does not list its ACLs: error {error} {told}", hint="look at the broker's log"
+        )
+    found: set[Denied] = set()
+    for _ in range(answer.number(4)):
+        kind, name, pattern = answer.number(1), answer.text(), answer.number(1)
+        for _ in range(answer.number(4)):
+            principal, host, operation, _type = answer.text(), answer.text(), answer.number(1), answer.number(1)
+            if pattern == _LITERAL and host == "*" and kind in _GROUP_OR_TOPIC and operation in _READ_OR_WRITE:
+                found.add((principal, _GROUP_OR_TOPIC[kind], name, _READ_OR_WRITE[operation]))
+    return frozenset(found)

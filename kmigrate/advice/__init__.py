@@ -1,0 +1,10 @@
+"""What an operator should know before anything is touched: the estate as seen, red flags, pages that explain. Pure."""
+
+from kmigrate.advice.estate import Inventory, SeenGroup
+from kmigrate.advice.flag_pages import FLAGS
+from kmigrate.advice.flags import Flag, Judged, Severity, judge
+
+__all__ = ["FLAG_IDS", "Flag", "Inventory", "Judged", "SeenGroup", "Severity", "judge"]
+
+FLAG_IDS = frozenset(FLAGS) - {"KM-ACCEPT-UNMATCHED"}
+"""Every id that a plan may accept."""

@@ -1,0 +1,122 @@
+"""What the pages of the red flags say: by id title, what it is, why it matters, the way out."""
+
+from __future__ import annotations
+
+FLAGS: dict[str, tuple[str, str, str, str]] = {
+    "KM-ACCEPT-UNMATCHED": (
+        "An accept that matches nothing",
+        "The plan accepts a red flag, and no flag with that id and subject was raised.",
+        "Either it is misspelt, and the flag it was meant for still flies, or the matter is settled and the entry is "
+        "a leftover that would hide the next case of the same name.",
+        "Correct id and subject (they are printed with every flag), or remove the entry from accept.",
+    ),
+    "KM-ACL-UNREADABLE": (
+        "The ACLs could not be listed",
+        "The source refused to list its ACLs to kmigrate's principal, so nobody knows who else holds rights there.",
+        "An unknown principal may be a writer that is left behind, and fences are then proven the weaker way.",
+        "Grant DESCRIBE on the cluster to kmigrate's principal; the flag prints the command. Or accept the flag with "
+        "subject 'acls' and go on without: the evidence then says that principals were not checked.",
+    ),
+    "KM-GROUP-CONNECT": (
+        "A sink connector's group",
+        "A group whose name begins with connect- is how Kafka Connect's sink connectors read.",
+        "The connector must be paused and pointed elsewhere by whoever runs Connect; stopping a deployment is not it.",
+        "Declare the connector as an application with that group and with workloads of kind command or manual, or "
+        "accept the flag and leave it on the source.",
+    ),
+    "KM-GROUP-HOLDS-MORE": (
+        "A group holds positions that the plan does not name",
+        "The group has committed positions in topics that its reads do not list.",
+        "Positions are carried for the topics in the plan only. After the cutover the application would begin those "
+        "other topics wherever its auto.offset.reset says: records lost, or given twice.",
+        "Add the topics to its reads (and to topics.include). If nobody reads them any more, delete those positions "
+        "on the source: kafka-consumer-groups --delete-offsets --group GROUP --topic TOPIC.",
+    ),
+    "KM-GROUP-NO-POSITION": (
+        "A group without a position",
+        "The plan says that this group reads a topic, and in some of its partitions it never committed a position.",
+        "There is nothing to translate. `ready` refuses the move until every partition has a position: to guess one "
+        "would lose records or give them twice.",
+        "Let the application read and commit on the source first, or correct group and topics in its reads.",
+    ),
+    "KM-GROUP-SHARE": (
+        "A share group",
+        "Members of a share group take single records (KIP-932); the group has no position per partition.",
+        "No one offset on the target says the same as what its members have acknowledged, so it cannot be carried.",
+        "Accept the flag and leave it on the source until its topics are drained, or declare it once kmigrate can.",
+    ),
+    "KM-GROUP-STREAMS": (
+        "A Kafka Streams application",
+        "The group belongs to Kafka Streams: it speaks the streams protocol, or there are topics named "
+        "GROUP-…-changelog or GROUP-…-repartition.",
+        "Its state stores, changelogs and repartition topics must stay consistent with its positions to the record; "
+        "carrying the positions alone corrupts its state.",
+        "Accept the flag and leave it on the source, or rebuild its state on the target from the input topics by its "
+        "own reset tool.",
+    ),
+    "KM-GROUP-UNASSIGNED": (
+        "A group that belongs to no application",
+        "A group on the source has members or holds positions, and no application of the plan reads with it.",
+        "Somebody reads with it. Once the topics belong to the target it reads nothing new, and nobody would notice.",
+        "Add it to the reads of its application. If it is dead, delete it on the source; if it shall stay behind, "
+        "accept the flag with the group as subject.",
+    ),
+    "KM-PRINCIPAL-UNASSIGNED": (
+        "A principal that belongs to no application",
+        "A principal holds ACLs on the source, and no application of the plan is it; kmigrate's and the mirror's own "
+        "are known where the plan writes their user names out.",
+        "Whoever may write may be a writer that nobody stops: its records would arrive on the side that was left.",
+        "Add it to the principals of its application, take its ACLs away, or accept the flag with it as subject.",
+    ),
+    "KM-READ-UNCOMMITTED": (
+        "A reader of uncommitted records",
+        "The plan says that this group reads with isolation.level=read_uncommitted.",
+        "It may stand past an open transaction and it may see records that were aborted; copies of those can make its "
+        "position on the target repeat records.",
+        "Set isolation.level=read_committed in the application if it can bear it. Until then it stays on the source.",
+    ),
+    "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION": (
+        "A compacted topic that forgets deletions soon",
+        "The topic is compacted, and its delete.retention.ms is below a day.",
+        "A mirror that is further behind than this never sees the tombstone: the key is deleted on the source and "
+        "lives on the target.",
+        "Raise delete.retention.ms on the source to a day or more while the migration lasts.",
+    ),
+    "KM-TOPIC-LOGAPPENDTIME": (
+        "The broker stamps the records",
+        "The topic has message.timestamp.type=LogAppendTime, so records carry the time at which they arrived.",
+        "On the target, copies keep the source's times. Records copied back to the source are stamped anew: readers "
+        "that count on time see them later than they were.",
+        "See to it that no reader depends on the time of records that came back; else set CreateTime on the source.",
+    ),
+    "KM-TOPIC-MISSING": (
+        "A topic of the plan is not on the source",
+        "topics.include names a topic that the source does not have, or that kmigrate may not describe.",
+        "There is nothing to mirror; its readers could not be moved.",
+        "Correct the name, or grant DESCRIBE on the topic to kmigrate's principal.",
+    ),
+    "KM-TOPIC-SETTING-DROPPED": (
+        "A topic setting that Apache Kafka does not know",
+        "The topic has settings, such as confluent.*, that exist only on the source.",
+        "The target's topic is made without them: schema validation on the broker, for one, ends.",
+        "Find out whether somebody relies on it, and what does the same on the target.",
+    ),
+    "KM-TOPIC-UNASSIGNED": (
+        "A topic that nobody decided about",
+        "A topic of the source is in neither topics.include nor topics.exclude.",
+        "What is not included is not copied. When the source is switched off, its records are gone.",
+        "Include it, exclude it (a regular expression over the whole name), or accept the flag with it as subject.",
+    ),
+    "KM-TOPIC-UNUSED": (
+        "A topic that no application uses",
+        "topics.include names a topic that no application of the plan reads or writes.",
+        "It is mirrored, which costs traffic; or an application is missing from the plan.",
+        "Move it to topics.exclude, add the application, or accept the flag with a reason.",
+    ),
+    "KM-WRITER-STAYS": (
+        "A writer stays on the source",
+        "The application writes topics of the plan, and kmigrate cannot move writers yet.",
+        "Its topics stay owned by the source, the mirror has to go on running, and decommission stays blocked.",
+        "Nothing: readers can move while it writes. It moves with a later version.",
+    ),
+}

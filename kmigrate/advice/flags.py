@@ -1,0 +1,276 @@
+"""Red flags: what on the source nobody has decided about yet, or what will not go as one would think. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kmigrate.advice.estate import Inventory, SeenGroup
+from kmigrate.model import Accepted, Application, GroupKind, Migration, Reads, Topic
+
+_DAY_MS = 86_400_000
+
+
+class Severity(StrEnum):
+    """Whether assess ends with it."""
+
+    BLOCKS = "blocks"
+    WARNS = "warns"
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Flag:
+    """One red flag: a stable id, what it is about, one sentence of what was seen, and the way out."""
+
+    id: str
+    subject: str
+    severity: Severity
+    what: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.subject}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The red flags that still fly, and those that the plan accepts by name."""
+
+    flags: tuple[Flag, ...]
+    accepted: tuple[Flag, ...]
+
+    @property
+    def blocking(self) -> tuple[Flag, ...]:
+        """Those that assess ends with."""
+        return tuple(flag for flag in self.flags if flag.severity is Severity.BLOCKS)
+
+    @property
+    def warning(self) -> tuple[Flag, ...]:
+        """Those that are only told."""
+        return tuple(flag for flag in self.flags if flag.severity is Severity.WARNS)
+
+
+def judge(migration: Migration, inventory: Inventory, known_settings: Collection[str]) -> Judged:
+    """Every red flag of the source under this plan; `known_settings` are topic settings that the target can carry.
+
+    An `accept` takes off the flag of its id and subject; one that matches no flag is a flag itself.
+    """
+    found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
+    found += sorted({*_principals(migration, inventory), *_applications(migration)})
+    taken = {(each.id, each.subject) for each in migration.accept}
+    flown = {(flag.id, flag.subject) for flag in found}
+    idle = [_idle(each) for each in migration.accept if (each.id, each.subject) not in flown]
+    return Judged(
+        flags=(*(flag for flag in found if (flag.id, flag.subject) not in taken), *idle),
+        accepted=tuple(flag for flag in found if (flag.id, flag.subject) in taken),
+    )
+
+
+def _blocks(of: str, subject: str, what: str, way_out: str) -> Flag:
+    return Flag(id=of, subject=subject, severity=Severity.BLOCKS, what=what, way_out=way_out)
+
+
+def _warns(of: str, subject: str, what: str, way_out: str) -> Flag:
+    return Flag(id=of, subject=subject, severity=Severity.WARNS, what=what, way_out=way_out)
+
+
+def _accept(of: str, subject: str) -> str:
+    return f"accept: [{{id: {of}, subject: '{subject}', reason: …}}]"
+
+
+def _idle(accepted: Accepted) -> Flag:
+    return _warns(
+        "KM-ACCEPT-UNMATCHED",
+        accepted.subject,
+        f"the plan accepts {accepted.id} for it, and there is no such flag",
+        "correct id and subject, or take the entry out of accept",
+    )
+
+
+def _topics(migration: Migration, inventory: Inventory, known_settings: Collection[str]) -> Iterator[Flag]:
+    included = set(migration.topics)
+    used = {topic for app in migration.applications for topic in (*app.topics_read, *app.writes)}
+    for name in inventory.user_topics:
+        if name not in included and not migration.excludes(name):
+            yield _blocks(
+                "KM-TOPIC-UNASSIGNED",
+                name,
+                "the plan neither includes nor excludes this topic of the source",
+                f"add it to topics.include or topics.exclude, or {_accept('KM-TOPIC-UNASSIGNED', name)}",
+            )
+    for name in sorted(included):
+        if name in inventory.topics:
+            yield from _settings(inventory.topics[name], known_settings)
+        else:
+            yield _blocks(
+                "KM-TOPIC-MISSING",
+                name,
+                "the plan includes this topic, and the source has none of that name, or kmigrate may not describe it",
+                "correct topics.include, or grant DESCRIBE on it to kmigrate's principal",
+            )
+        if name not in used:
+            yield _warns(
+                "KM-TOPIC-UNUSED",
+                name,
+                "no application of the plan reads or writes it; it is mirrored all the same",
+                "move it to topics.exclude if nobody needs it on the target",
+            )
+
+
+def _settings(topic: Topic, known_settings: Collection[str]) -> Iterator[Flag]:
+    lost = sorted(name for name in topic.config if name not in known_settings)
+    if lost:
+        yield _warns(
+            "KM-TOPIC-SETTING-DROPPED",
+            topic.name,
+            f"Apache Kafka does not know {', '.join(lost)}; the target's topic goes without",
+            "nothing, if nobody relies on it; else find what replaces it on the target",
+        )
+    if topic.config.get("message.timestamp.type") == "LogAppendTime":
+        yield _warns(
+            "KM-TOPIC-LOGAPPENDTIME",
+            topic.name,
+            "the source stamps records with their time of arrival; while it is mirrored the target keeps those times, "
+            "and what is copied back is stamped anew",
+            "see to it that no reader counts on the time of records that came back",
+        )
+    compact = "compact" in topic.config.get("cleanup.policy", "delete")
+    if compact and int(topic.config.get("delete.retention.ms", str(_DAY_MS))) < _DAY_MS:
+        yield _warns(
+            "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION",
+            topic.name,
+            f"it forgets deletions after {int(topic.config['delete.retention.ms']) // 1000} s; a mirror that is "
+            "further behind leaves deleted keys alive on the target",
+            "raise delete.retention.ms on the source to a day or more until the migration is over",
+        )
+
+
+def _groups(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
+    declared = {reads.group: reads for app in migration.applications for reads in app.reads}
+    for name, seen in sorted(inventory.groups.items()):
+        if seen.in_use:
+            yield from _kinds(name, seen, inventory)
+            if name not in declared:
+                yield from _unassigned_group(migration, name, seen, inventory)
+    for name, reads in sorted(declared.items()):
+        yield from _positions(reads, inventory.groups.get(name), inventory)
+
+
+def _is_streams(name: str, seen: SeenGroup, inventory: Inventory) -> bool:
+    own = any(
+        topic.startswith(f"{name}-") and topic.endswith(("-changelog", "-repartition")) for topic in inventory.topics
+    )
+    return own or seen.group.kind is GroupKind.STREAMS
+
+
+def _kinds(name: str, seen: SeenGroup, inventory: Inventory) -> Iterator[Flag]:
+    """Groups whose positions cannot be carried like others'."""
+    if _is_streams(name, seen, inventory):
+        yield _blocks(
+            "KM-GROUP-STREAMS",
+            name,
+            "this is a Kafka Streams application; its state and its own topics cannot be moved yet",
+            f"leave it on the source: {_accept('KM-GROUP-STREAMS', name)}",
+        )
+    elif seen.group.kind is GroupKind.SHARE:
+        yield _blocks(
+            "KM-GROUP-SHARE",
+            name,
+            "this is a share group; it has no position that could be carried",
+            f"leave it on the source: {_accept('KM-GROUP-SHARE', name)}",
+        )
+
+
+def _unassigned_group(migration: Migration, name: str, seen: SeenGroup, inventory: Inventory) -> Iterator[Flag]:
+    if seen.group.kind is GroupKind.SHARE or _is_streams(name, seen, inventory):
+        return
+    if seen.topics and all(migration.excludes(topic) for topic in seen.topics):
+        return  # it stays with its topics
+    told = f"{len(seen.group.members)} members, positions in {', '.join(seen.topics) or 'no topic'}"
+    if name.startswith("connect-"):
+        yield _blocks(
+            "KM-GROUP-CONNECT",
+            name,
+            f"a sink connector reads with it ({told}), and no application of the plan does",
+            f"declare the connector as an application with this group, or {_accept('KM-GROUP-CONNECT', name)}",
+        )
+        return
+    yield _blocks(
+        "KM-GROUP-UNASSIGNED",
+        name,
+        f"it is in use ({told}), and no application of the plan reads with it",
+        f"add it to the reads of an application, or {_accept('KM-GROUP-UNASSIGNED', name)}",
+    )
+
+
+def _positions(reads: Reads, seen: SeenGroup | None, inventory: Inventory) -> Iterator[Flag]:
+    wanted = {p for name in reads.topics if name in inventory.topics for p in inventory.topics[name].all()}
+    without = sorted(wanted - set(seen.held if seen else ()))
+    if without:
+        yield _warns(
+            "KM-GROUP-NO-POSITION",
+            reads.group,
+            f"it holds no position in {len(without)} of {len(wanted)} partitions, the first is {without[0]}; there is "
+            "nothing to carry there",
+            "let it read and commit before its cutover, or correct its topics",
+        )
+    more = sorted(set(seen.topics if seen else ()) & set(inventory.topics) - set(reads.topics))
+    if more:
+        yield _blocks(
+            "KM-GROUP-HOLDS-MORE",
+            reads.group,
+            f"it holds positions in {', '.join(more)} too, and the plan does not say that it reads there",
+            "add these to the topics of its reads, or delete the positions that nobody needs",
+        )
+    if reads.isolation != "read_committed":
+        yield _warns(
+            "KM-READ-UNCOMMITTED",
+            reads.group,
+            "it reads uncommitted records, so it may see copies of aborted ones",
+            "set isolation.level=read_committed in the application if it can bear it",
+        )
+
+
+def _principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
+    if inventory.rights is None:
+        yield _blocks(
+            "KM-ACL-UNREADABLE",
+            "acls",
+            f"the source does not list its ACLs, so principals were not checked: {inventory.unlisted}",
+            f"grant it, or go on without: {_accept('KM-ACL-UNREADABLE', 'acls')}",
+        )
+    known = {_user(p.source) for app in migration.applications for p in app.principals} | _ours(migration)
+    for name in inventory.principals:
+        if name not in known:
+            yield _blocks(
+                "KM-PRINCIPAL-UNASSIGNED",
+                name,
+                "it holds ACLs on the source, and no application of the plan is it",
+                f"add it to the principals of an application, or {_accept('KM-PRINCIPAL-UNASSIGNED', name)}",
+            )
+
+
+def _ours(migration: Migration) -> set[str]:
+    """kmigrate's own and the mirror's; a user name that lies in a secret is not known here."""
+    names = (migration.source.auth.username, migration.mirror_auth.username)
+    return {_user(name) for name in names if isinstance(name, str)}
+
+
+def _user(name: str) -> str:
+    return name if name.startswith("User:") else f"User:{name}"
+
+
+def _applications(migration: Migration) -> Iterator[Flag]:
+    for app in migration.applications:
+        if app.writes:
+            yield _writer_stays(app)
+
+
+def _writer_stays(app: Application) -> Flag:
+    return _warns(
+        "KM-WRITER-STAYS",
+        app.name,
+        f"it writes {', '.join(app.writes)}, and moving writers is not built yet, so it stays on the source",
+        "nothing; its readers can move while it goes on writing",
+    )

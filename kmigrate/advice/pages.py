@@ -1,0 +1,40 @@
+"""Pages that explain: every red flag, error, grade and exit code, each with what it is, why it matters, the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmigrate.advice.flag_pages import FLAGS
+from kmigrate.advice.outcome_pages import ERRORS, EXITS, GRADES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page: three short paragraphs without markup."""
+
+    id: str
+    title: str
+    what: str
+    why: str
+    way_out: str
+
+
+def page(name: str) -> Page | None:
+    """The page of that id, in whatever case it is typed; None if there is none."""
+    return _PAGES.get(name.casefold())
+
+
+def ids() -> tuple[str, ...]:
+    """Every id there is a page for: red flags, errors, grades, exit codes, in that order."""
+    return tuple(each.id for each in _PAGES.values())
+
+
+def _made() -> dict[str, Page]:
+    told = {**FLAGS, **ERRORS, **GRADES, **EXITS}
+    return {
+        name.casefold(): Page(id=name, title=title, what=what, why=why, way_out=way_out)
+        for name, (title, what, why, way_out) in told.items()
+    }
+
+
+_PAGES = _made()

@@ -1,0 +1,205 @@
+"""What plan sees: what is there, what blocks, what would change, in which order, and how long; then how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.text import Text
+from rich.tree import Tree
+
+from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli.views import tree, upcoming
+from kmigrate.engine import Edit, Preview, edits, preview
+from kmigrate.errors import KmigrateError
+from kmigrate.journal import Journal
+from kmigrate.model import Json, JsonObject, Migration
+from kmigrate.plan import Plan, Unit
+from kmigrate.probes.inventory import assess, take_inventory
+from kmigrate.waves import Move, waves
+from kmigrate.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """What plan shows; `inventory` and `judged` are None where the source did not answer, and `unknown` says why."""
+
+    migration: Migration
+    plan: Plan
+    inventory: Inventory | None
+    judged: Judged | None
+    unknown: str
+    edits: tuple[Edit, ...]
+    units: tuple[tuple[Unit, tuple[Preview, ...]], ...]
+    pauses: dict[str, int]
+
+    @property
+    def changes(self) -> bool:
+        """Whether a unit would change something, or cannot say yet."""
+        return any(step.changes or step.blocked for _, steps in self.units for step in steps)
+
+
+def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World) -> PlanView:
+    """Look at the source, the plan and the journal; what does not answer is told, not raised."""
+    inventory, judged, unknown = _inventory(world, migration)
+    units = tuple((unit, preview(unit, world, journal)) for unit in upcoming(plan, journal))
+    return PlanView(
+        migration=migration,
+        plan=plan,
+        inventory=inventory,
+        judged=judged,
+        unknown=unknown,
+        edits=edits(plan, journal),
+        units=units,
+        pauses=_pauses(plan, journal),
+    )
+
+
+def plan_picture(seen: PlanView) -> Group:
+    """Everything plan shows."""
+    head = f"[bold]{escape(seen.migration.name)}[/]: {escape(seen.migration.source.bootstrap)} → "
+    parts: list[RenderableType] = [_line(f"{head}{escape(seen.migration.target.cluster)}\n"), _there(seen)]
+    if seen.judged is not None and (seen.judged.flags or seen.judged.accepted):
+        parts.append(_flags(seen.judged))
+    if seen.edits:
+        parts.append(_edits(seen.edits))
+    parts += [tree(unit, steps) for unit, steps in seen.units] or [_line("Nothing to do.")]
+    return Group(*parts, _order(seen), *_how_long(seen))
+
+
+def plan_json(seen: PlanView) -> JsonObject:
+    """One object."""
+    units: list[Json] = [{"unit": unit.name, "steps": [_step(each) for each in of]} for unit, of in seen.units]
+    edited: list[Json] = [asdict(edit) for edit in seen.edits]
+    order: list[Json] = [[list(move.names) for move in wave] for wave in waves(seen.migration.applications)]
+    pauses: dict[str, Json] = {name: seen.pauses.get(name) for name in seen.plan.moves}
+    return {
+        "migration": seen.migration.name,
+        "inventory": _counts(seen.inventory),
+        "unknown": seen.unknown,
+        "flags": _flags_json(seen.judged),
+        "edits": edited,
+        "units": units,
+        "waves": order,
+        "stays": dict(seen.plan.stays),
+        "maxPauseMs": seen.migration.policy.max_pause_ms,
+        "lastPauseMs": pauses,
+        "changes": seen.changes,
+    }
+
+
+def _inventory(world: World, migration: Migration) -> tuple[Inventory | None, Judged | None, str]:
+    try:
+        inventory = take_inventory(world, migration)
+    except KmigrateError as error:
+        return None, None, f"{error.message}; {error.hint}" if error.hint else error.message
+    return inventory, assess(migration, inventory), inventory.unlisted
+
+
+def _pauses(plan: Plan, journal: Journal) -> dict[str, int]:
+    """The newest pause of each move that was measured (ms)."""
+    told = ((name, unit.facts.get("pause_ms")) for name in plan.moves for unit in journal.attempts(name))
+    return {name: pause for name, pause in told if isinstance(pause, int)}
+
+
+def _there(seen: PlanView) -> Tree:
+    drawn = Tree("[bold]What is there on the source[/]")
+    if seen.inventory is None:
+        drawn.add(f"[yellow]not known: {escape(seen.unknown)}[/]")
+        return drawn
+    there = seen.inventory
+    drawn.add(f"{_many(len(there.user_topics), 'topic')} with {_many(there.partitions, 'partition')}")
+    drawn.add(f"{_many(sum(group.in_use for group in there.groups.values()), 'group')} in use")
+    if there.rights is None:
+        drawn.add(f"[yellow]principals not known: {escape(there.unlisted)}[/]")
+    else:
+        drawn.add(f"{_many(len(there.principals), 'principal')} with {_many(len(there.rights), 'ACL')}")
+    return drawn
+
+
+def _flags(judged: Judged) -> Tree:
+    drawn = Tree("[bold]Red flags[/]")
+    for style, word, flags in (("red", "blocks", judged.blocking), ("yellow", "warns", judged.warning)):
+        for flag in flags:
+            branch = drawn.add(f"[{style}]{word}  {escape(str(flag))}[/]")
+            branch.add(f"way out: {escape(flag.way_out)}  [dim]kmigrate explain {flag.id}[/]")
+    for flag in judged.accepted:
+        drawn.add(f"[dim]accepted  {escape(str(flag))}[/]")
+    return drawn
+
+
+def _edits(some: Sequence[Edit]) -> Tree:
+    drawn = Tree("[bold]The plan file was edited since[/]")
+    for edit in some:
+        branch = drawn.add(f"[{'red' if edit.refused else 'yellow'}]{escape(edit.text)}[/]")
+        if edit.refused:
+            branch.add(f"refused; {escape(edit.refused)}")
+    return drawn
+
+
+def _order(seen: PlanView) -> Tree:
+    drawn = Tree("\n[bold]In which order[/]")
+    for phase in seen.plan.phases:
+        branch = drawn.add(f"{phase.name}  [dim]{escape(phase.title)}[/]")
+        if phase.unit is None:
+            for number, wave in enumerate(waves(seen.migration.applications), 1):
+                inner = branch.add(f"wave {number}")
+                for move in wave:
+                    inner.add(_move(move, seen.plan))
+    return drawn
+
+
+def _move(move: Move, plan: Plan) -> str:
+    why = {name: plan.stays[name] for name in move.names if name in plan.stays}
+    together = " and ".join(move.names) + (" together" if len(move.names) > 1 else "")
+    reasons = "; ".join(f"{name} stays: {reason}" for name, reason in why.items())
+    return escape(reasons or together)
+
+
+def _how_long(seen: PlanView) -> Iterator[RenderableType]:
+    policy = seen.migration.policy
+    yield _line("\n[bold]How long[/]")
+    yield _line("  catching up: not known from one look; kmigrate status --watch tells it from the pace it sees")
+    for name in seen.plan.moves:
+        last = seen.pauses.get(name)
+        known = "pause not known beforehand: its stopping and starting were never measured"
+        yield _line(f"  {escape(name)}: " + (known if last is None else f"stood still {last / 1000:.1f} s last time"))
+    budget = f"{policy.max_pause_ms / 1000:g} s"
+    then = "goes back by itself" if policy.turn_back else "holds and says so"
+    yield _line(f"  maxPause is {budget}: a move that would stand still for longer {then}")
+
+
+def _counts(there: Inventory | None) -> Json:
+    if there is None:
+        return None
+    return {
+        "topics": len(there.user_topics),
+        "partitions": there.partitions,
+        "groups": sum(group.in_use for group in there.groups.values()),
+        "principals": None if there.rights is None else len(there.principals),
+    }
+
+
+def _flags_json(judged: Judged | None) -> Json:
+    if judged is None:
+        return None
+    kinds = {"blocking": judged.blocking, "warning": judged.warning, "accepted": judged.accepted}
+    return {kind: [_flag(flag) for flag in flags] for kind, flags in kinds.items()}
+
+
+def _flag(flag: Flag) -> Json:
+    return {"id": flag.id, "subject": flag.subject, "what": flag.what, "wayOut": flag.way_out}
+
+
+def _step(each: Preview) -> Json:
+    return {"step": each.step, "changes": [str(change) for change in each.changes], "blocked": each.blocked}
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _line(markup: str) -> Text:
+    return Text.from_markup(markup)

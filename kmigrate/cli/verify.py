@@ -1,0 +1,164 @@
+"""verify: look again at everything that was sealed, and change nothing, also not the journal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, bind, session
+from kmigrate.errors import Interrupted, KmigrateError, UsageError, VerifyFailed
+
+if TYPE_CHECKING:
+    from kmigrate.journal import Journal, UnitRecord
+    from kmigrate.model import Json
+    from kmigrate.plan import Plan, Step, Unit
+    from kmigrate.world import World
+
+_ENDED_BY = {"replicate": "decommission", "rehearse": "decommission"}
+"""Phases whose claims a later one rightly ends: the mirror runs no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """What is not as it must be, or could not be looked at; and what to type next."""
+
+    unit: str
+    step: str
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """One unit: what is wrong in it; or, in `skipped`, why it was not looked at."""
+
+    unit: str
+    skipped: str = ""
+    wrong: tuple[Wrong, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFacts:
+    """The facts of a sealed unit (world.Ledger); nothing is ever put."""
+
+    record: UnitRecord
+
+    def get(self, name: str) -> Json:
+        """What the journal has under that name."""
+        return self.record.facts.get(name)
+
+    def put(self, name: str, value: Json) -> None:
+        """Refuse: whoever looks again writes nothing."""
+        raise AssertionError(f"{self.record.name} would write the fact {name} while it is only looked at")
+
+
+def verify(
+    file: PlanFile = DEFAULT_PLAN,
+    *,
+    app: Annotated[str, typer.Option("--app", help="Only this application's newest move.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Look again at everything that was sealed; change nothing. Exit code 4 when something is not as it must be."""
+    with session(file, as_json=as_json, read_only=True, quiet=True) as s:
+        if app and app not in (*s.plan.moves, *s.plan.stays):
+            raise UsageError(f"there is no application {app} in the plan file", hint="kmigrate status names them all")
+        if s.journal.units:
+            bind(s, read_only=True)
+        seen = look_again(s.plan, s.journal, s.world, app)
+        _tell(seen, as_json=as_json)
+        _fail(seen)
+
+
+def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tuple[Looked, ...]:
+    """Check and verify the steps of sealed phases and of each application's newest attempt; of `app` alone if given.
+
+    Only the newest attempt's claims stand: an earlier one's ended when the application went on or back.
+    """
+    looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
+    apps = (app,) if app else _moved(journal)
+    return (*looked, *(_move(plan, journal, world, name) for name in apps))
+
+
+def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked]:
+    from kmigrate.engine import phase_attempts, phase_done
+
+    unit, attempts = plan.phase(name).unit, phase_attempts(journal, name)
+    if unit is None or not attempts:
+        return []
+    last = attempts[-1]
+    ended = _ENDED_BY.get(name, "")
+    if ended and phase_done(plan, journal, ended):
+        return [Looked(unit=last.name, skipped=f"{ended} ended what it claims")]
+    if not last.sealed:
+        return [Looked(unit=last.name, skipped="it is not done yet")]
+    if last.fingerprint != unit.fingerprint:
+        return [Looked(unit=last.name, skipped=f"the plan file was edited since: kmigrate apply --phase {name}")]
+    return [_look(replace(unit, name=last.name), last, world)]
+
+
+def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
+    from kmigrate.model import Direction
+
+    attempts = journal.attempts(app)
+    if not attempts:
+        return Looked(unit=app, skipped="it was not moved")
+    last = attempts[-1]
+    if not last.sealed:
+        return Looked(unit=last.name, skipped="it was taken back" if last.went_back else "it is not done yet")
+    if app not in plan.moves:
+        return Looked(unit=last.name, skipped="the plan file does not move it any more")
+    direction, _, rest = last.name.partition("/")
+    return _look(plan.unit(app, Direction(direction), int(rest.rpartition("#")[2])), last, world)
+
+
+def _look(unit: Unit, record: UnitRecord, world: World) -> Looked:
+    bound = world.bound(SealedFacts(record))
+    found = (_step(unit.name, step, bound) for step in unit.steps)
+    return Looked(unit=unit.name, wrong=tuple(each for wrong in found for each in wrong))
+
+
+def _step(unit: str, step: Step, world: World) -> list[Wrong]:
+    try:
+        missing = step.check(world).changes
+        if not missing:
+            step.verify(world)
+    except Interrupted:
+        raise
+    except KmigrateError as error:
+        return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint)]
+    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}") for change in missing]
+
+
+def _moved(journal: Journal) -> tuple[str, ...]:
+    names = (name.partition("/")[2].rpartition("#")[0] for name in journal.units if "/" in name)
+    return tuple(dict.fromkeys(names))
+
+
+def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
+    from rich.markup import escape
+
+    from kmigrate.cli.draw import out, say
+
+    if as_json:
+        say({"event": "result", "ok": not any(each.wrong for each in seen), "units": [asdict(each) for each in seen]})
+        return
+    for each in seen:
+        sign = "[dim]–[/]" if each.skipped else "[red]✗[/]" if each.wrong else "[green]✓[/]"
+        why = f"not looked at: {each.skipped}" if each.skipped else "" if each.wrong else "is as it was sealed"
+        out.print(f"{sign} {each.unit}  {escape(why)}")
+        for wrong in each.wrong:
+            out.print(
+                f"    {wrong.step}: {escape(wrong.what)}" + (f"\n      → {escape(wrong.hint)}" * bool(wrong.hint))
+            )
+    if not seen:
+        out.print("nothing was sealed yet")
+
+
+def _fail(seen: tuple[Looked, ...]) -> None:
+    wrong = [each for looked in seen for each in looked.wrong]
+    if not wrong:
+        return
+    told = "; ".join(dict.fromkeys(f"{each.unit} {each.step}" for each in wrong))
+    raise VerifyFailed(f"not as it must be, or not to be looked at: {told}", hint=wrong[0].hint or "kmigrate status")

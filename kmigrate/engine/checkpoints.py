@@ -1,0 +1,102 @@
+"""Places in the journal to go back to, and the whole way to one of them, looked at before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kmigrate.engine.moves import WayBack, back, where
+from kmigrate.engine.rollback import way_back
+from kmigrate.errors import NoWayBack, UsageError
+from kmigrate.journal import Event, Journal
+from kmigrate.model import Side
+from kmigrate.plan import Plan
+
+START = "start"
+"""The checkpoint before anything was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A place to go back to: right after a unit was sealed. `entry` is its journal line, `time` in ms."""
+
+    name: str
+    entry: int
+    time: int
+    text: str
+
+
+def checkpoints(plan: Plan, journal: Journal) -> tuple[Checkpoint, ...]:
+    """Every place to go back to, oldest first: the start, and the end of each unit that still holds."""
+    if not journal.units:
+        return ()
+    first = journal.entries[0]
+    found = [Checkpoint(name=START, entry=first.number, time=first.time, text="before anything was done")]
+    sealed = {entry.unit: entry for entry in journal.entries if entry.event is Event.SEALED}
+    for name, entry in sorted(sealed.items(), key=lambda pair: pair[1].number):
+        if _holds(journal, name):
+            found.append(Checkpoint(name=name, entry=entry.number, time=entry.time, text=f"{name} was done"))
+    return tuple(found)
+
+
+def way_to(plan: Plan, journal: Journal, checkpoint: str) -> tuple[WayBack, ...]:
+    """What to undo or to move back, in this order, to come to the checkpoint; empty when we are there.
+
+    Raises UsageError for a checkpoint that there is not; NoWayBack, before anything is touched, where something on the
+    way cannot be undone.
+    """
+    known = {each.name: each for each in checkpoints(plan, journal)}
+    if checkpoint not in known:
+        listed = ", ".join(known) or "none: nothing was done yet"
+        raise UsageError(f"there is no checkpoint {checkpoint!r}; there are: {listed}", hint="see kmigrate history")
+    later = _began_after(journal, known[checkpoint].entry)
+    ways: list[WayBack] = []
+    for name in reversed(later):
+        way = _way(plan, journal, name)
+        if way is not None and all(way.unit.name != other.unit.name for other in ways):
+            ways.append(way)
+    for way in ways:
+        if way.undo:
+            way_back(way.unit, journal)
+    return tuple(ways)
+
+
+def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:
+    """How one unit that came later is taken back; None when it is already, or was itself a way back."""
+    record = journal.units[name]
+    if "/" in name:
+        return _move_back(plan, journal, name.partition("/")[2].rpartition("#")[0])
+    if record.went_back:
+        return None
+    unit = plan.phase(name.partition("#")[0]).unit
+    assert unit is not None
+    return WayBack(unit=replace(unit, name=name), undo=True)
+
+
+def _move_back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
+    try:
+        return back(plan, journal, application)
+    except KeyError as error:
+        raise NoWayBack(
+            f"{application} is not in the plan file any more, and it has to come back",
+            hint="put it into the plan file again as it was",
+        ) from error
+
+
+def _began_after(journal: Journal, entry: int) -> tuple[str, ...]:
+    """Units that did something after a line, in the order of their first line."""
+    first: dict[str, int] = {}
+    for each in journal.entries:
+        if each.event is Event.WENT_BACK:
+            first.pop(each.unit, None)  # what comes next is another life of it
+        elif each.unit:
+            first.setdefault(each.unit, each.number)
+    return tuple(name for name, number in first.items() if number > entry)
+
+
+def _holds(journal: Journal, name: str) -> bool:
+    record = journal.units[name]
+    if "/" not in name:
+        return record.sealed
+    application = name.partition("/")[2].rpartition("#")[0]
+    newest = journal.attempts(application)[-1].name == name
+    return record.sealed and newest and where(journal, application) is Side.TARGET

@@ -1,0 +1,89 @@
+"""Which attempt of a phase comes next, and what edits of the plan file mean for what was done already.
+
+What a sealed phase lacks, since something was added to the plan file, is done by a further attempt (`provision#2`) with
+a `before` of its own; so each can be undone by itself, the newest first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kmigrate.engine.checkpoints import checkpoints
+from kmigrate.engine.moves import Edit, contradiction
+from kmigrate.errors import Blocked
+from kmigrate.journal import Journal, UnitRecord
+from kmigrate.plan import Plan, Unit
+
+
+def phase_attempts(journal: Journal, phase: str) -> tuple[UnitRecord, ...]:
+    """Every attempt of a phase that was not taken back, oldest first."""
+    return tuple(unit for name, unit in journal.units.items() if name.partition("#")[0] == phase and not unit.went_back)
+
+
+def phase_done(plan: Plan, journal: Journal, phase: str) -> bool:
+    """Whether the phase is sealed; what was added to the plan file since may still be missing (see `edits`)."""
+    attempts = phase_attempts(journal, phase)
+    return plan.phase(phase).unit is None or (bool(attempts) and attempts[0].sealed)
+
+
+def phase_unit(plan: Plan, journal: Journal, phase: str) -> Unit | None:
+    """The unit that does what the phase lacks; None when it is sealed as the plan file has it now.
+
+    Raises Blocked when the plan file contradicts a move that was made.
+    """
+    unit = plan.phase(phase).unit
+    if unit is None:
+        return None
+    attempts = phase_attempts(journal, phase)
+    if not attempts:
+        return unit
+    last = replace(unit, name=attempts[-1].name)
+    if attempts[-1].open:
+        return last
+    if attempts[-1].fingerprint == unit.fingerprint:
+        return None
+    refuse_contradictions(plan, journal)
+    return replace(unit, name=f"{phase}#{_highest(journal, phase) + 1}")
+
+
+def edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
+    """What was edited of units that were begun already: phases that lack something, then moves contradicted."""
+    return (*_lacking(plan, journal), *_contradicted(plan, journal))
+
+
+def refuse_contradictions(plan: Plan, journal: Journal) -> None:
+    """Raise Blocked when the plan file says something else of an application than it was moved with."""
+    contradicted = _contradicted(plan, journal)
+    if contradicted:
+        raise Blocked("; ".join(edit.text for edit in contradicted), hint=contradicted[0].refused)
+
+
+def _lacking(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
+    found = []
+    for phase in plan.phases:
+        attempts = phase_attempts(journal, phase.name)
+        if phase.unit is None or not attempts or attempts[-1].fingerprint == phase.unit.fingerprint:
+            continue
+        name, command = attempts[-1].name, f"kmigrate apply --phase {phase.name}"
+        if attempts[-1].sealed:
+            found.append(Edit(unit=name, text=f"{name} was done with another plan file; {command} adds what is new"))
+        elif attempts[-1].steps:
+            text = f"{name} was begun with another plan file"
+            back = f"put the plan file back as it was, or kmigrate rollback --to {checkpoints(plan, journal)[-1].name}"
+            found.append(Edit(unit=name, text=text, refused=back))
+    return tuple(found)
+
+
+def _contradicted(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
+    found = (contradiction(plan, journal, name) for name in _moved(journal))
+    return tuple(edit for edit in found if edit is not None)
+
+
+def _moved(journal: Journal) -> tuple[str, ...]:
+    names = (name.rpartition("#")[0].partition("/") for name in journal.units if "/" in name)
+    return tuple(dict.fromkeys(application for _, _, application in names))
+
+
+def _highest(journal: Journal, phase: str) -> int:
+    numbers = (name.partition("#") for name in journal.units)
+    return max(int(number or 1) for of, _, number in numbers if of == phase)

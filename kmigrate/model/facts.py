@@ -1,0 +1,182 @@
+"""The nouns of a migration: frozen values, no I/O.
+
+A partition's offsets are Kafka's: non-negative, with holes. Ranges are half-open: `start` is in, `end` is not.
+Times are milliseconds since the epoch. Sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+JsonObject: TypeAlias = Mapping[str, Json]
+
+
+class Side(StrEnum):
+    """One of the two clusters."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+    @property
+    def other(self) -> Side:
+        """The side across."""
+        return Side.TARGET if self is Side.SOURCE else Side.SOURCE
+
+
+class Direction(StrEnum):
+    """Which way a move goes."""
+
+    CUTOVER = "cutover"
+    ROLLBACK = "rollback"
+
+    @property
+    def leaves(self) -> Side:
+        """The side the applications run on before the move."""
+        return Side.SOURCE if self is Direction.CUTOVER else Side.TARGET
+
+
+class Grade(StrEnum):
+    """How a position was found (design §2, `grade`)."""
+
+    EXACT_PROVEN = "EXACT_PROVEN"
+    EXACT_MATCHED = "EXACT_MATCHED"
+    SAFE_LOWER_BOUND = "SAFE_LOWER_BOUND"
+    REFUSED = "REFUSED"
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Partition:
+        """Read what `str` wrote."""
+        topic, _, number = text.rpartition("/")
+        return cls(topic, int(number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffsetRange:
+    """Offsets of a log, half-open; `end` is the last stable offset for committed readers, else the high watermark."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record as a committed reader sees it, reduced to what positions need: offset, time (ms), 16-byte digest."""
+
+    offset: int
+    timestamp: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The next record a group will read in a partition, translated to the other side.
+
+    `came_from` and `offset` are offsets on the side left and the side entered. `reason` is one sentence for a human.
+    """
+
+    partition: Partition
+    came_from: int
+    offset: int | None
+    grade: Grade
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic as a cluster has it; `config` holds only settings that somebody set on the topic itself."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def all(self) -> tuple[Partition, ...]:
+        """Every partition, in order."""
+        return tuple(Partition(self.name, number) for number in range(self.partitions))
+
+
+class GroupState(StrEnum):
+    """What the coordinator says of a group."""
+
+    EMPTY = "Empty"
+    STABLE = "Stable"
+    REBALANCING = "Rebalancing"
+    DEAD = "Dead"
+    UNKNOWN = "Unknown"
+
+
+class GroupKind(StrEnum):
+    """Which protocol a group speaks (org.apache.kafka.common.GroupType); Connect's and others' are classic."""
+
+    CLASSIC = "classic"
+    CONSUMER = "consumer"
+    SHARE = "share"
+    STREAMS = "streams"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A consumer group; a group that the cluster does not know is DEAD with no members."""
+
+    name: str
+    state: GroupState
+    members: tuple[str, ...] = ()
+    kind: GroupKind = GroupKind.CLASSIC
+
+    @property
+    def stopped(self) -> bool:
+        """No member is left, so positions stand still and may be written."""
+        return not self.members and self.state in (GroupState.EMPTY, GroupState.DEAD)
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Right:
+    """One ACL: `type` is `allow | deny`, `resource` `topic | group | cluster | transactionalId`, names as Kafka's.
+
+    `operation` is Kafka's name (`Read`, `Write`, `All`, …), `pattern` `literal | prefix`, `principal` `User:name`.
+    """
+
+    principal: str
+    resource: str
+    name: str
+    operation: str
+    type: str = "allow"
+    pattern: str = "literal"
+    host: str = "*"
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Denial:
+    """Something a principal shall not do while a move is under way: `Read` on a group, or `Write` on a topic."""
+
+    principal: str
+    resource: str
+    name: str
+    operation: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.resource} {self.name} to {self.principal}"
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Trial:
+    """One thing tried with an application's own credential at one broker (`host:port`); `detail` says what came."""
+
+    broker: str
+    subject: str
+    ok: bool
+    detail: str = ""

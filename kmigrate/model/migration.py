@@ -1,0 +1,181 @@
+"""What the plan file says, checked: frozen values, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from kmigrate.model.facts import Grade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRef:
+    """Where a secret lies; never the secret. One of `env`, `file`, or `name` + `key` in the target's namespace."""
+
+    env: str = ""
+    file: str = ""
+    name: str = ""
+    key: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        if self.env:
+            return f"env {self.env}"
+        return f"file {self.file}" if self.file else f"Secret {self.namespace}/{self.name}[{self.key}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How somebody signs in: SASL mechanism family, who, and where the password lies."""
+
+    type: str
+    username: str | SecretRef
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The cluster that is left; `ca` is a PEM file for a private certificate authority, empty for the public ones."""
+
+    bootstrap: str
+    auth: Auth
+    ca: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The cluster that is entered: a Strimzi cluster, described by resources in a namespace."""
+
+    platform: str
+    store: str
+    namespace: str
+    cluster: str
+    listener: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """What an application reads with one group; `session_timeout_ms` is 0 where the plan does not say it.
+
+    `may_stay` exempts it by name from the rule that readers move no later than the writers of their topics.
+    """
+
+    group: str
+    topics: tuple[str, ...]
+    isolation: str = "read_committed"
+    session_timeout_ms: int = 0
+    may_stay: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An identity of an application on both sides; `source_auth` is needed only to switch settings back by us."""
+
+    source: str
+    target: str
+    source_auth: Auth | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandWorkload:
+    """Programs that stop, switch, start and look at an application that Kubernetes does not run."""
+
+    stop: tuple[str, ...]
+    switch: tuple[str, ...]
+    start: tuple[str, ...]
+    healthy: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualWorkload:
+    """Instances that a human stops, points elsewhere and starts when told; `note` says who, or how."""
+
+    note: str = ""
+
+
+Workloads: TypeAlias = "tuple[CommandWorkload | ManualWorkload, ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What is stopped, switched and started together."""
+
+    name: str
+    team: str
+    reads: tuple[Reads, ...]
+    writes: tuple[str, ...]
+    principals: tuple[Principal, ...]
+    workloads: Workloads
+    transactional_ids: tuple[str, ...] = ()
+
+    @property
+    def topics_read(self) -> tuple[str, ...]:
+        """Every topic any of its groups reads, once, sorted."""
+        return tuple(sorted({topic for reads in self.reads for topic in reads.topics}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A mirror with a fixed alias, connector name and explicit topic list."""
+
+    name: str
+    direction: str
+    source_alias: str
+    target_alias: str
+    topics: tuple[str, ...]
+
+    @property
+    def connector(self) -> str:
+        """The name the Strimzi operator gives the connector (KafkaMirrorMaker2Connectors, `strimzi.md` §2.6)."""
+        return f"{self.source_alias}->{self.target_alias}.MirrorSourceConnector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may be risked: times in milliseconds, the lowest grade a move may go on with.
+
+    `turn_back` says what happens once the pause, with the way back, would outgrow `max_pause_ms`: go back, or hold.
+    """
+
+    max_pause_ms: int = 300_000
+    minimum_grade: Grade = Grade.EXACT_MATCHED
+    drain_deadline_ms: int = 120_000
+    turn_back: bool = True
+    soak_ms: int = 600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A red flag that a human took on: its id, what it is about, and why."""
+
+    id: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """A plan file, checked: references between its parts hold."""
+
+    name: str
+    source: Source
+    target: Target
+    topics: tuple[str, ...]
+    applications: tuple[Application, ...]
+    mirror_auth: Auth
+    policy: Policy = Policy()
+    journal: str = ".kmigrate"
+    lanes: int = 8
+    exclude: tuple[str, ...] = ()
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    accept: tuple[Accepted, ...] = ()
+
+    def excludes(self, topic: str) -> bool:
+        """Whether a topic is left behind by name; `exclude` holds regular expressions that match whole names."""
+        return any(re.fullmatch(pattern, topic) for pattern in self.exclude)
+
+    def application(self, name: str) -> Application:
+        """The application of that name; KeyError if there is none."""
+        return {app.name: app for app in self.applications}[name]

@@ -1,0 +1,196 @@
+"""What contradicts itself in a plan file, told from what is there even where its shape is wrong elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path as File
+
+from kmigrate.model import Json
+from kmigrate.planfile.lines import Document, Path
+from kmigrate.planfile.mistakes import Mistake, nearest, place
+from kmigrate.planfile.schema import ENV_PATTERN
+
+_REFERENCE_KEYS = ("username", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names that may stand once, and who has them."""
+
+    what: str
+    owner: dict[str, str] = field(default_factory=dict)
+
+    def take(self, name: str, by: str, line: int) -> Iterator[Mistake]:
+        """Tell when somebody has the name already."""
+        if name in self.owner:
+            whose = self.owner[name]
+            yield Mistake(
+                line, f"{self.what} {name} stands twice" + (f": it belongs to {whose} already" if whose else "")
+            )
+        self.owner.setdefault(name, by)
+
+
+def contradictions(document: Document) -> Iterator[Mistake]:
+    """Names that stand twice, names that nobody declared, patterns that leave behind what is included."""
+    yield from _topics(document)
+    yield from _overrides(document)
+    yield from _applications(document)
+
+
+def unknown_flags(document: Document, known: frozenset[str]) -> Iterator[Mistake]:
+    """Accepted ids that no red flag has."""
+    for index, accepted in _mappings(document.data, "accept"):
+        flag = accepted.get("id")
+        if isinstance(flag, str) and flag not in known:
+            line = document.line(("accept", index, "id"))
+            yield Mistake(line, f"accept[{index}].id: no red flag is called {flag[:60]!r}{nearest(flag, known)}")
+
+
+def missing_references(document: Document, folder: File) -> Iterator[Mistake]:
+    """Environment variables that are not set and files that cannot be read; what is in them is never read here."""
+    for path, value in _leaves(document.data, ()):
+        if len(path) > 1 and path[-2] in _REFERENCE_KEYS and path[-1] == "env" and _unset(value):
+            yield Mistake(document.line(path), f"{place(path)}: the environment variable {value[:60]} is not set")
+        elif path == ("source", "ca") or (len(path) > 1 and path[-2] in _REFERENCE_KEYS and path[-1] == "file"):
+            yield from _unreadable(document.line(path), place(path), folder / value)
+
+
+def _unset(name: str) -> bool:
+    """What is no name may be the secret itself, and is told elsewhere without being shown."""
+    return re.match(ENV_PATTERN, name) is not None and not os.environ.get(name)
+
+
+def _unreadable(line: int, where: str, file: File) -> Iterator[Mistake]:
+    if not file.is_file():
+        yield Mistake(line, f"{where}: there is no file {file}")
+    elif not os.access(file, os.R_OK):
+        yield Mistake(line, f"{where}: the file {file} cannot be read by this user")
+
+
+def _topics(document: Document) -> Iterator[Mistake]:
+    topics = _mapping(_get(document.data, "topics"))
+    names = _Names("topic")
+    for index, name in _texts(topics, "include"):
+        yield from names.take(name, "", document.line(("topics", "include", index)))
+    for index, _ in _mappings(topics, "include"):
+        line = document.line(("topics", "include", index))
+        yield Mistake(line, f"topics.include[{index}]: patterns are not built here yet; name each topic")
+    for index, leaves, told in _exclusions(topics):
+        line = document.line(("topics", "exclude", index))
+        for name in names.owner:
+            if leaves(name):
+                yield Mistake(line, f"topics.exclude[{index}]: {told} leaves out {name}, which topics.include names")
+
+
+def _exclusions(topics: Mapping[str, Json]) -> Iterator[tuple[int, Callable[[str], bool], str]]:
+    for index, name in _texts(topics, "exclude"):
+        yield index, name.__eq__, name
+    for index, part in _mappings(topics, "exclude"):
+        pattern = part.get("pattern")
+        if isinstance(pattern, str):
+            try:
+                compiled = re.compile(pattern)
+            except re.error:
+                continue
+            yield index, partial(_matches, compiled), repr(pattern)
+
+
+def _matches(compiled: re.Pattern[str], name: str) -> bool:
+    return compiled.fullmatch(name) is not None
+
+
+def _overrides(document: Document) -> Iterator[Mistake]:
+    topics = _mapping(_get(document.data, "topics"))
+    known = dict(_known_topics(document))
+    for name in _mapping(topics.get("overrides")):
+        if known and name not in known:
+            yield Mistake(document.line(("topics", "overrides", name)), _unknown_topic(name, known))
+
+
+def _applications(document: Document) -> Iterator[Mistake]:
+    apps, groups, ids = _Names("application"), _Names("group"), _Names("transactional id")
+    for index, app in _mappings(document.data, "applications"):
+        at: Path = ("applications", index)
+        name = app.get("name")
+        owner = name if isinstance(name, str) else f"applications[{index}]"
+        if isinstance(name, str):
+            yield from apps.take(name, "", document.line((*at, "name")))
+        for place_, reads in _mappings(app, "reads"):
+            group = reads.get("group")
+            if isinstance(group, str):
+                yield from groups.take(group, owner, document.line((*at, "reads", place_, "group")))
+            yield from _used(document, (*at, "reads", place_, "topics"), reads, "topics")
+        yield from _used(document, (*at, "writes"), app, "writes")
+        for place_, each in _texts(app, "transactionalIds"):
+            yield from ids.take(each, owner, document.line((*at, "transactionalIds", place_)))
+        yield from _kinds(document, at, owner, app)
+
+
+def _used(document: Document, at: Path, part: Mapping[str, Json], key: str) -> Iterator[Mistake]:
+    """Topics that stand twice in one list, or are not migrated."""
+    known, names = dict(_known_topics(document)), _Names("topic")
+    for index, name in _texts(part, key):
+        line = document.line((*at, index))
+        yield from names.take(name, "", line)
+        if known and name not in known:
+            yield Mistake(line, _unknown_topic(name, known))
+
+
+def _kinds(document: Document, at: Path, owner: str, app: Mapping[str, Json]) -> Iterator[Mistake]:
+    kinds = sorted({str(part.get("kind")) for _, part in _mappings(app, "workloads")} & {"command", "manual"})
+    if len(kinds) > 1:
+        told = f"the workloads of {owner} are of two kinds, {' and '.join(kinds)}; let all be of one"
+        yield Mistake(document.line((*at, "workloads")), told)
+
+
+def _known_topics(document: Document) -> Iterator[tuple[str, int]]:
+    for index, name in _texts(_mapping(_get(document.data, "topics")), "include"):
+        yield name, index
+
+
+def _unknown_topic(name: str, known: Mapping[str, int]) -> str:
+    return f"topic {name} is not in topics.include{nearest(name, known) or _some(known)}"
+
+
+def _some(known: Mapping[str, int]) -> str:
+    return f"; known: {', '.join(list(known)[:8])}{', …' if len(known) > 8 else ''}"
+
+
+def _get(data: Json, key: str) -> Json:
+    return data.get(key) if isinstance(data, Mapping) else None
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return {str(key): inner for key, inner in value.items()} if isinstance(value, Mapping) else {}
+
+
+def _items(data: Json, key: str) -> Sequence[Json]:
+    value = _get(data, key)
+    return value if isinstance(value, list) else ()
+
+
+def _mappings(data: Json, key: str) -> Iterator[tuple[int, Mapping[str, Json]]]:
+    for index, value in enumerate(_items(data, key)):
+        if isinstance(value, Mapping):
+            yield index, value
+
+
+def _texts(data: Json, key: str) -> Iterator[tuple[int, str]]:
+    for index, value in enumerate(_items(data, key)):
+        if isinstance(value, str):
+            yield index, value
+
+
+def _leaves(data: Json, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _leaves(value, (*path, str(key)))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _leaves(value, (*path, index))

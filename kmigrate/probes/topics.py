@@ -1,0 +1,80 @@
+"""Whether the target's topics are as their resources ask, looked at on the cluster itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kmigrate.errors import Blocked
+from kmigrate.manifests.names import OURS
+from kmigrate.model import JsonObject, Side, Topic
+from kmigrate.probes.resources import key_of
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import World
+
+
+def settled(world: World, wanted: Sequence[JsonObject]) -> tuple[str, ...]:
+    """What on the target is not as the KafkaTopics ask, in words: it is missing, has other partitions or settings."""
+    asked = {str(spec["topicName"]): spec for spec in map(_spec, wanted)}
+    there = world.cluster(Side.TARGET).topics(asked)
+    return tuple(text for name, spec in asked.items() for text in _differs(name, spec, there.get(name)))
+
+
+def await_topics(world: World, wanted: Sequence[JsonObject], *, deadline_ms: int) -> None:
+    """Wait until the target shows every topic as asked; raises StillUnderWay naming what differs."""
+
+    def look() -> Ready[None] | NotYet:
+        wrong = settled(world, wanted)
+        return NotYet("; ".join(wrong)) if wrong else Ready(None)
+
+    wait_until(look, what="topics", clock=world.clock, reporter=world.reporter, deadline_ms=deadline_ms)
+
+
+def adoptable(world: World, wanted: Sequence[JsonObject]) -> None:
+    """Raise Blocked, all at once, for topics on the target that are not ours and cannot become so.
+
+    Ours is one whose resource has our label: what is in it then came from the mirror. Any other must have the wanted
+    partitions and hold no record.
+    """
+    foreign = {str(_spec(body)["topicName"]): _spec(body) for body in wanted if not _is_ours(world, body)}
+    there = world.cluster(Side.TARGET).topics(foreign)
+    wrong = [text for name, topic in there.items() for text in _in_the_way(world, topic, foreign[name])]
+    if wrong:
+        raise Blocked(
+            f"the target has topics already that cannot be filled: {'; '.join(wrong)}",
+            hint="remove them on the target, or leave them out of topics.include",
+        )
+
+
+def _in_the_way(world: World, topic: Topic, spec: JsonObject) -> tuple[str, ...]:
+    if topic.partitions != spec["partitions"]:
+        return (f"{topic.name} has {topic.partitions} partitions there, and {spec['partitions']} on the source",)
+    ranges = world.cluster(Side.TARGET).ranges(topic.all(), committed=False)
+    held = sum(each.end - each.start for each in ranges.values())
+    # ends, not records: markers count too, which is on the careful side
+    return (f"{topic.name} is not empty there: its logs span {held} offsets",) if held else ()
+
+
+def _is_ours(world: World, body: JsonObject) -> bool:
+    found = world.resources.get(key_of(body))
+    labels = found.metadata.get("labels") if found else None
+    return isinstance(labels, Mapping) and labels.items() >= OURS.items()
+
+
+def _differs(name: str, spec: JsonObject, topic: Topic | None) -> tuple[str, ...]:
+    if topic is None:
+        return (f"{name} is not there",)
+    if topic.partitions != spec["partitions"]:
+        return (f"{name} has {topic.partitions} partitions instead of {spec['partitions']}",)
+    config = spec.get("config")
+    asked = config if isinstance(config, Mapping) else {}
+    return tuple(
+        f"{name} has {setting}={topic.config.get(setting, 'unset')} instead of {value}"
+        for setting, value in asked.items()
+        if topic.config.get(setting) != str(value)
+    )
+
+
+def _spec(body: JsonObject) -> JsonObject:
+    spec = body["spec"]
+    assert isinstance(spec, Mapping)
+    return spec

@@ -1,0 +1,120 @@
+"""soak: for a while it goes well on the side entered, and nobody comes back to the side left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.errors import VerifyFailed
+from kmigrate.model import Json, JsonObject, Partition
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.groups import running_groups
+from kmigrate.probes.translation import records_after
+from kmigrate.steps.cutover.move import BOUNDS, MoveStep, held, read_offsets, write_offsets
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import World
+
+BEGAN = "soak_began_ms"
+"""When the watch began: it goes on with what is left of its time, also in another process."""
+FROM = "soak_from"
+"""Where the groups stood on the side entered when the watch began."""
+_PATIENCE_MS = 60_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soak(MoveStep):
+    """Watch for the soak time: the groups left behind stay Empty and unmoved, and the application goes on reading.
+
+    A position that moves stays moved, so a look at the end also tells of what happened while nobody watched.
+    """
+
+    name: ClassVar[str] = "soak"
+    title: ClassVar[str] = "Watch that it goes well, and that nobody comes back to the side left"
+
+    def check(self, world: World) -> Finding:
+        """Missing until the time is over and all is well then; raises VerifyFailed for a reader on the side left."""
+        if self._remaining(world) <= 0:
+            self._nothing_foreign(world)
+            if not self._trouble(world):
+                return Finding()
+        told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
+        return Finding(
+            changes=(Change(action=Action.WAIT, subject=f"{self.app.name} on the {self.entering}", detail=told),)
+        )
+
+    def apply(self, world: World) -> None:
+        """Watch for what is left of the time; it may end a little late, when an instance starts anew meanwhile."""
+        if world.ledger.get(FROM) is None:
+            world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app)))
+        if world.ledger.get(BEGAN) is None:
+            world.ledger.put(BEGAN, world.clock.now_ms())
+        wait_until(
+            lambda: self._look(world),
+            what=f"watching {self.app.name} on the {self.entering}",
+            clock=world.clock,
+            reporter=world.reporter,
+            deadline_ms=max(0, self._remaining(world)) + _PATIENCE_MS,
+            every_ms=200,
+            slowest_ms=min(5_000, max(200, self.policy.soak_ms // 10)),
+        )
+
+    def verify(self, world: World) -> Json:
+        """How long it was watched, and how many records each group went on by."""
+        super().verify(world)
+        start = read_offsets(world.ledger.get(FROM))
+        now = held(world, self.entering, self.app)
+        return {
+            "soak_ms": self.policy.soak_ms,
+            "advanced": {group: sum(now[group][p] - at for p, at in of.items()) for group, of in start.items()},
+        }
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nothing was changed; the next watch begins anew."""
+        world.ledger.put(BEGAN, None)
+        world.ledger.put(FROM, None)
+
+    def _remaining(self, world: World) -> int:
+        began = world.ledger.get(BEGAN)
+        return self.policy.soak_ms - (world.clock.now_ms() - began if isinstance(began, int) else 0)
+
+    def _look(self, world: World) -> Ready[None] | NotYet:
+        self._nothing_foreign(world)
+        trouble, left = self._trouble(world), self._remaining(world)
+        if left > 0:
+            return NotYet(trouble or f"all is well, {left / 1000:.0f} s left")
+        return NotYet(trouble) if trouble else Ready(None)
+
+    def _nothing_foreign(self, world: World) -> None:
+        running = running_groups(world, self.leaving, self.app)
+        left = read_offsets(world.ledger.get(BOUNDS))
+        moved = {g: _moved(left.get(g, {}), now) for g, now in held(world, self.leaving, self.app).items()}
+        told = [f"group {group} has readers there ({state})" for group, state in running.items()]
+        told += [f"group {group} was moved there: {what}" for group, what in moved.items() if what]
+        if told:
+            raise VerifyFailed(
+                f"{self.app.name} left the {self.leaving}, and somebody came back to it: {'; '.join(told)}",
+                hint="find out who reads there and stop it; what it read was given twice",
+            )
+
+    def _trouble(self, world: World) -> str:
+        """What is not well on the side entered, in words; empty when all is."""
+        view = world.workload(self.app.name).look()
+        if not view.running or world.side_of(view.bootstrap) is not self.entering:
+            return f"no instance of {self.app.name} runs on the {self.entering}"
+        groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)
+        absent = [name for name, group in groups.items() if not group.members]
+        if absent:
+            return f"group {', '.join(absent)} has no members"
+        stuck = self._stuck(world)
+        return f"group {', '.join(stuck)} has records to read, and does not go on" if stuck else ""
+
+    def _stuck(self, world: World) -> list[str]:
+        now = held(world, self.entering, self.app)
+        still = {g: of for g, of in read_offsets(world.ledger.get(FROM)).items() if of == now.get(g)}
+        cluster = world.cluster(self.entering)
+        return [group for group, of in still.items() if any(records_after(cluster, of).values())]
+
+
+def _moved(left: Mapping[Partition, int], now: Mapping[Partition, int]) -> str:
+    return ", ".join(f"{p} from {left.get(p)} to {at}" for p, at in sorted(now.items()) if left.get(p) != at)

@@ -1,0 +1,148 @@
+"""decommission: nobody uses the source any more, and then the mirror stops for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kmigrate.errors import Blocked
+from kmigrate.manifests.lanes import FORWARD, forward_lanes
+from kmigrate.manifests.mirror import STOPPED
+from kmigrate.model import Application, Json, JsonObject, Migration, Partition, Side
+from kmigrate.plan import Action, Change, Finding, Step
+from kmigrate.steps.resources import apply_all, find
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.waves import stays
+from kmigrate.world import Key, World
+
+_WATCH_MS = 5_000
+_STOP_MS = 300_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveIdle(Step):
+    """No application runs on the source, no group has members there, and no log grows while it is watched."""
+
+    name: ClassVar[str] = "prove-idle"
+    title: ClassVar[str] = "Prove that nobody uses the source any more"
+    looks_only: ClassVar[bool] = True
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Never a change; raises Blocked naming everybody who is still there, and why, at once."""
+        _refuse(self._who_stays(world))
+        return Finding()
+
+    def apply(self, world: World) -> None:
+        """Nothing to do."""
+
+    def verify(self, world: World) -> Json:
+        """Watch the ends of the logs for a while; raises Blocked naming the topics that grow and who may write them."""
+        first = self._ends(world)
+        world.clock.sleep(_WATCH_MS)
+        last = self._ends(world)
+        grown = sorted({p.topic for p in first if last.get(p) != first[p]})
+        _refuse([f"{topic} grows ({self._writers(topic)})" for topic in grown] + self._who_stays(world))
+        return {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nothing was changed."""
+
+    def _who_stays(self, world: World) -> list[str]:
+        why = stays(self.migration.applications)
+        told = [self._on_source(world, app, why[app.name]) for app in self.migration.applications]
+        groups = world.groups(Side.SOURCE).all()
+        crowd = [f"group {name} has members there" for name, group in sorted(groups.items()) if group.members]
+        return [each for each in told if each] + crowd
+
+    def _on_source(self, world: World, app: Application, why: str) -> str:
+        """Why an application is not off the source, in words; one that cannot be moved is off it when it is stopped."""
+        if not app.workloads:
+            return ""
+        view = world.workload(app.name).look()
+        if world.side_of(view.bootstrap) is Side.TARGET or (why and not view.running):
+            return ""
+        state = "runs there" if view.running else "is stopped and was not moved"
+        return f"{app.name} {state}" + (f": {why}" if why else "")
+
+    def _ends(self, world: World) -> Mapping[Partition, int]:
+        source = world.cluster(Side.SOURCE)
+        topics = source.topics(self.migration.topics)
+        ranges = source.ranges([p for topic in topics.values() for p in topic.all()], committed=False)
+        return {p: log.end for p, log in ranges.items()}
+
+    def _writers(self, topic: str) -> str:
+        names = sorted(app.name for app in self.migration.applications if topic in app.writes)
+        return f"{', '.join(names)} may write it" if names else "no application of the plan writes it"
+
+    def _keys(self) -> list[str]:
+        ours = [self.migration.source.auth.username, self.migration.mirror_auth.username]
+        theirs = [principal.source for app in self.migration.applications for principal in app.principals]
+        return sorted({str(name) for name in (*ours, *theirs)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopLanes(Step):
+    """Every lane is asked to be stopped, never removed, and no task of it runs."""
+
+    name: ClassVar[str] = "stop-lanes"
+    title: ClassVar[str] = "Stop the mirror for good"
+    one_way: ClassVar[str] = "what is written on the source from here on is copied by nobody"
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Missing: lanes that are not asked to be stopped, and those whose tasks run all the same."""
+        wanted = self._wanted(world)
+        finding = find(world, wanted)
+        running = [Change(action=Action.STOP, subject=each) for each in self._running(world)] if wanted else []
+        return Finding(changes=(*finding.changes, *running), before=finding.before)
+
+    def apply(self, world: World) -> None:
+        """Ask for it and wait until no task runs."""
+        apply_all(world, self._wanted(world))
+
+        def look() -> Ready[None] | NotYet:
+            running = self._running(world)
+            return NotYet(f"tasks run: {', '.join(running)}") if running or self.check(world).changes else Ready(None)
+
+        wait_until(look, what="stopping", clock=world.clock, reporter=world.reporter, deadline_ms=_STOP_MS)
+
+    def verify(self, world: World) -> Json:
+        """Tasks per lane, by Connect's own word."""
+        super().verify(world)
+        return {lane.name: world.mirror.tasks(lane) for lane in forward_lanes(self.migration)}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """One-way: the engine says so and does not come here."""
+
+    def _running(self, world: World) -> list[str]:
+        return [f"lane {lane.name}" for lane in forward_lanes(self.migration) if world.mirror.tasks(lane)]
+
+    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+        """The mirror as it is stored, each lane stopped; nothing where there is no mirror."""
+        found = world.resources.get(Key("KafkaMirrorMaker2", self.migration.target.namespace, FORWARD.group))
+        if found is None:
+            return ()
+        mirrors = found.spec.get("mirrors")
+        stopped = [_stopped(each) for each in mirrors] if isinstance(mirrors, Sequence) else []
+        body = {name: value for name, value in found.body.items() if name != "status"}
+        labels = {k: v for k, v in found.metadata.items() if k in ("name", "namespace", "labels", "annotations")}
+        return ({**body, "metadata": labels, "spec": {**found.spec, "mirrors": stopped}},)
+
+
+def _stopped(mirror: Json) -> Json:
+    source = mirror.get("sourceConnector") if isinstance(mirror, Mapping) else None
+    if not isinstance(mirror, Mapping) or not isinstance(source, Mapping):
+        return mirror
+    return {**mirror, "sourceConnector": {**source, "state": STOPPED}}
+
+
+def _refuse(who: Sequence[str]) -> None:
+    if who:
+        raise Blocked(
+            f"the source is still in use: {'; '.join(who)}",
+            hint="move or stop each that is named, then run `kmigrate apply --phase decommission` again",
+        )

@@ -1,0 +1,131 @@
+"""Each red flag flies where it should, and only there; accept takes it off by id and subject."""
+
+import pytest
+from estates import RIGHTS, application, group, inventory, migration, right
+
+from kmigrate.advice import FLAG_IDS, Inventory, judge
+from kmigrate.model import Accepted, GroupKind, Migration
+
+KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
+CALM = (migration(), inventory())
+SHORT = {"cleanup.policy": "compact", "delete.retention.ms": "3600000"}
+
+GHOST = ("orders", "ghost")
+
+BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
+    "KM-TOPIC-UNASSIGNED": ("stray", migration(), inventory(topics={"stray": {}})),
+    "KM-TOPIC-MISSING": (
+        "ghost",
+        migration(application(topics=("orders", "ghost")), topics=("orders", "ghost")),
+        inventory(),
+    ),
+    "KM-GROUP-UNASSIGNED": ("who", migration(), inventory(groups=(group("who", "orders"),))),
+    "KM-GROUP-SHARE": ("share", migration(), inventory(groups=(group("share", kind=GroupKind.SHARE, members=("m",)),))),
+    "KM-GROUP-STREAMS": ("st", migration(), inventory(groups=(group("st", "orders", kind=GroupKind.STREAMS),))),
+    "KM-GROUP-CONNECT": ("connect-s3", migration(), inventory(groups=(group("connect-s3", "orders"),))),
+    "KM-GROUP-HOLDS-MORE": (
+        "reader",
+        migration(topics=("orders",), exclude=("other",)),
+        inventory(topics={"other": {}}, groups=(group("reader", "orders", "other"),)),
+    ),
+    "KM-PRINCIPAL-UNASSIGNED": (
+        "User:odd",
+        migration(),
+        inventory(rights=(*RIGHTS, right("User:odd", "topic", "orders", "Write"))),
+    ),
+    "KM-ACL-UNREADABLE": ("acls", migration(), inventory(rights=None)),
+}
+WARNS: dict[str, tuple[str, Migration, Inventory]] = {
+    "KM-TOPIC-UNUSED": ("idle", migration(topics=("orders", "idle")), inventory(topics={"idle": {}})),
+    "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION": ("orders", migration(), inventory(topics={"orders": SHORT})),
+    "KM-TOPIC-LOGAPPENDTIME": (
+        "orders",
+        migration(),
+        inventory(topics={"orders": {"message.timestamp.type": "LogAppendTime"}}),
+    ),
+    "KM-TOPIC-SETTING-DROPPED": ("orders", migration(), inventory(topics={"orders": {"confluent.x": "1"}})),
+    "KM-READ-UNCOMMITTED": ("reader", migration(application(isolation="read_uncommitted")), inventory()),
+    "KM-GROUP-NO-POSITION": ("reader", migration(), inventory(groups=(group("reader", "orders", partitions=1),))),
+    "KM-WRITER-STAYS": ("reader", migration(application(writes=("orders",))), inventory()),
+}
+CASES = {**BLOCKS, **WARNS}
+
+
+def accepting(plan: Migration, id_: str, subject: str) -> Migration:
+    return migration(
+        *plan.applications,
+        topics=plan.topics,
+        exclude=plan.exclude,
+        accept=(Accepted(id=id_, subject=subject, reason="r"),),
+    )
+
+
+def told(plan: Migration, seen: Inventory) -> list[tuple[str, str]]:
+    return [(flag.id, flag.subject) for flag in judge(plan, seen, KNOWN).flags]
+
+
+def test_a_calm_estate_has_no_red_flag() -> None:
+    assert told(*CALM) == []
+
+
+def test_every_flag_that_a_plan_may_accept_has_a_case_here() -> None:
+    assert set(CASES) == FLAG_IDS
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_flag_flies_alone_over_its_subject_with_a_way_out(name: str) -> None:
+    subject, plan, seen = CASES[name]
+    assert told(plan, seen) == [(name, subject)]
+    (flag,) = judge(plan, seen, KNOWN).flags
+    assert flag.what
+    assert flag.way_out
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_only_what_leaves_something_undecided_blocks(name: str) -> None:
+    judged = judge(*CASES[name][1:], KNOWN)
+    assert [flag.id for flag in judged.blocking] == ([name] if name in BLOCKS else [])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_accept_takes_a_flag_off_and_keeps_it_told(name: str) -> None:
+    subject, plan, seen = CASES[name]
+    judged = judge(accepting(plan, name, subject), seen, KNOWN)
+    assert judged.flags == ()
+    assert [(flag.id, flag.subject) for flag in judged.accepted] == [(name, subject)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_accept_of_another_subject_takes_nothing_off_and_is_told(name: str) -> None:
+    subject, plan, seen = CASES[name]
+    flags = told(accepting(plan, name, "another"), seen)
+    assert (name, subject) in flags
+    assert ("KM-ACCEPT-UNMATCHED", "another") in flags
+
+
+def test_excluded_topics_are_left_and_so_are_the_groups_that_hold_nothing_else() -> None:
+    seen = inventory(topics={"tmp-1": {}}, groups=(group("t", "tmp-1"),))
+    assert told(migration(exclude=("tmp-.*",)), seen) == []
+    both = inventory(topics={"tmp-1": {}}, groups=(group("t", "tmp-1", "orders"),))
+    assert told(migration(exclude=("tmp-.*",)), both) == [("KM-GROUP-UNASSIGNED", "t")]
+
+
+def test_a_group_without_members_and_positions_is_nobodys() -> None:
+    assert told(migration(), inventory(groups=(group("gone"),))) == []
+
+
+def test_kafkas_own_topics_and_ours_need_no_decision() -> None:
+    assert told(migration(), inventory(topics={"__x": {}, "_confluent-y": {}, "kmigrate-reverse-offsets": {}})) == []
+
+
+def test_a_classic_group_with_changelogs_is_kafka_streams() -> None:
+    seen = inventory(topics={"st-store-changelog": {}}, groups=(group("st", "orders"),))
+    assert told(migration(exclude=(".*-changelog",)), seen) == [("KM-GROUP-STREAMS", "st")]
+
+
+def test_the_facts_for_the_ledger_name_what_was_seen_and_change_with_it() -> None:
+    facts = inventory().facts()
+    assert facts["topics"] == {"orders": 2}
+    assert facts["groups"] == ["reader"]
+    assert facts["digest"] != inventory(topics={"stray": {}}).facts()["digest"]
+    assert inventory(rights=None).facts()["principals"] is None

@@ -1,0 +1,41 @@
+"""Everything that a user may be told by id can be explained."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import kmigrate.errors
+from kmigrate.advice import flags
+from kmigrate.advice.pages import ids, page
+from kmigrate.errors import KmigrateError
+from kmigrate.model import Grade
+
+
+def test_every_red_flag_that_the_code_raises_has_a_page_and_every_page_a_flag() -> None:
+    raised = set(re.findall(r'"(KM-[A-Z-]+)"', Path(flags.__file__).read_text()))
+    assert raised == {name for name in ids() if name.startswith("KM-")}
+
+
+def test_every_error_and_its_exit_code_has_a_page() -> None:
+    every = [each for each in vars(kmigrate.errors).values() if isinstance(each, type)]
+    errors = [each for each in every if issubclass(each, KmigrateError) and each is not KmigrateError]
+    lacking = [each.__name__ for each in errors if page(each.__name__) is None or page(str(each.exit_code)) is None]
+    assert lacking == []
+
+
+def test_every_grade_has_a_page() -> None:
+    assert [grade for grade in Grade if page(grade) is None] == []
+
+
+@pytest.mark.parametrize("name", ids())
+def test_a_page_says_something_in_each_part(name: str) -> None:
+    found = page(name)
+    assert found is not None
+    assert found.id == name
+    assert all(part.endswith((".", ":")) and len(part) > 5 for part in (found.what, found.why, found.way_out))
+
+
+def test_a_page_is_found_in_any_case_and_a_stranger_is_not() -> None:
+    assert page("km-topic-missing") == page("KM-TOPIC-MISSING")
+    assert page("KM-NOTHING") is None

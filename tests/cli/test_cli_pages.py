@@ -1,0 +1,31 @@
+"""explain and schema: what they print, and what they answer to a name that is not there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from kmigrate.advice import pages
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "kmigrate", *words], capture_output=True, text=True, check=False)
+
+
+def test_a_page_is_told_in_whatever_case_it_is_typed() -> None:
+    known = pages.ids()[0]
+    told = _run("explain", known.lower(), "--json")
+    assert (told.returncode, json.loads(told.stdout)["id"]) == (0, known)
+
+
+def test_an_unknown_page_names_the_nearest() -> None:
+    known = pages.ids()[0]
+    told = _run("explain", known + "X")
+    assert told.returncode == 2
+    assert f"kmigrate explain {known}\n" in told.stderr
+
+
+def test_the_schema_is_json_and_another_name_is_a_usage_error() -> None:
+    assert json.loads(_run("schema", "plan").stdout)["title"] == "kmigrate plan file"
+    assert _run("schema", "nothing").returncode == 2

@@ -1,0 +1,270 @@
+"""Which unit a command takes up, what is shouted meanwhile, and looking again; on a world in memory."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from memory_world import TOPIC, Estate, Lines, MemoryApplication, MemoryClock, MemoryCluster, MemoryWorld, migration
+from walking import APP, crossing, journal_of, plan_of, run_until, walk
+
+from kmigrate.cli import gate
+from kmigrate.cli.migrate import Session, bind, confirm, go_back, unit_to_apply, ways_back
+from kmigrate.cli.verify import Looked, SealedFacts, look_again
+from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
+from kmigrate.journal import Event
+from kmigrate.model import Side, Trial
+from kmigrate.world import Ledger
+
+
+def session_of(estate: Estate, lines: Lines) -> Session:
+    journal = journal_of(estate, lines)
+    return Session(migration=migration(), plan=plan_of(), journal=journal, world=MemoryWorld(estate))
+
+
+def moved() -> tuple[Estate, Lines]:
+    estate = Estate()
+    lines = crossing(estate)
+    walk(estate, lines, ("cutover",))
+    return estate, lines
+
+
+def wrong_steps(seen: tuple[Looked, ...]) -> dict[str, list[str]]:
+    return {each.unit: [wrong.step for wrong in each.wrong] for each in seen if each.wrong}
+
+
+def test_a_phase_waits_for_those_before_it() -> None:
+    estate = Estate()
+    with pytest.raises(Blocked, match="assess is not done yet"):
+        unit_to_apply(session_of(estate, crossing(estate)), "cutover", APP)
+
+
+def test_a_cutover_waits_for_the_rehearsal_and_decommission_does_not() -> None:
+    estate = Estate()
+    lines = Lines(estate.death)
+    walk(estate, lines, ("assess", "provision", "replicate"))
+    s = session_of(estate, lines)
+    with pytest.raises(Blocked, match="rehearse is not done yet"):
+        unit_to_apply(s, "cutover", APP)
+    last = unit_to_apply(s, "decommission", "")
+    assert last is not None
+    assert last.name == "decommission"
+    assert unit_to_apply(s, "replicate", "") is None
+    walk(estate, lines, ("rehearse",))
+    unit = unit_to_apply(session_of(estate, lines), "cutover", APP)
+    assert unit is not None
+    assert unit.name == f"cutover/{APP}#1"
+
+
+def test_rollback_with_nothing_named_lists_the_checkpoints() -> None:
+    with pytest.raises(UsageError, match=f"(?s)--app with one of: {APP}.*start.*provision.*cutover/{APP}#1"):
+        ways_back(session_of(*moved()), "", "")
+
+
+def test_rollback_to_a_checkpoint_takes_back_all_that_came_after_it() -> None:
+    estate, lines = moved()
+    s = session_of(estate, lines)
+    ways = ways_back(s, "", "provision")
+    assert [(way.unit.name, way.undo) for way in ways] == [(f"rollback/{APP}#1", False), ("replicate", True)]
+    for way in ways:
+        go_back(s, way)
+    assert estate.app.side is Side.SOURCE
+    assert ways_back(session_of(estate, lines), "", "provision") == ()
+
+
+@pytest.mark.parametrize("sign", ['"stop-workloads"', '"fence-clients"', '"lift-fence"', '"switch-settings"'])
+def test_while_an_application_stands_still_every_end_says_so_with_both_ways_on(
+    sign: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, sign)
+    s = session_of(estate, lines)
+    with pytest.raises(Blocked) as told, gate.loudly(s.journal):
+        raise Blocked("something", hint="mend it")
+    ways = ("IS STOPPED", f"on: kmigrate apply --phase cutover --app {APP}", f"back: kmigrate rollback --app {APP}")
+    assert all(way in told.value.hint for way in ("mend it", *ways))
+    with gate.loudly(s.journal):
+        pass
+    assert "IS STOPPED" in capsys.readouterr().err
+
+
+def test_an_application_that_is_only_watched_or_done_does_not_stand_still() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, "soak_began_ms")
+    assert gate.warning(journal_of(estate, lines)) == ""
+    assert gate.warning(journal_of(*moved())) == ""
+
+
+def test_before_anything_is_stopped_nothing_is_shouted() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"ready"')
+    assert gate.warning(journal_of(estate, lines)) == ""
+
+
+def test_a_way_back_that_has_not_stopped_anything_leaves_standing_what_stood() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"start-workloads"')
+    (way,) = ways_back(session_of(estate, lines), APP, "")
+    journal_of(estate, lines).ledger(way.unit.name, way.unit.fingerprint).put("keeps", way.unit.keeps)
+    assert "IS STOPPED, on its way back" in gate.warning(journal_of(estate, lines))
+
+
+def test_the_time_given_ends_a_wait_but_never_one_while_an_application_stands_still() -> None:
+    clock, held = MemoryClock(), [True]
+    timed = gate.TimedClock(clock=clock, end=clock.now + 100, hold=lambda: held[0])
+    timed.sleep(150)
+    timed.sleep(50)
+    assert clock.now == 1_000_200
+    held[0] = False
+    with pytest.raises(gate.TimeIsUp) as told:
+        timed.sleep(1)
+    assert told.value.exit_code == 11
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("90s", 90_000), ("10m", 600_000), ("250ms", 250)])
+def test_a_length_of_time_as_it_is_typed(text: str, length: int) -> None:
+    assert gate.milliseconds(text) == length
+
+
+@pytest.mark.parametrize("text", ["soon", "10", "0s", "-1m", "1d"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        gate.milliseconds(text)
+
+
+@pytest.mark.parametrize("commands", [("cutover",), ("cutover", "rollback"), ("cutover", "rollback", "cutover")])
+def test_what_is_sealed_and_untouched_is_as_it_must_be_and_looking_writes_nothing(commands: tuple[str, ...]) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    walk(estate, lines, commands)
+    before, seen = len(lines.written), estate.death.seen
+    s = session_of(estate, lines)
+    looked = look_again(s.plan, s.journal, s.world)
+    assert wrong_steps(looked) == {}
+    assert [each.skipped for each in looked] == ["", "", ""]
+    assert (len(lines.written), estate.death.seen) == (before, seen)
+
+
+def test_verify_names_what_somebody_broke_since() -> None:
+    estate, lines = moved()
+    estate.app.running = False
+    estate.secrets.kept.clear()
+    s = session_of(estate, lines)
+    found = wrong_steps(look_again(s.plan, s.journal, s.world))
+    assert found["replicate"] == ["store-logins"]
+    assert "start-workloads" in found[f"cutover/{APP}#1"]
+    assert list(wrong_steps(look_again(s.plan, s.journal, s.world, APP))) == [f"cutover/{APP}#1"]
+
+
+def test_verify_says_what_it_does_not_look_at() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"fence-clients"')
+    s = session_of(estate, lines)
+    assert look_again(s.plan, s.journal, s.world, APP)[0].skipped == "it is not done yet"
+
+
+def test_verify_also_proves_what_a_check_alone_does_not_see() -> None:
+    estate, lines = moved()
+    refused = Trial(broker="target:9092", subject="topic shipments", ok=False, detail="refused")
+    estate.access[Side.TARGET].trials = (refused,)
+    s = session_of(estate, lines)
+    assert wrong_steps(look_again(s.plan, s.journal, s.world))["provision"] == ["try-access"]
+
+
+def test_verify_leaves_out_what_the_plan_file_or_a_later_phase_has_changed() -> None:
+    estate, lines = moved()
+    edited = plan_of(replace(migration(), topics=(TOPIC, "another")))
+    provision = look_again(edited, journal_of(estate, lines), MemoryWorld(estate))[0]
+    assert provision.skipped == "the plan file was edited since: kmigrate apply --phase provision"
+    journal = journal_of(estate, lines)
+    journal.record("decommission", "f", Event.SEALED)
+    skipped = {each.unit: each.skipped for each in look_again(plan_of(), journal, MemoryWorld(estate))}
+    assert skipped["replicate"] == "decommission ended what it claims"
+
+
+def test_looking_again_has_the_facts_and_refuses_to_write_one() -> None:
+    estate, lines = moved()
+    record = journal_of(estate, lines).units[f"cutover/{APP}#1"]
+    facts = SealedFacts(record)
+    assert facts.get("pause_ms") == record.facts["pause_ms"] is not None
+    with pytest.raises(AssertionError, match="pause_ms"):
+        facts.put("pause_ms", 0)
+
+
+def test_an_interruption_ends_looking_again_and_is_no_finding() -> None:
+    class Struck(MemoryWorld):
+        def bound(self, ledger: Ledger) -> MemoryWorld:
+            return Struck(self.estate, ledger, self.reporter)
+
+        def workload(self, application: str) -> MemoryApplication:
+            raise Interrupted
+
+    estate, lines = moved()
+    with pytest.raises(Interrupted):
+        look_again(plan_of(), journal_of(estate, lines), Struck(estate))
+
+
+def test_without_a_terminal_nobody_is_asked_and_yes_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    gate.need_answer("provision", yes=True)
+    with pytest.raises(NotConfirmed):
+        gate.need_answer("provision", yes=False)
+
+
+@pytest.mark.parametrize(("typed", "begun"), [("shop\n", True), ("y\n", False), ("", False)])
+def test_what_cannot_be_taken_back_wants_the_name_typed(
+    typed: str, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    if begun:
+        return gate.ask_for_name("decommission", "shop")
+    with pytest.raises(NotConfirmed):
+        gate.ask_for_name("decommission", "shop")
+    return None
+
+
+@pytest.mark.parametrize(("typed", "begun"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
+def test_only_a_yes_is_a_yes(typed: str, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    if begun:
+        return gate.ask("provision", "Now?")
+    with pytest.raises(NotConfirmed):
+        gate.ask("provision", "Now?")
+    return None
+
+
+@pytest.mark.parametrize(("phase", "typed", "begun"), [("replicate", "y\n", True), ("decommission", "y\n", False)])
+def test_decommission_asks_a_second_time(phase: str, typed: str, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    estate = Estate()
+    s, unit = session_of(estate, Lines(estate.death)), plan_of().phase(phase).unit
+    assert unit is not None
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}shop\n"))
+    confirm(s, unit)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    if begun:
+        return confirm(s, unit)
+    with pytest.raises(NotConfirmed):
+        confirm(s, unit)
+    return None
+
+
+def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> None:
+    class Silent(MemoryWorld):
+        def cluster(self, side: Side) -> MemoryCluster:
+            raise PlatformError("source: nobody answers")
+
+    estate, lines = moved()
+    journal = journal_of(estate, lines)
+    silent = Session(migration=migration(), plan=plan_of(), journal=journal, world=Silent(estate))
+    bind(silent, read_only=True)
+    with pytest.raises(PlatformError):
+        bind(silent, read_only=False)
+    journal.bind("another", "two")
+    with pytest.raises(JournalError):
+        bind(session_of(estate, lines), read_only=True)

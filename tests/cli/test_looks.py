@@ -1,0 +1,212 @@
+"""What plan, status, history and init show, drawn at both usual widths and as JSON, from the world in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from memory_world import Estate, Lines, MemoryCluster, MemoryMirror, MemoryWorld, migration
+from rich.console import Console, RenderableType
+from walking import APP, calm, crossing, journal_of, plan_of, run_until
+
+from kmigrate.cli import looks, pictures, planned, views
+from kmigrate.errors import PlatformError, UsageError
+from kmigrate.history import table
+from kmigrate.model import Lane, SecretRef, Side
+from kmigrate.planfile.draft import draft
+from kmigrate.probes.inventory import take_inventory
+from kmigrate.steps.cutover.fences import denials
+from kmigrate.world import Ledger
+
+WIDTHS = (80, 120)
+
+
+class RunningMirror(MemoryMirror):
+    """Its lanes have tasks."""
+
+    def tasks(self, lane: Lane) -> int:
+        return 1
+
+
+class World(MemoryWorld):
+    """The world in memory, with such a mirror; stays what it is when bound."""
+
+    def bound(self, ledger: Ledger) -> World:
+        return type(self)(self.estate, ledger, self.reporter)
+
+    @property
+    def mirror(self) -> MemoryMirror:
+        kept = self.estate.mirror
+        return RunningMirror(kept.store, kept.failed, kept.last)
+
+
+class Unreachable(World):
+    """The source does not answer."""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        if side is Side.SOURCE:
+            raise PlatformError("source: no answer", hint="look at its address")
+        return MemoryWorld.cluster(self, side)
+
+
+def drawn(picture: RenderableType, width: int) -> str:
+    """As a terminal of that width shows it; no line is wider."""
+    told = io.StringIO()
+    Console(width=width, file=told, highlight=False).print(picture)
+    text = told.getvalue()
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    return text
+
+
+def status(estate: Estate, lines: Lines) -> views.StatusView:
+    return views.look(migration(), plan_of(), journal_of(estate, lines), World(estate))
+
+
+def ahead(estate: Estate, lines: Lines) -> planned.PlanView:
+    return planned.look_ahead(migration(), plan_of(), journal_of(estate, lines), World(estate))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width: int) -> None:
+    estate = Estate()
+    seen = ahead(estate, Lines(estate.death))
+    text = drawn(planned.plan_picture(seen), width)
+    for told in ("1 topic with 2 partitions", "1 group in use", "wave 1", "create-users", "maxPause is 300 s"):
+        assert told in text
+    assert "pause not known beforehand" in text
+    assert seen.changes
+
+
+def test_plan_as_json_has_counts_flags_units_waves_and_pauses() -> None:
+    estate = Estate()
+    told = json.loads(json.dumps(planned.plan_json(ahead(estate, Lines(estate.death)))))
+    assert told["inventory"]["topics"] == 1
+    assert told["inventory"]["partitions"] == 2
+    assert set(told["flags"]) == {"blocking", "warning", "accepted"}
+    assert told["waves"] == [[[APP]]]
+    assert told["lastPauseMs"] == {APP: None}
+    assert f"cutover/{APP}#1" in [unit["unit"] for unit in told["units"]]
+    assert told["changes"] is True
+
+
+def test_a_pause_that_was_measured_is_told() -> None:
+    estate, lines = calm()
+    seen = ahead(estate, lines)
+    assert seen.pauses[APP] > 0
+    assert "last time" in drawn(planned.plan_picture(seen), 80)
+
+
+def test_plan_tells_everything_else_when_the_source_does_not_answer() -> None:
+    estate = Estate()
+    journal = journal_of(estate, Lines(estate.death))
+    seen = planned.look_ahead(migration(), plan_of(), journal, Unreachable(estate))
+    text = drawn(planned.plan_picture(seen), 80)
+    assert "not known: source: no answer; look at its address" in text
+    assert "create KafkaUser" in text
+    assert "wave 1" in text
+
+
+def test_an_edit_against_a_move_that_was_made_is_told_as_refused() -> None:
+    estate, lines = calm()
+    app = migration().applications[0]
+    other = replace(migration(), applications=(replace(app, reads=(replace(app.reads[0], group="another"),)),))
+    seen = planned.look_ahead(other, plan_of(other), journal_of(estate, lines), World(estate))
+    text = drawn(planned.plan_picture(seen), 120)
+    assert "The plan file was edited since" in text
+    assert "refused; put the plan file back" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_status_tells_fences_with_the_commands_that_lift_them(width: int) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    assert "FENCED" not in drawn(pictures.status_picture(status(estate, lines)), width)
+    standing = denials(Side.SOURCE, migration().applications[0])
+    estate.fences[Side.SOURCE].deny(standing)
+    text = drawn(pictures.status_picture(status(estate, lines)), width)
+    assert "CLIENTS ARE FENCED on the source" in text
+    assert f"lift {standing[0]}" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width: int) -> None:
+    estate, lines = calm()
+    text = " ".join(drawn(pictures.status_picture(status(estate, lines)), width).split())
+    for told in ("looked at", "kmigrate ", "application ", "EXACT", "next: kmigrate"):
+        assert told in text
+    view = status(estate, lines).applications[0]
+    assert (view.side, view.running) == ("target", "yes")
+    assert view.way_back == f"open until decommission (a move of its own): kmigrate rollback --app {APP}"
+
+
+def test_status_as_json_has_every_part() -> None:
+    estate, lines = calm()
+    told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
+    assert set(told) == {"migration", "time", "units", "applications", "lag", "fences", "next"}
+    assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
+
+
+def test_how_long_catching_up_takes_is_told_from_two_looks_only() -> None:
+    then, now = views.LagView(lane="l", behind=300), views.LagView(lane="l", behind=100)
+    assert pictures.eta_ms(now, then, 2_000) == 1_000
+    assert pictures.eta_ms(now, None, 2_000) is None
+    assert pictures.eta_ms(then, now, 2_000) is None
+
+
+def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_the_story() -> None:
+    estate = Estate()
+    lines = Lines(estate.death)
+    assert views.next_command(plan_of(), journal_of(estate, lines)) == "kmigrate apply --phase assess"
+    lines = crossing(estate)
+    run_until(estate, lines, '"positions"')
+    half = journal_of(estate, lines)
+    assert views.next_command(plan_of(), half) == f"kmigrate apply --phase cutover --app {APP}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_history_has_a_line_per_entry_and_the_checkpoints(width: int) -> None:
+    estate, lines = calm()
+    rows = table(journal_of(estate, lines).entries)
+    text = drawn(pictures.history_picture(rows), width)
+    assert "⚑" in text
+    assert "SEALED" in text
+    assert len(text.splitlines()) > len(rows)
+
+
+def test_init_never_overwrites_and_wants_one_place_of_the_secret(tmp_path: Path) -> None:
+    there = tmp_path / "kmigrate.yaml"
+    there.write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        looks.init(bootstrap="localhost:1", username="k", password_env="S", output=there)
+    assert there.read_text() == "mine"
+    with pytest.raises(UsageError, match="needs one of"):
+        looks.init(bootstrap="localhost:1", username="k", output=tmp_path / "new.yaml")
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_init_writes_the_reference_it_was_given_into_the_draft() -> None:
+    inventory = take_inventory(MemoryWorld(Estate()), migration())
+    text = draft("source:9092", inventory)
+    assert text.count(looks.DRAFTED) == 1
+    assert looks.credential("k", SecretRef(env="S")) == '{"type": "plain", "username": "k", "password": {"env": "S"}}'
+
+
+def test_plan_ends_with_10_when_asked_and_there_are_changes(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "plans" / "one-reader.yaml").read_text()
+    file = tmp_path / "kmigrate.yaml"
+    file.write_text(re.sub(r"bootstrapServers: \S+", "bootstrapServers: localhost:1", text))
+    call = [sys.executable, "-m", "kmigrate", "plan", "--json", "--detailed-exitcode", "-f", str(file)]
+    secrets = dict.fromkeys(re.findall(r"env: (\w+)", text), "x")
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "USER": "somebody", **secrets}
+    done = subprocess.run(call, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == looks.THERE_ARE_CHANGES, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["changes"], told["inventory"]) == (True, None)
+    assert "localhost:1" in told["unknown"] or "source" in told["unknown"]
+    assert not (tmp_path / ".kmigrate").exists()
