@@ -193,21 +193,12 @@ def test_a_fenced_writer_keeps_running_notes_it_and_writes_again_afterwards(stre
     street.goes_on("storefront", "order-service")
     pids = {name: control.state(street.folder / "apps" / name).pid for name in ("storefront", "order-service")}
     admin = AdminClient(street.admin)
-    fences = [
-        AclBinding(
-            ResourceType.TOPIC,
-            topic,
-            ResourcePatternType.LITERAL,
-            f"User:{principal}",
-            "*",
-            AclOperation.WRITE,
-            AclPermissionType.DENY,
-        )
-        for topic, principal in (("orders", "sa-storefront"), ("shipments", "sa-order-service"))
-    ]
-    for future in admin.create_acls(fences).values():
-        future.result(30)
-    street.until("refused", lambda: street.count("storefront", "refused") > 50 and _denied(street, "order-service"))
+    # shipments first: without new orders order-service might have nothing left to be refused
+    fences = [_deny_write("shipments", "sa-order-service"), _deny_write("orders", "sa-storefront")]
+    admin.create_acls(fences[:1])[fences[0]].result(30)
+    street.until("order-service is refused", lambda: _denied(street, "order-service"))
+    admin.create_acls(fences[1:])[fences[1]].result(30)
+    street.until("storefront is refused", lambda: street.count("storefront", "refused") > 50)
     lifted = [
         AclBindingFilter(
             row.restype,
@@ -249,6 +240,18 @@ def test_the_books_balance_when_all_is_over(street: Street) -> None:
     assert unclean(apps) == {}
     assert [name for name in READERS if apps[name].behind] == ["search-indexer"]
     assert apps["ml-features"].processed - apps["ml-features"].repeats == apps["order-service"].written
+
+
+def _deny_write(topic: str, principal: str) -> AclBinding:
+    return AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        f"User:{principal}",
+        "*",
+        AclOperation.WRITE,
+        AclPermissionType.DENY,
+    )
 
 
 def _denied(street: Street, name: str) -> bool:
