@@ -27,10 +27,11 @@ from kmigrate.model import (
     SecretRef,
     Side,
     Source,
+    Sync,
     Target,
     Trial,
 )
-from kmigrate.positions import digest
+from kmigrate.positions import SyncIndex, digest
 from kmigrate.world import Event, Key, Ledger, Reporter, Resource, WorkloadView
 
 __all__ = ["Death", "Died", "Lines", "Log", "MemoryCluster"]
@@ -211,9 +212,13 @@ class MemoryMirror:
     store: MemoryStore
     failed: str = ""
     last: dict[Partition, int] = field(default_factory=dict)
+    marks: dict[Partition, SyncIndex] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         return dict(self.last)
+
+    def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
+        return dict(self.marks)
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         return (self.failed,) if self.failed else ()
@@ -229,6 +234,7 @@ class MemoryMirror:
                 to.put(entry.record.timestamp, entry.record.digest, entry.number)
                 self.last[partition] = entry.offset
             if batch:
+                self.marks.setdefault(partition, SyncIndex()).add(Sync(self.last[partition], to.end - 1))
                 to.mark()
 
 

@@ -12,6 +12,7 @@ from kmigrate.adapters.kafka.connection import Connection
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
 from kmigrate.model import Json, Lane, Partition
+from kmigrate.positions import SyncIndex, read_sync
 from kmigrate.probes.resources import unready
 from kmigrate.world import Key, ResourceStore
 
@@ -33,6 +34,7 @@ class ConnectMirror:
     _tails: dict[str, Consumer] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _copied: dict[str, dict[Partition, int]] = field(default_factory=dict)
+    _syncs: dict[str, dict[Partition, SyncIndex]] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         """Last source offset copied per partition."""
@@ -44,6 +46,15 @@ class ConnectMirror:
             elif read is not None and read[1] is not None:
                 known[read[0]] = read[1]
         return dict(known)
+
+    def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
+        """Every offset sync the lane ever told; only what came since the last call is read."""
+        known = self._syncs.setdefault(lane.name, {})
+        for message in self._news(FORWARD.offset_syncs(lane)):
+            read = read_sync(_raw(message.key()), _raw(message.value()))
+            if read is not None:
+                known.setdefault(read[0], SyncIndex()).add(read[1])
+        return known
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
@@ -83,6 +94,8 @@ class ConnectMirror:
             error = message.error()
             if error is None:
                 yield message
+            elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
+                return
             elif error.code() == KafkaError._PARTITION_EOF:
                 consumer.seek(TopicPartition(topic, 0, int(message.offset() or 0)))
                 return
@@ -115,6 +128,10 @@ def _read(message: Message, connector: str) -> tuple[Partition, int | None] | No
         return None
     told = json.loads(value) if value is not None else None
     return Partition(str(where["topic"]), int(where["partition"])), int(told["offset"]) if told else None
+
+
+def _raw(part: str | bytes | None) -> bytes | None:
+    return part.encode() if isinstance(part, str) else part
 
 
 def _failures(connector: Json) -> Iterator[str]:

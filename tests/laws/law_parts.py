@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from law_logs import LawCluster, Watch
 
-from kmigrate.model import JsonObject, Lane, Partition, SecretRef, Side
+from kmigrate.model import JsonObject, Lane, Partition, SecretRef, Side, Sync
+from kmigrate.positions import SyncIndex
 from kmigrate.world import Event, Key, Resource
 
 
@@ -89,9 +90,13 @@ class LawMirror:
 
     runs: bool = False
     last: dict[Partition, int] = field(default_factory=dict)
+    marks: dict[Partition, SyncIndex] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         return {p: at for p, at in self.last.items() if p.topic in lane.topics}
+
+    def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
+        return {p: index for p, index in self.marks.items() if p.topic in lane.topics}
 
     def tasks(self, lane: Lane) -> int:
         return int(self.runs)
@@ -109,6 +114,8 @@ class LawMirror:
                 to.put(each.record.timestamp, each.record.digest, each.number)
                 self.last[partition] = each.offset
             if batch and to is not None:
+                told = Sync(self.last[partition], len(to.entries) - 1)
+                self.marks.setdefault(partition, SyncIndex()).add(told)
                 to.mark()
 
 
