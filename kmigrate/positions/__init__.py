@@ -2,6 +2,7 @@
 
 from kmigrate.positions.digest import digest
 from kmigrate.positions.match import CONTEXT, Answer, locate
+from kmigrate.positions.mirrors_own import mirrors_own
 from kmigrate.positions.search import Search, Windows
 from kmigrate.positions.syncs import MirrorsOwn, SyncIndex, read_checkpoint, read_sync
 
@@ -14,6 +15,7 @@ __all__ = [
     "Windows",
     "digest",
     "locate",
+    "mirrors_own",
     "read_checkpoint",
     "read_sync",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,6 +32,9 @@ class SyncIndex:
 
     def __len__(self) -> int:
         return len(self._originals)
+
+    def __iter__(self) -> Iterator[Sync]:
+        return map(Sync, self._originals, self._copies)
 
     def add(self, sync: Sync) -> None:
         """Take one more; most come in order, and one that does not has the index made anew."""

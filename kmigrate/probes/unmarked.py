@@ -110,6 +110,15 @@ def _tail(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partitio
     return cluster.read({p: OffsetRange(start=x, end=max(x, logs[p].end)) for p, x in wanted.items()})
 
 
+def around(
+    cluster: Cluster, wanted: Mapping[Partition, int]
+) -> tuple[Mapping[Partition, tuple[Record, ...]], Mapping[Partition, tuple[Record, ...]]]:
+    """Up to CONTEXT records right before each position, and up to CONTEXT from it on."""
+    logs = cluster.ranges(wanted)
+    held = {p: min(max(x, logs[p].start), logs[p].end) for p, x in wanted.items()}
+    return _records_before(cluster, held, logs), records_after(cluster, held)
+
+
 def records_after(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
     """Up to CONTEXT records from each position on; fewer only where the log ends."""
     found: dict[Partition, tuple[Record, ...]] = {}
