@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection
+from kmigrate.adapters.mirror_status import trouble
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
-from kmigrate.model import Json, Lane, Partition
+from kmigrate.model import Lane, Partition
 from kmigrate.positions import SyncIndex, read_sync
-from kmigrate.probes.resources import unready
-from kmigrate.world import Key, ResourceStore
+from kmigrate.world import ResourceStore
 
 _QUIET_S = 15.0
 
@@ -71,14 +71,7 @@ class ConnectMirror:
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong with the lane."""
-        mirror = self.store.get(Key("KafkaMirrorMaker2", self.namespace, FORWARD.group))
-        if mirror is None:
-            return (f"there is no KafkaMirrorMaker2 {FORWARD.group}",)
-        why = unready(mirror)
-        listed = mirror.status.get("connectors")
-        connectors = listed if isinstance(listed, Sequence) else ()
-        failed = [word for each in connectors for word in _failures(each) if word.startswith(lane.connector)]
-        return (*([f"KafkaMirrorMaker2 {FORWARD.group}: {why}"] if why else []), *failed)
+        return trouble(self.store, self.namespace, lane)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -132,19 +125,3 @@ def _read(message: Message, connector: str) -> tuple[Partition, int | None] | No
 
 def _raw(part: str | bytes | None) -> bytes | None:
     return part.encode() if isinstance(part, str) else part
-
-
-def _failures(connector: Json) -> Iterator[str]:
-    """Connector and tasks that FAILED, with the first line of why, from Connect's raw status."""
-    if not isinstance(connector, Mapping):
-        return
-    name = str(connector.get("name"))
-    tasks = connector.get("tasks")
-    parts = [
-        ("connector", connector.get("connector")),
-        *(("task", t) for t in (tasks if isinstance(tasks, Sequence) else ())),
-    ]
-    for what, part in parts:
-        if isinstance(part, Mapping) and part.get("state") == "FAILED":
-            why = str(part.get("trace", "")).splitlines()[:1]
-            yield f"{name}: {what} {part.get('id', '')} FAILED: {''.join(why)}"

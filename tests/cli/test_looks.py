@@ -11,42 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from memory_world import Estate, Lines, MemoryCluster, MemoryMirror, MemoryWorld, migration
+from memory_estate import Estate, migration
 from rich.console import Console, RenderableType
 from walking import APP, calm, crossing, journal_of, plan_of, run_until
 
+from kmigrate.adapters.memory import MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli import looks, pictures, planned, views
 from kmigrate.errors import PlatformError, UsageError
 from kmigrate.history import table
-from kmigrate.model import Lane, SecretRef, Side
+from kmigrate.model import SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.cutover.fences import denials
-from kmigrate.world import Ledger
 
 WIDTHS = (80, 120)
 
 
-class RunningMirror(MemoryMirror):
-    """Its lanes have tasks."""
-
-    def tasks(self, lane: Lane) -> int:
-        return 1
-
-
-class World(MemoryWorld):
-    """The world in memory, with such a mirror; stays what it is when bound."""
-
-    def bound(self, ledger: Ledger) -> World:
-        return type(self)(self.estate, ledger, self.reporter)
-
-    @property
-    def mirror(self) -> MemoryMirror:
-        kept = self.estate.mirror
-        return RunningMirror(kept.store, kept.failed, kept.last)
-
-
-class Unreachable(World):
+class Unreachable(MemoryWorld):
     """The source does not answer."""
 
     def cluster(self, side: Side) -> MemoryCluster:
@@ -64,18 +45,18 @@ def drawn(picture: RenderableType, width: int) -> str:
     return text
 
 
-def status(estate: Estate, lines: Lines) -> views.StatusView:
-    return views.look(migration(), plan_of(), journal_of(estate, lines), World(estate))
+def status(estate: Estate, lines: MemoryLines) -> views.StatusView:
+    return views.look(migration(), plan_of(), journal_of(estate, lines), MemoryWorld(estate))
 
 
-def ahead(estate: Estate, lines: Lines) -> planned.PlanView:
-    return planned.look_ahead(migration(), plan_of(), journal_of(estate, lines), World(estate))
+def ahead(estate: Estate, lines: MemoryLines) -> planned.PlanView:
+    return planned.look_ahead(migration(), plan_of(), journal_of(estate, lines), MemoryWorld(estate))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width: int) -> None:
     estate = Estate()
-    seen = ahead(estate, Lines(estate.death))
+    seen = ahead(estate, MemoryLines(estate.death))
     text = drawn(planned.plan_picture(seen), width)
     for told in ("1 topic with 2 partitions", "1 group in use", "wave 1", "create-users", "maxPause is 300 s"):
         assert told in text
@@ -85,7 +66,7 @@ def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width
 
 def test_plan_as_json_has_counts_flags_units_waves_and_pauses() -> None:
     estate = Estate()
-    told = json.loads(json.dumps(planned.plan_json(ahead(estate, Lines(estate.death)))))
+    told = json.loads(json.dumps(planned.plan_json(ahead(estate, MemoryLines(estate.death)))))
     assert told["inventory"]["topics"] == 1
     assert told["inventory"]["partitions"] == 2
     assert set(told["flags"]) == {"blocking", "warning", "accepted"}
@@ -104,7 +85,7 @@ def test_a_pause_that_was_measured_is_told() -> None:
 
 def test_plan_tells_everything_else_when_the_source_does_not_answer() -> None:
     estate = Estate()
-    journal = journal_of(estate, Lines(estate.death))
+    journal = journal_of(estate, MemoryLines(estate.death))
     seen = planned.look_ahead(migration(), plan_of(), journal, Unreachable(estate))
     text = drawn(planned.plan_picture(seen), 80)
     assert "not known: source: no answer; look at its address" in text
@@ -116,7 +97,7 @@ def test_an_edit_against_a_move_that_was_made_is_told_as_refused() -> None:
     estate, lines = calm()
     app = migration().applications[0]
     other = replace(migration(), applications=(replace(app, reads=(replace(app.reads[0], group="another"),)),))
-    seen = planned.look_ahead(other, plan_of(other), journal_of(estate, lines), World(estate))
+    seen = planned.look_ahead(other, plan_of(other), journal_of(estate, lines), MemoryWorld(estate))
     text = drawn(planned.plan_picture(seen), 120)
     assert "The plan file was edited since" in text
     assert "refused; put the plan file back" in text
@@ -129,9 +110,9 @@ def test_status_tells_fences_with_the_commands_that_lift_them(width: int) -> Non
     assert "FENCED" not in drawn(pictures.status_picture(status(estate, lines)), width)
     standing = denials(Side.SOURCE, migration().applications[0])
     estate.fences[Side.SOURCE].deny(standing)
-    text = drawn(pictures.status_picture(status(estate, lines)), width)
+    text = " ".join(drawn(pictures.status_picture(status(estate, lines)), width).split())
     assert "CLIENTS ARE FENCED on the source" in text
-    assert f"lift {standing[0]}" in text
+    assert f"--deny-principal {standing[0].principal} --operation Read --group {standing[0].name}" in text
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -161,7 +142,7 @@ def test_how_long_catching_up_takes_is_told_from_two_looks_only() -> None:
 
 def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_the_story() -> None:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     assert views.next_command(plan_of(), journal_of(estate, lines)) == "kmigrate apply --phase assess"
     lines = crossing(estate)
     run_until(estate, lines, '"positions"')
