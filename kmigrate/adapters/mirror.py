@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection
 from kmigrate.adapters.mirror_status import trouble
@@ -79,21 +79,24 @@ class ConnectMirror:
             consumer.close()
 
     def _news(self, topic: str) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition."""
         consumer = self._tails.get(topic) or self._open(topic)
-        while True:
-            message = consumer.poll(_QUIET_S)
-            if message is None:
-                raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
-                return
-            elif error.code() == KafkaError._PARTITION_EOF:
-                consumer.seek(TopicPartition(topic, 0, int(message.offset() or 0)))
-                return
-            else:
-                raise Transient(f"reading {topic}: {error.str()}")
+        ends: dict[int, int] = {}
+        try:
+            while len(ends) < len(consumer.assignment()):
+                message = consumer.poll(_QUIET_S)
+                if message is None:
+                    raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ends[int(message.partition() or 0)] = int(message.offset() or 0)
+                else:
+                    raise Transient(f"reading {topic}: {error.str()}")
+        finally:
+            for number, end in ends.items():  # or the end of a partition where nothing comes is not told again
+                consumer.seek(TopicPartition(topic, number, end))
 
     def _open(self, topic: str) -> Consumer:
         consumer = Consumer(
@@ -106,9 +109,24 @@ class ConnectMirror:
                 "fetch.wait.max.ms": 20,
             }
         )
-        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        try:
+            partitions = _partitions(consumer, topic)
+        except Transient:
+            consumer.close()
+            raise
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         self._tails[topic] = consumer
         return consumer
+
+
+def _partitions(consumer: Consumer, topic: str) -> Sequence[int]:
+    try:
+        found = consumer.list_topics(topic, timeout=_QUIET_S).topics[topic]
+    except KafkaException as error:
+        raise Transient(f"looking for {topic}: {error}") from error
+    if found.error is not None:
+        raise Transient(f"looking for {topic}: {found.error.str()}")
+    return tuple(found.partitions)
 
 
 def _read(message: Message, connector: str) -> tuple[Partition, int | None] | None:

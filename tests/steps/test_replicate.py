@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 from memory_estate import TOPIC, Estate, migration
 
-from kmigrate.adapters.memory import Log, MemoryWorld
+from kmigrate.adapters.memory import Log, MemoryFacts, MemoryWorld
 from kmigrate.errors import Blocked, Refused, StillUnderWay
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
-from kmigrate.model import Json, JsonObject, Partition, Side, Topic
+from kmigrate.model import JsonObject, Partition, Side, Topic
 from kmigrate.plan import Finding
 from kmigrate.positions import digest
 from kmigrate.probes.drain import await_copies
@@ -23,17 +23,6 @@ from kmigrate.world import Reporter
 CATCH_UP, GUARD = CatchUp(migration=migration()), GuardRetention(migration=migration())
 FIRST, SECOND = Partition(TOPIC, 0), Partition(TOPIC, 1)
 DAY_MS = 86_400_000
-
-
-@dataclass
-class Facts:
-    known: dict[str, Json] = field(default_factory=dict)
-
-    def get(self, name: str) -> Json:
-        return self.known.get(name)
-
-    def put(self, name: str, value: Json) -> None:
-        self.known[name] = value
 
 
 @dataclass
@@ -56,7 +45,7 @@ def _world() -> MemoryWorld:
     _write(estate, SECOND, 40)
     estate.store.apply(_mirror())
     estate.operator.work()
-    return MemoryWorld(estate, Facts(), Told())
+    return MemoryWorld(estate, MemoryFacts(), Told())
 
 
 def _mirror() -> JsonObject:

@@ -10,6 +10,7 @@ from kmigrate.adapters.memory.acls import Acls
 from kmigrate.adapters.memory.clock import MemoryClock
 from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death, Died, Watcher
+from kmigrate.adapters.memory.facts import MemoryFacts, NoFacts
 from kmigrate.adapters.memory.fence import MemoryAclFence, MemoryUserFence
 from kmigrate.adapters.memory.groups import MemoryGroups
 from kmigrate.adapters.memory.lines import MemoryLines
@@ -20,7 +21,7 @@ from kmigrate.adapters.memory.secrets import MemorySecrets
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.adapters.memory.workload import MemoryWorkload
-from kmigrate.adapters.memory.world import MemoryEstate, MemoryWorld, NoFacts
+from kmigrate.adapters.memory.world import MemoryEstate, MemoryWorld
 
 __all__ = [
     "Acls",
@@ -33,6 +34,7 @@ __all__ = [
     "MemoryClock",
     "MemoryCluster",
     "MemoryEstate",
+    "MemoryFacts",
     "MemoryGroups",
     "MemoryLines",
     "MemoryMirror",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kmigrate.adapters.memory.acls import Acls
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
-from kmigrate.errors import PlatformError, Transient
+from kmigrate.errors import Blocked, PlatformError, Transient
 from kmigrate.model import OffsetRange, Partition, Record, Right, Topic
 
 _BATCH = 500
@@ -16,7 +16,7 @@ _BATCH = 500
 
 @dataclass(slots=True)
 class MemoryCluster(State):
-    """Topics and their logs (world.Cluster); `users` are the names that may sign in."""
+    """Topics and their logs (world.Cluster); `users` may sign in, kmigrate `may_list_rights` or may not."""
 
     name: str
     addresses: tuple[str, ...] = ("memory:9092",)
@@ -24,6 +24,7 @@ class MemoryCluster(State):
     logs: dict[Partition, Log] = field(default_factory=dict)
     acls: Acls = field(default_factory=Acls)
     users: set[str] = field(default_factory=set)
+    may_list_rights: bool = True
 
     def create(self, topic: Topic) -> None:
         """Make a topic, or give the one that is there other settings or more partitions."""
@@ -54,6 +55,12 @@ class MemoryCluster(State):
 
     def rights(self) -> tuple[Right, ...]:
         """Every ACL as it is written, sorted."""
+        if not self.may_list_rights:
+            told = f"{self.name}: listing ACLs: User:kmigrate lacks Describe on the cluster"
+            raise Blocked(
+                told,
+                hint="grant it: kafka-acls.sh --add --allow-principal User:kmigrate --operation Describe --cluster",
+            )
         return tuple(sorted(self.acls.rules))
 
     def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:

@@ -29,7 +29,7 @@ class MemoryMirror(State):
     target: MemoryCluster
     asked: JsonObject = field(default_factory=dict)
     last: dict[Partition, int] = field(default_factory=dict)
-    marks: dict[Partition, SyncIndex] = field(default_factory=dict)
+    marks: dict[Partition, list[Sync]] = field(default_factory=dict)
     failed: str = ""
     held_up: bool = False
     _runs: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,12 @@ class MemoryMirror(State):
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """One sync per batch, of its last record, as under exactly-once."""
-        return {partition: index for partition, index in self.marks.items() if partition.topic in lane.topics}
+        found: dict[Partition, SyncIndex] = {}
+        for partition in (each for each in self.marks if each.topic in lane.topics):
+            found[partition] = SyncIndex()
+            for sync in self.marks[partition]:
+                found[partition].add(sync)
+        return found
 
     def tasks(self, lane: Lane) -> int:
         """One while the lane runs."""
@@ -75,8 +80,7 @@ class MemoryMirror(State):
             to.put(entry.record.timestamp, entry.record.digest, entry.number)
             self.last[partition] = entry.offset
         if batch:
-            told = Sync(self.last[partition], to.end - 1)
-            self.marks.setdefault(partition, SyncIndex()).add(told)
+            self.marks.setdefault(partition, []).append(Sync(self.last[partition], to.end - 1))
             to.mark()
 
 

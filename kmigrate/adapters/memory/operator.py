@@ -17,17 +17,20 @@ _KINDS = ("Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2")
 
 @dataclass(slots=True)
 class MemoryOperator(State):
-    """Makes topics, users and the mirror real; looks `slowness` turns after a change, and tells what it saw."""
+    """Makes topics, users and the mirror real; looks `slowness` turns after a change, and tells what it saw.
+
+    A `lazy` one says Ready and makes nothing real.
+    """
 
     store: MemoryStore
     cluster: MemoryCluster
     mirror: MemoryMirror
     listeners: Mapping[str, str]
     slowness: int = 0
+    lazy: bool = False
     _looked: int = -1
     _turns: int = 0
     _topics: set[str] = field(default_factory=set)
-    _users: set[str] = field(default_factory=set)
     _told: str = ""
 
     def work(self) -> None:
@@ -39,13 +42,17 @@ class MemoryOperator(State):
             return
         self._turns, self._told = 0, self.mirror.failed
         resources = self.store.all()
-        self._make_topics([r for r in resources if r.key.kind == "KafkaTopic"])
-        self._make_users([r for r in resources if r.key.kind == "KafkaUser"])
-        self.mirror.asked = next((r.spec for r in resources if r.key.kind == "KafkaMirrorMaker2"), {})
+        if not self.lazy:
+            self._make_real(resources)
         for resource in resources:
             if resource.key.kind in _KINDS:
                 self.store.write_status(resource.key, self._status(resource))
         self._looked = self.store.version
+
+    def _make_real(self, resources: Sequence[Resource]) -> None:
+        self._make_topics([r for r in resources if r.key.kind == "KafkaTopic"])
+        self._make_users([r for r in resources if r.key.kind == "KafkaUser"])
+        self.mirror.asked = next((r.spec for r in resources if r.key.kind == "KafkaMirrorMaker2"), {})
 
     def _make_topics(self, resources: Sequence[Resource]) -> None:
         wanted = {topic.name: topic for topic in map(_topic, resources)}

@@ -11,6 +11,7 @@ from kmigrate.adapters.memory.access import MemoryAccess
 from kmigrate.adapters.memory.clock import MemoryClock
 from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death
+from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.adapters.memory.fence import MemoryAclFence, MemoryUserFence
 from kmigrate.adapters.memory.groups import MemoryGroups
 from kmigrate.adapters.memory.mirror import MemoryMirror
@@ -19,7 +20,7 @@ from kmigrate.adapters.memory.secrets import MemorySecrets
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.adapters.memory.workload import MemoryWorkload
-from kmigrate.model import Application, Json, Migration, Right, Side
+from kmigrate.model import Application, Migration, Right, Side
 from kmigrate.world import Ledger, Reporter
 
 E = TypeVar("E", bound="MemoryEstate")
@@ -88,19 +89,6 @@ class MemoryEstate(State):
 
     def _workload(self, app: Application) -> MemoryWorkload:
         return MemoryWorkload(app, self.addresses, self.clusters, self.groups, self.clock, self.death)
-
-
-@dataclass(frozen=True, slots=True)
-class NoFacts:
-    """The ledger of no unit (world.Ledger)."""
-
-    def get(self, name: str) -> Json:
-        """Nothing is known."""
-        return None
-
-    def put(self, name: str, value: Json) -> None:
-        """Refuse: a fact belongs to a unit."""
-        raise AssertionError(f"the fact {name} was put outside of a unit")
 
 
 @dataclass(frozen=True, slots=True)
