@@ -59,7 +59,7 @@ class ConnectMirror:
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
-        for message in self._news(FORWARD.status):
+        for message in self._news(FORWARD.status, needed=True):
             key = message.key()
             name = key.decode() if isinstance(key, bytes) else str(key)
             value = message.value()
@@ -79,9 +79,14 @@ class ConnectMirror:
         for consumer in self._tails.values():
             consumer.close()
 
-    def _news(self, topic: str) -> Iterator[Message]:
-        """What came since the last look, up to the end of every partition; nothing while the topic is not there."""
+    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition; nothing while the topic is not there.
+
+        Raises Transient for a `needed` topic that is not there: then nothing can be said, not even that nothing runs.
+        """
         consumer = self._tails.get(topic) or self._open(topic)
+        if consumer is None and needed:
+            raise Transient(f"the target has no topic {topic}")
         if consumer is None:
             return
         ends: dict[int, int] = {}
