@@ -10,7 +10,7 @@ from kmigrate.engine import forward, run_unit
 from kmigrate.errors import Blocked, Refused, StillUnderWay, VerifyFailed
 from kmigrate.model import Application, Auth, Denial, Direction, Migration, Partition, Principal, SecretRef, Side, Trial
 from kmigrate.steps.cutover import FenceClients, Soak
-from kmigrate.steps.cutover.soak import BEGAN
+from kmigrate.steps.cutover.move import BEGAN
 
 UNIT = "cutover/ml-features#1"
 ON_SOURCE = Denial(principal="User:sa-ml", resource="group", name=GROUP, operation="Read")

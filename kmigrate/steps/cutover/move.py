@@ -23,6 +23,8 @@ COMMITTED = "committed"
 """The bounds whose positions were committed and read back: from then on a group may stand past them, never before."""
 BEGUN = "begun_ms"
 """When the application was about to be started on the side entered: from then on no position is written there."""
+BEGAN = "soak_began_ms"
+"""When the watch began: it goes on with what is left of its time, also in another process."""
 PAUSE = "pause_ms"
 STOPPED = "stopped_ms"
 """When the groups were Empty: until then the application's own stopping took its part of the pause."""
@@ -87,6 +89,12 @@ class MoveStep(Step):
             raise Overrun(told, hint=f"look at what took so long, then run `apply` for {self.app.name} again")
         world.ledger.put(HELD, world.clock.now_ms())
         raise Blocked(told, hint=f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway")
+
+
+def has_begun(world: World) -> bool:
+    """Whether the application may have worked on the side entered, by the ledger."""
+    # a move that is watched has begun, also where an older version did not write that down
+    return world.ledger.get(BEGUN) is not None or world.ledger.get(BEGAN) is not None
 
 
 def held(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:

@@ -11,12 +11,10 @@ from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.translation import records_after
-from kmigrate.steps.cutover.move import BOUNDS, MoveStep, held, read_offsets, write_offsets
+from kmigrate.steps.cutover.move import BEGAN, BOUNDS, MoveStep, held, read_offsets, write_offsets
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
-BEGAN = "soak_began_ms"
-"""When the watch began: it goes on with what is left of its time, also in another process."""
 FROM = "soak_from"
 """Where the groups stood on the side entered when the watch began."""
 _PATIENCE_MS = 60_000

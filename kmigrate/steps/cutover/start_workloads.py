@@ -11,7 +11,7 @@ from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.translation import records_after
-from kmigrate.steps.cutover.move import BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
+from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -28,11 +28,16 @@ class StartWorkloads(MoveStep):
     one_way: ClassVar[str] = "the application has worked on the other side; the way back is a move of its own"
 
     def check(self, world: World) -> Finding:
-        """Missing while nothing runs, or while a group has no members on the side entered."""
+        """Missing while nothing runs, while a group has no members there, or while the pause is not written down.
+
+        Somebody else may have started it: what later steps rely on is in the ledger only once `apply` was here.
+        """
         view = world.workload(self.app.name).look()
-        if view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world):
+        there = view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world)
+        if there and self._is_told(world):
             return Finding()
-        return Finding(changes=(Change(action=Action.START, subject=self.app.name, detail=f"on the {self.entering}"),))
+        action = Action.WAIT if there else Action.START
+        return Finding(changes=(Change(action=action, subject=self.app.name, detail=f"on the {self.entering}"),))
 
     def apply(self, world: World) -> None:
         """Start and wait for the first record: it ends the pause."""
@@ -52,6 +57,11 @@ class StartWorkloads(MoveStep):
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Never called: `one_way` says why."""
+
+    def _is_told(self, world: World) -> bool:
+        """Whether the start and the pause are in the ledger; once it is watched, a pause could only be made up."""
+        timed = world.ledger.get(CLOCK_STARTED) is None or world.ledger.get(PAUSE) is not None
+        return world.ledger.get(BEGAN) is not None or (world.ledger.get(BEGUN) is not None and timed)
 
     def _await(self, look: Callable[[], Ready[None] | NotYet], world: World) -> None:
         """The application has begun there, so nothing goes back by itself: once it takes too long, we hold."""
