@@ -41,10 +41,12 @@ class DrainMirror(MoveStep):
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
         last: dict[Partition, int] = {}
+        end = world.clock.monotonic_ms() + deadline_ms
         for group, of in bounds.items():
             for lane, part in self.by_lane(of):
                 what = f"copies of what group {group} has read"
-                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=deadline_ms)
+                left = max(0, end - world.clock.monotonic_ms())
+                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left)
                 last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, Overrun, StillUnderWay
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
-from kmigrate.plan import Step
+from kmigrate.plan import HELD, Step
 from kmigrate.probes.groups import positions_held, running_groups
 from kmigrate.world import World
 
@@ -30,8 +30,6 @@ STOPPED = "stopped_ms"
 """When the groups were Empty: until then the application's own stopping took its part of the pause."""
 PARTS = "pause_parts"
 """Both parts of the pause: the application's own stopping and starting, and what kmigrate did between."""
-HELD = "held_ms"
-"""When the move held because the pause outgrew its budget; whoever runs it again has decided to go on."""
 WAY_BACK_MS = 15_000
 """What taking a move back before its start is predicted to take: lifting denials, and the application's start."""
 
@@ -57,38 +55,46 @@ class MoveStep(Step):
         return self.leaving.other
 
     def left_ms(self, world: World) -> int:
-        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up."""
+        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up.
+
+        All of it again once the pause is over: whatever is done later makes nobody stand still.
+        """
+        if world.ledger.get(PAUSE) is not None:
+            return self.policy.max_pause_ms
         started, most = world.ledger.get(CLOCK_STARTED), self.policy.max_pause_ms
         spent = world.clock.now_ms() - started if isinstance(started, int) else 0
         return most - min(WAY_BACK_MS, most // 4) - spent
 
     @contextmanager
     def within_budget(self, world: World, most_ms: int) -> Iterator[int]:
-        """Work between the stop and the start; gives the deadline (ms) of a wait in it.
+        """Work between the stop and the start; gives the deadline (ms) of a wait in it: what is left of the pause.
 
-        Raises Overrun when what is left of the pause is used up; Blocked instead where the move shall hold: by policy,
-        and on the way back, since nobody goes back to a side that was left for a reason without being told to.
+        Raises Overrun when that is used up; Blocked instead where the move shall hold: by policy, and on the way back,
+        since nobody goes back to a side that was left for a reason without being told to. Once it held, or once the
+        pause is over, nothing bounds it: then a wait may take `most_ms`, and the same command goes on with it.
         """
-        if world.ledger.get(HELD) is not None:
+        if world.ledger.get(HELD) is not None or world.ledger.get(PAUSE) is not None:
             yield most_ms
             return
+        if self.left_ms(world) <= 0:
+            raise self._outgrown(world, "nothing is left for going on")
         try:
-            self._in_budget(world, "nothing is left for going on")
-            yield min(most_ms, self.left_ms(world))
+            yield self.left_ms(world)
         except StillUnderWay as error:
-            self._in_budget(world, error.message)
-            raise
-        self._in_budget(world, "the step took too long")
+            raise self._outgrown(world, error.message) from error
+        if self.left_ms(world) <= 0:
+            raise self._outgrown(world, "the step took too long")
 
-    def _in_budget(self, world: World, why: str) -> None:
-        if self.left_ms(world) > 0:
-            return
+    def _outgrown(self, world: World, why: str) -> Blocked:
+        """What to raise once the budget is used up; where the move shall hold, that it did is in the ledger."""
         budget = f"{self.policy.max_pause_ms / 1000:g} s"
         told = f"{self.app.name} would stand still for longer than maxPause ({budget}), its way back counted in: {why}"
+        ways = f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway"
         if self.policy.turn_back and self.leaving is Side.SOURCE:
-            raise Overrun(told, hint=f"look at what took so long, then run `apply` for {self.app.name} again")
+            again = f"look at what took so long, then run `apply` for {self.app.name} again"
+            return Overrun(told, hint=again, held=ways)
         world.ledger.put(HELD, world.clock.now_ms())
-        raise Blocked(told, hint=f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway")
+        return Blocked(told, hint=ways)
 
 
 def has_begun(world: World) -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.model import Json, JsonObject
-from kmigrate.plan import Action, Change, Finding
+from kmigrate.plan import HELD, Action, Change, Finding
 from kmigrate.probes.groups import running_groups
-from kmigrate.steps.cutover.move import CLOCK_STARTED, HELD, STOPPED, MoveStep
+from kmigrate.steps.cutover.move import CLOCK_STARTED, STOPPED, MoveStep
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
