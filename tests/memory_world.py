@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from memory_cluster import Death, Died, Lines, Log, MemoryCluster
 
+from kmigrate.errors import StillUnderWay
 from kmigrate.model import (
     Application,
     Auth,
@@ -113,23 +114,32 @@ class MemoryApplication:
     held_up: bool = False
     mixed: bool = False
     stops_in_ms: int = 0
+    switches_in_ms: int = 0
+    starts_in_ms: int = 0
     clock: MemoryClock | None = None
     processed: dict[Partition, list[int]] = field(default_factory=dict)
 
     def look(self) -> WorkloadView:
         return WorkloadView(running=self.running, bootstrap="" if self.mixed else ADDRESS[self.side])
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
+        self._take(self.stops_in_ms, deadline_ms, "stop")
         self._do(lambda: setattr(self, "running", False))
-        if self.clock is not None:
-            self.clock.now += self.stops_in_ms
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
+        self._take(self.starts_in_ms, deadline_ms, "start")
         self._do(lambda: setattr(self, "running", True))
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
+        self._take(self.switches_in_ms, deadline_ms, "switch")
         self._do(lambda: setattr(self, "side", side))
         self.mixed = False
+
+    def _take(self, milliseconds: int, deadline_ms: int, verb: str) -> None:
+        if self.clock is not None:
+            self.clock.now += min(milliseconds, deadline_ms)
+        if milliseconds > deadline_ms:
+            raise StillUnderWay(f"it does not {verb}")
 
     def _do(self, change: Callable[[], None]) -> None:
         self.death.pass_by()

@@ -196,17 +196,17 @@ class LawWorkload:
     def look(self) -> WorkloadView:
         return WorkloadView(running=self.running, bootstrap=self.addresses[self.side])
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
         self.watch.write("stop", differs=self.running)
         self.running = False
         self.watch.pass_by()
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
         self.watch.write("start", differs=not self.running)
         self.running = True
         self.watch.pass_by()
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
         self.watch.write("switch", differs=self.side is not side)
         self.side = side
         self.watch.pass_by()

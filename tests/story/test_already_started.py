@@ -71,7 +71,7 @@ def test_an_application_that_comes_up_after_it_was_held_has_a_pause() -> None:
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"begun_ms"')
-    estate.app.held_up = True
+    estate.app.held_up, estate.writing = True, False
     with pytest.raises(Blocked, match="goes on reading"):
         command("cutover", estate, lines)
     estate.app.held_up = False

@@ -250,7 +250,7 @@ def test_nothing_starts_on_the_side_entered_while_a_broker_there_still_denies_it
     lines = crossing(estate)
     command("cutover", estate, lines)
     estate.fences[Side.SOURCE].stuck = True
-    with pytest.raises(Blocked, match="longer than maxPause.*still denied"):
+    with pytest.raises(Blocked, match=r"longer than maxPause.*still denied"):
         command("rollback", estate, lines)
     assert (estate.app.running, estate.app.side) == (False, Side.TARGET)
     estate.fences[Side.SOURCE].stuck = False

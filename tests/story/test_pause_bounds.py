@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
-from memory_world import Estate, Lines, MemoryWorld, migration
+from memory_world import ADDRESS, Estate, Lines, MemoryWorld, migration
 from walking import APP, assert_exact, command, crossing, journal_of, plan_of, run_until
 
+from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.engine import forward, run_unit
-from kmigrate.errors import Blocked, WentBack
+from kmigrate.errors import Blocked, KmigrateError, WentBack
 from kmigrate.model import Direction, Policy, Side
+from kmigrate.world import Ledger
 
 LONG = Policy(max_pause_ms=600_000, soak_ms=2_000)
 
 
-def cut_over(estate: Estate, lines: Lines, policy: Policy = LONG) -> int:
+def cut_over(estate: Estate, lines: Lines, policy: Policy = LONG, world: MemoryWorld | None = None) -> int:
     """Cut over with that policy; gives how long it took (ms), also where the move went back or held."""
     journal, begun = journal_of(estate, lines), estate.clock.now
     unit = forward(plan_of(replace(migration(), policy=policy)), journal, APP)
     assert unit is not None
     try:
-        run_unit(unit, MemoryWorld(estate), journal)
+        run_unit(unit, world or MemoryWorld(estate), journal)
     except (WentBack, Blocked) as error:
         error.hint = f"{estate.clock.now - begun}"
         raise
@@ -48,7 +51,9 @@ STALLS = [stall_mirror, stall_fence, stall_stop]
 
 
 @pytest.mark.parametrize("stall", STALLS)
-def test_a_step_that_waits_for_nothing_takes_the_application_back_once_max_pause_is_used_up(stall: Callable[[Estate], None]) -> None:
+def test_a_wait_that_comes_to_nothing_takes_the_application_back_once_max_pause_is_used_up(
+    stall: Callable[[Estate], None],
+) -> None:
     estate = Estate()
     lines = crossing(estate)
     stall(estate)
@@ -68,6 +73,58 @@ def test_by_policy_it_holds_instead_once_max_pause_is_used_up(stall: Callable[[E
         cut_over(estate, lines, replace(LONG, turn_back=False))
     assert 584_000 <= int(told.value.hint) < 600_000
     assert not estate.app.running
+
+
+@dataclass(frozen=True)
+class ByHand(MemoryWorld):
+    """A world in which a human stops and starts the application, and does not."""
+
+    folder: Path = Path()
+
+    def bound(self, ledger: Ledger) -> ByHand:
+        return replace(self, ledger=ledger)
+
+    def workload(self, application: str) -> ManualWorkloads:
+        return ManualWorkloads(
+            app=migration().application(application),
+            groups=self.groups,
+            place=lambda side: Place(bootstrap=ADDRESS[side], username="u", mechanism="PLAIN"),
+            clock=self.clock,
+            reporter=self.reporter,
+            pointed=self.folder / "pointed",
+        )
+
+
+@pytest.mark.parametrize(("turn_back", "ends"), [(True, WentBack), (False, Blocked)])
+def test_a_human_who_does_not_stop_it_is_waited_for_no_longer_than_max_pause(
+    turn_back: bool, ends: type[KmigrateError], tmp_path: Path
+) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    with pytest.raises(ends, match=r"longer than maxPause.*somebody stops ml-features by hand") as told:
+        cut_over(estate, lines, replace(LONG, turn_back=turn_back), ByHand(estate, folder=tmp_path))
+    assert 584_000 <= int(told.value.hint) < 600_000
+    assert (estate.app.running, estate.app.side) == (True, Side.SOURCE)
+
+
+def test_a_switch_that_does_not_end_takes_the_application_back_once_max_pause_is_used_up() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    estate.app.switches_in_ms, begun = 598_000, estate.clock.now
+    with pytest.raises(WentBack, match="longer than maxPause"):
+        cut_over(estate, lines)
+    first = next(e for e in journal_of(estate, lines).entries if e.event == "UNDOING")
+    assert 584_000 <= first.time - begun < 600_000
+    assert (estate.app.running, estate.app.side) == (True, Side.SOURCE)
+
+
+def test_a_start_that_does_not_end_holds_once_max_pause_is_used_up() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    estate.app.starts_in_ms = 700_000
+    with pytest.raises(Blocked, match="it does not start") as told:
+        cut_over(estate, lines)
+    assert 584_000 <= int(told.value.hint) < 620_000
 
 
 def test_a_mirror_that_fails_during_the_pause_is_told_at_once() -> None:

@@ -77,7 +77,9 @@ class CarryPositions(MoveStep):
 
         Raises Blocked when somebody has read with it there since: going back would give those records twice.
         """
-        self._unread(world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there")
+        self._unread(
+            world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there"
+        )
         world.ledger.put(COMMITTED, None)
         for group, offsets in before.items():
             if not isinstance(offsets, Mapping):

@@ -33,6 +33,9 @@ PARTS = "pause_parts"
 WAY_BACK_MS = 15_000
 """What taking a move back before its start is predicted to take: lifting denials, and the application's start."""
 
+BACK_DEADLINE_MS = 600_000
+"""How long going back waits for the application's own programs, or for a human: there is nothing better to do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MoveStep(Step):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +16,6 @@ from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUS
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
-_DEADLINE_MS = 90_000
 _PATIENCE_MS = 30_000
 
 
@@ -45,9 +45,19 @@ class StartWorkloads(MoveStep):
             stands_still(world, self.leaving, self.app)
             world.ledger.put(BEGUN, world.clock.now_ms())
         put = held(world, self.entering, self.app)
-        world.workload(self.app.name).start()
-        awaited = self._with_records(world, put)
-        self._await(lambda: self._goes_on(world, put, awaited), world)
+        with self._patiently(world) as deadline_ms:
+            end = world.clock.monotonic_ms() + deadline_ms
+            world.workload(self.app.name).start(deadline_ms)
+            awaited = self._with_records(world, put)
+            wait_until(
+                lambda: self._goes_on(world, put, awaited),
+                what=f"{self.app.name} goes on reading",
+                clock=world.clock,
+                reporter=world.reporter,
+                deadline_ms=max(0, end - world.clock.monotonic_ms()),
+                every_ms=20,
+                slowest_ms=100,
+            )
         self._stop_clock(world)
 
     def verify(self, world: World) -> Json:
@@ -63,18 +73,11 @@ class StartWorkloads(MoveStep):
         timed = world.ledger.get(CLOCK_STARTED) is None or world.ledger.get(PAUSE) is not None
         return world.ledger.get(BEGAN) is not None or (world.ledger.get(BEGUN) is not None and timed)
 
-    def _await(self, look: Callable[[], Ready[None] | NotYet], world: World) -> None:
-        """The application has begun there, so nothing goes back by itself: once it takes too long, we hold."""
+    @contextmanager
+    def _patiently(self, world: World) -> Iterator[int]:
+        """The application has begun there, so nothing goes back by itself: once its pause is used up, we hold."""
         try:
-            wait_until(
-                look,
-                what=f"{self.app.name} goes on reading",
-                clock=world.clock,
-                reporter=world.reporter,
-                deadline_ms=min(_DEADLINE_MS, max(_PATIENCE_MS, self.left_ms(world))),
-                every_ms=20,
-                slowest_ms=100,
-            )
+            yield max(_PATIENCE_MS, self.left_ms(world))
         except StillUnderWay as error:
             raise Blocked(
                 error.message,

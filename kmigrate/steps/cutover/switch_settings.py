@@ -8,8 +8,10 @@ from typing import ClassVar
 from kmigrate.errors import Blocked
 from kmigrate.model import JsonObject, Side
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.steps.cutover.move import MoveStep
+from kmigrate.steps.cutover.move import BACK_DEADLINE_MS, MoveStep
 from kmigrate.world import World
+
+_DEADLINE_MS = 120_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,12 @@ class SwitchSettings(MoveStep):
 
     def apply(self, world: World) -> None:
         """Switch; instances are stopped."""
-        with self.within_budget(world, 0):
-            world.workload(self.app.name).switch(self.entering)
+        with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
+            world.workload(self.app.name).switch(self.entering, deadline_ms)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Point it back."""
-        world.workload(self.app.name).switch(Side(str(before["side"])))
+        world.workload(self.app.name).switch(Side(str(before["side"])), BACK_DEADLINE_MS)
 
     def _side(self, world: World) -> Side | None:
         """Where the settings point; None when they disagree: a switch that was cut short is done again."""
