@@ -146,7 +146,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     Raises UsageError naming the next command, Blocked where an earlier phase is missing or an edit stands in the way.
     """
     from kmigrate.cli import views
-    from kmigrate.engine import phase_unit
+    from kmigrate.engine import phase_unit, refuse_one_way
 
     names = [each.name for each in s.plan.phases]
     if phase not in names:
@@ -159,6 +159,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     _in_order(s, phase, names[: names.index(phase)])
     unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
+        refuse_one_way(s.plan, s.journal, phase)
         _refuse_edit(s, unit)
     return unit
 

@@ -76,8 +76,10 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
 
     Only the newest attempt's claims stand: an earlier one's ended when the application went on or back.
     """
+    from kmigrate.engine import moved
+
     looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
-    apps = (app,) if app else _moved(journal)
+    apps = (app,) if app else moved(journal)
     return (*looked, *(_move(plan, journal, world, name) for name in apps))
 
 
@@ -129,11 +131,6 @@ def _step(unit: str, step: Step, world: World) -> list[Wrong]:
     except KmigrateError as error:
         return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint)]
     return [Wrong(unit=unit, step=step.name, what=f"missing: {change}") for change in missing]
-
-
-def _moved(journal: Journal) -> tuple[str, ...]:
-    names = (name.partition("/")[2].rpartition("#")[0] for name in journal.units if "/" in name)
-    return tuple(dict.fromkeys(names))
 
 
 def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:

@@ -188,9 +188,6 @@ def _way_back(name: str, plan: Plan, journal: Journal) -> str:
         way = back(plan, journal, name)
         if way is None:
             return ""
-        for phase in plan.phases:
-            if phase.unit is not None:
-                way_back(phase.unit, journal)
         steps = way_back(way.unit, journal) if way.undo else way.unit.steps
     except KmigrateError as error:
         return f"closed: {error.message}"
