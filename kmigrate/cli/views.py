@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from kmigrate.cli.draw import err, out
-from kmigrate.engine import Preview, back, forward, phase_done, phase_unit, way_back, where
+from kmigrate.engine import Preview, back, forward, moved, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, KmigrateError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
@@ -88,9 +88,9 @@ def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
 
 def next_command(plan: Plan, journal: Journal) -> str:
     """The command that goes on."""
-    for name in plan.moves:
-        last = (journal.attempts(name) or (None,))[-1]
-        if last is not None and last.open:
+    for name in moved(journal):
+        last = journal.attempts(name)[-1]
+        if last.open:
             verb = "rollback" if last.name.startswith("rollback/") else "apply --phase cutover"
             return f"kmigrate {verb} --app {name}"
     left = [name for name in plan.moves if where(journal, name) is Side.SOURCE]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from kmigrate.engine.moves import WayBack, back, where
 from kmigrate.engine.rollback import way_back
-from kmigrate.errors import NoWayBack, UsageError
+from kmigrate.errors import UsageError
 from kmigrate.journal import Event, Journal
 from kmigrate.model import Side
 from kmigrate.plan import Plan
@@ -64,22 +64,12 @@ def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:
     """How one unit that came later is taken back; None when it is already, or was itself a way back."""
     record = journal.units[name]
     if "/" in name:
-        return _move_back(plan, journal, name.partition("/")[2].rpartition("#")[0])
+        return back(plan, journal, name.partition("/")[2].rpartition("#")[0])
     if record.went_back:
         return None
     unit = plan.phase(name.partition("#")[0]).unit
     assert unit is not None
     return WayBack(unit=replace(unit, name=name), undo=True)
-
-
-def _move_back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
-    try:
-        return back(plan, journal, application)
-    except KeyError as error:
-        raise NoWayBack(
-            f"{application} is not in the plan file any more, and it has to come back",
-            hint="put it into the plan file again as it was",
-        ) from error
 
 
 def _began_after(journal: Journal, entry: int) -> tuple[str, ...]:

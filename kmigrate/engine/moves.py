@@ -54,9 +54,19 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     """How the application goes back to the source; None when it is there and nothing is half done.
 
     Raises Blocked where the plan file now says something else of the application than it was moved with, NoWayBack
-    once a phase has begun a step that cannot be undone.
+    once a phase has begun a step that cannot be undone, or where the plan file does not know the application any more.
     """
     _refuse(contradiction(plan, journal, application))
+    try:
+        return _back(plan, journal, application)
+    except KeyError as error:
+        raise NoWayBack(
+            f"{application} is not in the plan file any more, and it has to come back",
+            hint="put it into the plan file again as it was",
+        ) from error
+
+
+def _back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     attempts = journal.attempts(application)
     last = attempts[-1] if attempts else None
     if last is None:
