@@ -278,3 +278,32 @@ def test_a_move_that_set_out_after_the_door_fell_shut_can_be_undone() -> None:
     way = back(house.plan, house.journal, APP)
     assert way is not None
     assert way.undo
+
+
+def test_a_move_begun_before_a_checkpoint_and_done_after_it_comes_back_too() -> None:
+    house = House()
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2  # within the move
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    house.cut_over()
+    assert checkpoints(house.plan, house.journal)[-1].name == f"cutover/{APP}#1"
+    house.phases["provision"] += (Light(name="c"),)
+    house.apply("provision")
+    ways = [("provision#2", True), (f"rollback/{APP}#1", False)]
+    assert house.go_to("replicate") == ways
+    assert house.go_to("replicate") == []
+
+
+def test_a_move_that_did_nothing_since_a_checkpoint_is_left_as_it_is() -> None:
+    house = House()
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    assert way_to(house.plan, house.journal, "replicate") == ()
+    house.cut_over()
+    house.phases["replicate"] += (Light(name="c"),)
+    assert [way.unit.name for way in way_to(house.plan, house.journal, "replicate")] == [f"rollback/{APP}#1"]
