@@ -10,7 +10,7 @@ from kmigrate.engine import forward, run_unit
 from kmigrate.errors import Blocked, KmigrateError, Refused, StillUnderWay
 from kmigrate.journal import Journal
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Direction, OffsetRange, Reads, Side
+from kmigrate.model import Direction, OffsetRange, Partition, Reads, Side
 from kmigrate.probes.drain import await_copies
 from kmigrate.story import story
 from kmigrate.world import Key
@@ -67,6 +67,21 @@ def test_undo_before_the_start_gives_the_group_back_what_it_held_and_starts_the_
     run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
     command("rollback", estate, lines)
     assert estate.clusters[Side.TARGET].held_by[GROUP] == {FIRST: 3}
+    assert_exact(estate, lines, Side.SOURCE)
+
+
+@pytest.mark.parametrize("held", [{Partition("elsewhere", 0): 42}, {Partition("elsewhere", 0): 42, FIRST: 3}, {}])
+def test_undo_leaves_a_group_exactly_what_it_held_on_the_target_also_in_other_topics(
+    held: dict[Partition, int],
+) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    groups = estate.clusters[Side.TARGET].held_by
+    groups[GROUP] = dict(held)
+    run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
+    assert len(groups[GROUP]) > len(held)
+    command("rollback", estate, lines)
+    assert groups.get(GROUP, {}) == held
     assert_exact(estate, lines, Side.SOURCE)
 
 

@@ -38,7 +38,8 @@ class CarryPositions(MoveStep):
         for reads in self.app.reads:
             there = self._there(world, reads)
             carried = self._carried(world, reads.group)
-            before[reads.group] = {str(p): offset for p, offset in there.items()}
+            held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
+            before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
             short = [p for p in there if not _stands(there[p], carried.get(p), past=self._settled(world, reads.group))]
             if short:
                 subject = f"group {reads.group} on the {self.entering}"
@@ -73,7 +74,7 @@ class CarryPositions(MoveStep):
         return world.ledger.get(POSITIONS)
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """The group gets back what it held there; where it held nothing, it is removed.
+        """The group gets back exactly what it held there; where that was less, it is removed first.
 
         Raises Blocked when somebody has read with it there since: going back would give those records twice.
         """
@@ -86,10 +87,12 @@ class CarryPositions(MoveStep):
                 continue
             groups = world.groups(self.entering)
             held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
-            if len(held) < len(offsets):
+            if groups.held(group).keys() - held.keys():
                 groups.delete(group)
-            if held:
-                groups.commit(group, held)
+            now = groups.held(group)
+            lost = {p: offset for p, offset in held.items() if now.get(p) != offset}
+            if lost:
+                groups.commit(group, lost)
 
     def _unread(self, world: World, hint: str) -> None:
         """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""
