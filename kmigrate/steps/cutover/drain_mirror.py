@@ -9,7 +9,16 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
-from kmigrate.steps.cutover.move import BOUNDS, LAST, MoveStep, held, read_offsets, read_partitions, write_offsets
+from kmigrate.steps.cutover.move import (
+    BOUNDS,
+    LAST,
+    MoveStep,
+    held,
+    left_behind,
+    read_offsets,
+    read_partitions,
+    write_offsets,
+)
 from kmigrate.world import World
 
 
@@ -22,7 +31,7 @@ class DrainMirror(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
-        bounds = held(world, self.leaving, self.app)
+        bounds = left_behind(world, self.leaving, self.app)
         if read_offsets(world.ledger.get(BOUNDS)) != bounds or world.ledger.get(LAST) is None:
             partitions = sum(len(of) for of in bounds.values())
             return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))

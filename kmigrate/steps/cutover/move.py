@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kmigrate.errors import Blocked, Overrun, StillUnderWay
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
-from kmigrate.probes.groups import positions_held, running_groups
+from kmigrate.probes.groups import partitions_read, positions_held, running_groups
 from kmigrate.world import World
 
 BOUNDS = "bounds"
@@ -109,6 +109,23 @@ def has_begun(world: World) -> bool:
 def held(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
     """Where each group of the application stands; raises Blocked where one holds no position."""
     return {reads.group: positions_held(world, side, reads) for reads in app.reads}
+
+
+def left_behind(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
+    """Where each group stands on the side that is left; what is forgotten there stands where it was stopped.
+
+    A cluster drops the positions of a group that stays Empty (`offsets.retention.minutes`); nobody moved them then.
+    Before the application has begun across, `held` alone counts.
+    """
+    if not has_begun(world):
+        return held(world, side, app)
+    bounds, found = _bounds(world), {}
+    for reads in app.reads:
+        there = world.groups(side).positions(reads.group, partitions_read(world, side, reads))
+        stopped = bounds.get(reads.group, {})
+        known = {p: stopped.get(p) if offset is None else offset for p, offset in there.items()}
+        found[reads.group] = {p: offset for p, offset in known.items() if offset is not None}
+    return found
 
 
 def stands_still(world: World, side: Side, app: Application) -> None:
