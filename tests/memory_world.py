@@ -113,6 +113,7 @@ class MemoryApplication:
     running: bool = True
     held_up: bool = False
     mixed: bool = False
+    address: str = ""
     stops_in_ms: int = 0
     switches_in_ms: int = 0
     starts_in_ms: int = 0
@@ -120,7 +121,7 @@ class MemoryApplication:
     processed: dict[Partition, list[int]] = field(default_factory=dict)
 
     def look(self) -> WorkloadView:
-        return WorkloadView(running=self.running, bootstrap="" if self.mixed else ADDRESS[self.side])
+        return WorkloadView(running=self.running, bootstrap="" if self.mixed else self.address or ADDRESS[self.side])
 
     def stop(self, deadline_ms: int) -> None:
         self._take(self.stops_in_ms, deadline_ms, "stop")

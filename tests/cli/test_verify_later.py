@@ -67,7 +67,7 @@ class Unreachable(MemoryWorld):
     def cluster(self, side: Side) -> MemoryCluster:
         if side is Side.TARGET:
             raise PlatformError("target: no answer", hint="look at its address")
-        return super(Unreachable, self).cluster(side)
+        return MemoryWorld.cluster(self, side)
 
 
 def test_a_cluster_that_does_not_answer_is_a_failed_platform_and_no_failed_verification() -> None:

@@ -263,3 +263,13 @@ def test_two_applications_that_share_a_principal_share_a_user_with_the_rights_of
     user = estate.store.get(Key("KafkaUser", "kafka", "ml-features"))
     assert user is not None
     assert {"ml-features", "other"} <= {word for word in str(user.spec).split("'") if word}
+
+
+def test_an_application_that_points_to_neither_side_blocks_before_anything_is_stopped() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    estate.app.address = "alias-of-the-source:9092"
+    with pytest.raises(Blocked, match="points to alias-of-the-source:9092, which is neither the source nor the target"):
+        command("cutover", estate, lines)
+    assert '"step":"stop-workloads"' not in "".join(lines.written)
+    assert estate.app.running

@@ -57,6 +57,20 @@ class MoveStep(Step):
         """The side the application runs on afterwards."""
         return self.leaving.other
 
+    def pointed_to(self, world: World) -> Side | None:
+        """Where the settings point; None when they disagree: a switch that was cut short is done again.
+
+        Raises Blocked for an address that is neither side's.
+        """
+        address = world.workload(self.app.name).look().bootstrap
+        side = world.side_of(address)
+        if address and side is None:
+            raise Blocked(
+                f"{self.app.name} points to {address}, which is neither the source nor the target",
+                hint="point it to one of them, or correct its workloads in the plan file",
+            )
+        return side
+
     def left_ms(self, world: World) -> int:
         """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up.
 

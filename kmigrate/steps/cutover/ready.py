@@ -64,6 +64,7 @@ class Ready(MoveStep):
         left_behind(world, self.leaving, self.app)
         if world.ledger.get(CLOCK_STARTED) is not None:
             return ()
+        self.pointed_to(world)
         self._fits(world)
         self._undecided(world)
         self._translatable(world)

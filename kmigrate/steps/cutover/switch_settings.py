@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
 from kmigrate.model import JsonObject, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.steps.cutover.move import BACK_DEADLINE_MS, MoveStep
@@ -23,7 +22,7 @@ class SwitchSettings(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing while the settings point anywhere else."""
-        side = self._side(world)
+        side = self.pointed_to(world)
         was = side or self.leaving
         there = Change(action=Action.CHANGE, subject=f"settings of {self.app.name}", detail=f"{was} → {self.entering}")
         return Finding(changes=() if side is self.entering else (there,), before={"side": str(was)})
@@ -36,14 +35,3 @@ class SwitchSettings(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """Point it back."""
         world.workload(self.app.name).switch(Side(str(before["side"])), BACK_DEADLINE_MS)
-
-    def _side(self, world: World) -> Side | None:
-        """Where the settings point; None when they disagree: a switch that was cut short is done again."""
-        address = world.workload(self.app.name).look().bootstrap
-        side = world.side_of(address)
-        if address and side is None:
-            raise Blocked(
-                f"{self.app.name} points to {address}, which is neither the source nor the target",
-                hint="point it to one of them, or correct its workloads in the plan file",
-            )
-        return side
