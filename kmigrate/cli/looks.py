@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
-from kmigrate.errors import JournalError, KmigrateError, UsageError
+from kmigrate.errors import Interrupted, JournalError, KmigrateError, UsageError
 
 if TYPE_CHECKING:
     from kmigrate.cli.migrate import Session
@@ -115,7 +115,7 @@ def _belongs(s: Session) -> None:
 
     try:
         bind(s.journal, s.world, read_only=True)
-    except (JournalError, UsageError):
+    except (Interrupted, JournalError, UsageError):
         raise
     except KmigrateError:
         return

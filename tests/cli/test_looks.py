@@ -9,14 +9,25 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from memory_world import Estate, Lines, MemoryCluster, MemoryMirror, MemoryWorld, migration
+from memory_world import (
+    Estate,
+    Lines,
+    MemoryApplication,
+    MemoryCluster,
+    MemoryFence,
+    MemoryMirror,
+    MemoryWorld,
+    migration,
+)
 from rich.console import Console, RenderableType
 from walking import APP, calm, crossing, journal_of, plan_of, run_until
 
 from kmigrate.cli import looks, pictures, planned, views
-from kmigrate.errors import PlatformError, UsageError
+from kmigrate.cli.migrate import Session
+from kmigrate.errors import Interrupted, PlatformError, UsageError
 from kmigrate.history import table
 from kmigrate.model import Lane, SecretRef, Side
 from kmigrate.planfile.draft import draft
@@ -53,6 +64,28 @@ class Unreachable(World):
         if side is Side.SOURCE:
             raise PlatformError("source: no answer", hint="look at its address")
         return MemoryWorld.cluster(self, side)
+
+
+class Struck(World):
+    """Somebody presses Ctrl-C, or sends SIGTERM, while one thing is looked at."""
+
+    at: ClassVar[str] = ""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        self.strike("cluster")
+        return MemoryWorld.cluster(self, side)
+
+    def fence(self, side: Side) -> MemoryFence:
+        self.strike("fence")
+        return MemoryWorld.fence(self, side)
+
+    def workload(self, application: str) -> MemoryApplication:
+        self.strike("workload")
+        return MemoryWorld.workload(self, application)
+
+    def strike(self, what: str) -> None:
+        if what == self.at:
+            raise Interrupted(15)
 
 
 def drawn(picture: RenderableType, width: int) -> str:
@@ -167,6 +200,25 @@ def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_t
     run_until(estate, lines, '"positions"')
     half = journal_of(estate, lines)
     assert views.next_command(plan_of(), half) == f"kmigrate apply --phase cutover --app {APP}"
+
+
+@pytest.mark.parametrize("at", ["cluster", "fence", "workload"])
+def test_an_interruption_ends_a_look_and_is_nothing_that_was_seen(at: str) -> None:
+    estate, lines = calm()
+    world = type("At", (Struck,), {"at": at})(estate)
+    with pytest.raises(Interrupted) as told:
+        views.look(migration(), plan_of(), journal_of(estate, lines), world)
+    assert told.value.exit_code == 143
+
+
+def test_an_interruption_ends_plan_and_the_look_at_whose_journal_it_is() -> None:
+    estate = Estate()
+    world = type("At", (Struck,), {"at": "cluster"})(estate)
+    journal = journal_of(estate, Lines(estate.death))
+    with pytest.raises(Interrupted):
+        planned.look_ahead(migration(), plan_of(), journal, world)
+    with pytest.raises(Interrupted):
+        looks._belongs(Session(migration=migration(), plan=plan_of(), journal=journal, world=world))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
