@@ -23,12 +23,12 @@ from memory_world import (
     migration,
 )
 from rich.console import Console, RenderableType
-from walking import APP, calm, crossing, journal_of, plan_of, run_until
+from walking import APP, COMMANDS, calm, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.cli import looks, pictures, planned, views
 from kmigrate.cli.migrate import Session
+from kmigrate.engine import checkpoints, way_to
 from kmigrate.errors import Interrupted, PlatformError, UsageError
-from kmigrate.history import table
 from kmigrate.model import Lane, SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
@@ -224,11 +224,23 @@ def test_an_interruption_ends_plan_and_the_look_at_whose_journal_it_is() -> None
 @pytest.mark.parametrize("width", WIDTHS)
 def test_history_has_a_line_per_entry_and_the_checkpoints(width: int) -> None:
     estate, lines = calm()
-    rows = table(journal_of(estate, lines).entries)
+    rows = looks.rows_of(plan_of(), journal_of(estate, lines))
     text = drawn(pictures.history_picture(rows), width)
     assert "⚑" in text
     assert "SEALED" in text
     assert len(text.splitlines()) > len(rows)
+
+
+@pytest.mark.parametrize("commands", [(), COMMANDS[:3], COMMANDS[:4], COMMANDS])
+def test_history_flags_just_those_checkpoints_that_rollback_takes(commands: tuple[str, ...]) -> None:
+    estate = Estate()
+    lines = Lines(estate.death)
+    walk(estate, lines, commands)
+    journal = journal_of(estate, lines)
+    flagged = [row.checkpoint for row in looks.rows_of(plan_of(), journal) if row.checkpoint]
+    assert flagged == [each.name for each in checkpoints(plan_of(), journal)]
+    for name in flagged:
+        way_to(plan_of(), journal, name)
 
 
 def test_init_never_overwrites_and_wants_one_place_of_the_secret(tmp_path: Path) -> None:
