@@ -159,7 +159,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     _in_order(s, phase, names[: names.index(phase)])
     unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
-        refuse_one_way(s.plan, s.journal, phase)
+        refuse_one_way(unit, s.journal)
         _refuse_edit(s, unit)
     return unit
 

@@ -84,19 +84,18 @@ def _back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks + 1), undo=False)
 
 
-def refuse_one_way(plan: Plan, journal: Journal, phase: str) -> None:
-    """Raise Blocked when the phase has a step that cannot be undone, while a move is half done in either direction.
+def refuse_one_way(unit: Unit, journal: Journal) -> None:
+    """Raise Blocked for a phase with a step that cannot be undone, while a move is half done in either direction.
 
     Its way on may be back, and that one leads through the door.
     """
-    unit = plan.phase(phase).unit
-    if unit is None or not any(step.one_way for step in unit.steps):
+    if "/" in unit.name or not any(step.one_way for step in unit.steps):
         return
     for application in moved(journal):
         last = journal.attempts(application)[-1]
         if last.open:
             verb = "rollback" if _is(last, Direction.ROLLBACK) else "apply --phase cutover"
-            told = f"{last.name} is half done, and after {phase} there is no way back"
+            told = f"{last.name} is half done, and after {unit.name} there is no way back"
             raise Blocked(told, hint=f"finish it first: kmigrate {verb} --app {application}")
 
 

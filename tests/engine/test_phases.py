@@ -16,13 +16,12 @@ from kmigrate.engine import (
     forward,
     phase_done,
     phase_unit,
-    refuse_one_way,
     run_unit,
     undo_unit,
     way_to,
 )
 from kmigrate.errors import Blocked, NoWayBack, UsageError
-from kmigrate.journal import Event, Journal
+from kmigrate.journal import Journal
 from kmigrate.model import Direction, Policy
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.story import story
@@ -48,7 +47,7 @@ class House:
             phases=tuple(Phase(name=name, title=name, unit=unit) for name, unit in units.items()),
             moves=tuple(self.moves),
             stays={},
-            unit=lambda app, direction, attempt: _move(self.moves, app, direction, attempt),
+            unit=lambda app, direction, attempt: move(self.moves, app, direction, attempt),
         )
 
     @property
@@ -80,7 +79,7 @@ class House:
         return [(way.unit.name, way.undo) for way in ways]
 
 
-def _move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
+def move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
     to = "on" if direction is Direction.CUTOVER else "off"
     steps = (Light(name="stop", to=to), Light(name="start", to=to))
     name = f"{direction}/{app}#{attempt}"
@@ -224,60 +223,6 @@ def test_a_new_application_is_an_edit_of_what_was_provisioned_and_of_no_move() -
     assert len({unit.fingerprint for unit in units if unit}) == 2
     prints = {story(each).unit("ml-features", Direction.CUTOVER, 1).fingerprint for each in (one, edited)}
     assert len(prints) == 1
-
-
-def test_no_application_goes_back_once_a_phase_has_begun_what_cannot_be_undone() -> None:
-    house = House()
-    house.phases["door"] = (Light(name="d", one_way="it fell shut"),)
-    run_unit(_move(house.moves, APP, Direction.CUTOVER, 1), house.room, house.journal)
-    assert back(house.plan, house.journal, APP) is not None
-    house.apply("door")
-    with pytest.raises(NoWayBack, match="it fell shut"):
-        back(house.plan, house.journal, APP)
-
-
-def door(house: House) -> None:
-    house.phases["door"] = (Light(name="d", one_way="it fell shut"),)
-
-
-def test_no_door_falls_shut_while_a_move_is_half_done_in_either_direction() -> None:
-    house = House()
-    door(house)
-    for half_done in (Direction.CUTOVER, Direction.ROLLBACK):
-        house.journal.record(f"{half_done}/{APP}#1", "f", Event.STARTED, "stop")
-        with pytest.raises(Blocked, match=f"{half_done}/{APP}#1 is half done") as told:
-            refuse_one_way(house.plan, house.journal, "door")
-        assert f"--app {APP}" in told.value.hint
-        refuse_one_way(house.plan, house.journal, "provision")
-        house.journal.record(f"{half_done}/{APP}#1", "f", Event.SEALED)
-    refuse_one_way(house.plan, house.journal, "door")
-
-
-@pytest.mark.parametrize("half_done", ["cutover, to be undone", "cutover, to be moved back", "rollback"])
-def test_no_way_back_of_a_half_done_move_leads_through_a_door_that_fell_shut_meanwhile(half_done: str) -> None:
-    house = House()
-    door(house)
-    journal = house.journal
-    journal.record(f"cutover/{APP}#1", "f", Event.STARTED, "stop")
-    if half_done != "cutover, to be undone":
-        journal.record(f"cutover/{APP}#1", "f", Event.STARTED, "start")
-    if half_done == "rollback":
-        journal.record(f"cutover/{APP}#1", "f", Event.SEALED)
-        journal.record(f"rollback/{APP}#1", "f", Event.STARTED, "stop")
-    house.apply("door")
-    house.journal.record(house.journal.attempts(APP)[-1].name, "f", Event.APPLIED, "stop")  # it went on since
-    with pytest.raises(NoWayBack, match="it fell shut"):
-        back(house.plan, house.journal, APP)
-
-
-def test_a_move_that_set_out_after_the_door_fell_shut_can_be_undone() -> None:
-    house = House()
-    door(house)
-    house.apply("door")
-    house.journal.record(f"cutover/{APP}#1", "f", Event.STARTED, "stop")
-    way = back(house.plan, house.journal, APP)
-    assert way is not None
-    assert way.undo
 
 
 def test_a_move_begun_before_a_checkpoint_and_done_after_it_comes_back_too() -> None:
