@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from kmigrate import __version__, interrupt
-from kmigrate.cli import lab, looks, migrate, pages, verify
+from kmigrate.cli import lab, looks, migrate, pages, positions, verify
 from kmigrate.errors import KmigrateError
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.command("history")(looks.history)
 app.command("init")(looks.init)
 app.command("rollback")(migrate.rollback)
 app.command("verify")(verify.verify)
+app.command("positions")(positions.positions)
+app.command("offsets", hidden=True)(positions.positions)
 app.command("explain")(pages.explain)
 app.command("schema")(pages.schema)
 app.add_typer(lab.app, name="lab")

@@ -133,7 +133,17 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         return
     drawn = table(
         "What the auditor counted",
-        *("application", "moved", "records before + during + after", "lost", "twice", "disorder", "repeats", "pauses"),
+        *(
+            "application",
+            "moved",
+            "records before + during + after",
+            "lost",
+            "twice",
+            "disorder",
+            "repeats",
+            "pauses",
+            "MM2 itself",
+        ),
     )
     for line in outcome.lines:
         drawn.add_row(*line.cells())

@@ -13,6 +13,17 @@ VERIFICATION_FAILED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorsOwn:
+    """What MirrorMaker 2's own sync would have given twice, and how many partitions it would not have translated."""
+
+    repeats: int
+    without: int
+
+    def __str__(self) -> str:
+        return f"{self.repeats:,}" + (f" + {self.without} partitions lost track of" if self.without else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """The last cutover of an application by the journal; times in ms since the epoch, `ended` when it was sealed."""
 
@@ -32,6 +43,20 @@ class Move:
         )
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that were carried."""
+        told = self.facts.get("positions")
+        return tuple(told) if isinstance(told, Mapping) else ()
+
+    def carried(self, group: str) -> dict[Partition, tuple[int, int]]:
+        """By partition, where the group stood on the source and where it was put on the target."""
+        rows = [at for at in self.positions if at["group"] == group]
+        return {
+            Partition(str(at["topic"]), int(str(at["partition"]))): (int(str(at["source"])), int(str(at["target"])))
+            for at in rows
+        }
+
+    @property
     def pause_ms(self) -> Json:
         """The pause by the ledger, as the tool's and the application's part."""
         return self.facts.get("pause_parts")
@@ -44,6 +69,7 @@ class Line:
     of: ApplicationAudit
     why: str
     move: Move | None
+    own: MirrorsOwn | None = None
 
     @property
     def right(self) -> bool:
@@ -51,13 +77,14 @@ class Line:
         return self.of.clean and (all(self.of.around) if self.of.moved else bool(self.why))
 
     def cells(self) -> tuple[str, ...]:
-        """Name, moved, records before, during and after, lost, given twice, out of order, repeats, pauses."""
+        """The columns of the auditor's table; the last is what MirrorMaker 2 itself would have given twice."""
         app = self.of
         pauses = ", ".join(f"{switch.pause_ms / 1000:.1f} s" for switch in app.switches)
         worked = f"{app.processed or app.written:,}"
         stretches = " + ".join(f"{count:,}" for count in app.around) if app.moved else worked
         counts = (app.lost, app.redelivered, app.out_of_order, app.repeats)
-        return (app.name, "yes" if app.moved else "stays", stretches, *(f"{count:,}" for count in counts), pauses)
+        own = str(self.own) if self.own else ""
+        return (app.name, "yes" if app.moved else "stays", stretches, *(f"{count:,}" for count in counts), pauses, own)
 
     def json(self) -> JsonObject:
         """The counts by name; `switches` are the changes of side that the auditor saw, times in ms."""
@@ -73,6 +100,8 @@ class Line:
             "lost": app.lost,
             "redelivered": app.redelivered,
             "out_of_order": app.out_of_order,
+            "mirrormaker_would_repeat": self.own.repeats if self.own else None,
+            "mirrormaker_would_not_translate": self.own.without if self.own else None,
             "pause_ms": self.move.pause_ms if self.move else None,
             "positions": self.move.positions if self.move else (),
             "processed": app.processed,
@@ -92,12 +121,13 @@ class Line:
 class Outcome:
     """The verdict beside the journal; how long it took (seconds), kmigrate's own peak memory, and the lab's (bytes).
 
-    `door` says how decommission ended: who stays, and why.
+    `door` says how decommission ended: who stays, and why. `own` is MirrorMaker 2's choice instead, by application.
     """
 
     verdict: Verdict
     why: Mapping[str, str]
     moves: Mapping[str, Move]
+    own: Mapping[str, MirrorsOwn]
     door: str
     elapsed_s: float
     peak_rss: int
@@ -113,7 +143,15 @@ class Outcome:
     def lines(self) -> tuple[Line, ...]:
         """One per application."""
         apps = self.verdict.applications
-        return tuple(Line(of=app, why=self.why.get(app.name, ""), move=self.moves.get(app.name)) for app in apps)
+        return tuple(
+            Line(
+                of=app,
+                why=self.why.get(app.name, ""),
+                move=self.moves.get(app.name),
+                own=self.own.get(app.name),
+            )
+            for app in apps
+        )
 
     @property
     def sentences(self) -> tuple[str, ...]:

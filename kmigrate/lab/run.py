@@ -16,7 +16,7 @@ from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.journal import Journal
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.outcome import Outcome, moves_of
+from kmigrate.lab.outcome import MirrorsOwn, Outcome, moves_of
 from kmigrate.lab.status import status
 from kmigrate.lab.walk import MOVES, Walk, walking
 from kmigrate.plan import Plan, Unit
@@ -39,8 +39,10 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
             with walking(lab, reporter) as walk, open_journal(walk.migration) as journal:
                 plan = story(walk.migration)
+                own: dict[str, MirrorsOwn] = {}
                 _tell_story(walk, plan, journal)
-                refused = _move_the_others(walk, plan, journal)
+                _measure(walk, journal, own, MOVES)
+                refused = _move_the_others(walk, plan, journal, own)
                 door = _try_the_door(walk, plan, journal)
                 moves = moves_of(journal, plan.moves)
                 walk.settle(moves)
@@ -50,6 +52,7 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
                     verdict=walk.audit({name: (move.begun, move.ended) for name, move in moves.items()}),
                     why={**plan.stays, **refused},
                     moves=moves,
+                    own=own,
                     door=door,
                     elapsed_s=time.monotonic() - begun,
                     peak_rss=_peak_rss(),
@@ -74,7 +77,13 @@ def _tell_story(walk: Walk, plan: Plan, journal: Journal) -> None:
     do(forward(plan, journal, MOVES))
 
 
-def _move_the_others(walk: Walk, plan: Plan, journal: Journal) -> dict[str, str]:
+def _measure(walk: Walk, journal: Journal, own: dict[str, MirrorsOwn], name: str) -> None:
+    """Right after a move, while MirrorMaker 2 would still choose by the same syncs."""
+    for move in moves_of(journal, (name,)).values():
+        own[name] = walk.mirrors_own(move)
+
+
+def _move_the_others(walk: Walk, plan: Plan, journal: Journal, own: dict[str, MirrorsOwn]) -> dict[str, str]:
     """One move after the other; what blocks one before anything was stopped, or took it back, is why it stays."""
     stays: dict[str, str] = {}
     for name in (each for each in plan.moves if each != MOVES):
@@ -82,6 +91,7 @@ def _move_the_others(walk: Walk, plan: Plan, journal: Journal) -> dict[str, str]
         assert unit is not None, f"{name} was moved before its turn"
         try:
             run_unit(unit, walk.world, journal)
+            _measure(walk, journal, own, name)
         except (Blocked, WentBack) as refused:
             stays[name] = refused.message
             way = back(plan, journal, name)

@@ -13,6 +13,7 @@ from kmigrate.lab.apps import control as apps
 from kmigrate.lab.auditor.audit import NO_WINDOWS, Cluster, Verdict, audit
 from kmigrate.lab.auditor.kafka_log import KafkaLog
 from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.outcome import MirrorsOwn, Move
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
 from kmigrate.lab.status import status
 from kmigrate.manifests.lanes import forward_lanes
@@ -20,6 +21,7 @@ from kmigrate.model import Migration, Partition, Side
 from kmigrate.planfile import load
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.resources import require
+from kmigrate.probes.standing import mirrors_choices
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.wiring import LiveWorld, open_world
 from kmigrate.world import Key, Reporter
@@ -70,6 +72,16 @@ class Walk:
         homes = sorted(home for home in self.folder.apps.iterdir() if (home / "audit").is_dir())
         with _cluster(Side.SOURCE, *source) as left, _cluster(Side.TARGET, *self._target()) as entered:
             return audit(homes, (left, entered), windows=windows)
+
+    def mirrors_own(self, move: Move) -> MirrorsOwn:
+        """What MirrorMaker 2's own sync would have done for the groups of a move, by the syncs it has told so far."""
+        repeats = without = 0
+        for group in move.groups:
+            carried = move.carried(group)
+            choices = mirrors_choices(self.world, carried, forward_lanes(self.migration))
+            repeats += sum(choice.repeats for choice in choices.values())
+            without += len(carried) - len(choices)
+        return MirrorsOwn(repeats=repeats, without=without)
 
     def _read_up(self, group: str, wanted: Mapping[Partition, int]) -> Ready[None] | NotYet:
         there = self.world.groups(Side.TARGET).positions(group, wanted)

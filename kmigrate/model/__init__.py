@@ -1,6 +1,8 @@
 """The nouns of a migration: `facts` of clusters, and what a plan file says (`migration`). Frozen values, no I/O."""
 
 from kmigrate.model.facts import (
+    NO_BRACKET,
+    Bracket,
     Denial,
     Direction,
     Grade,
@@ -15,6 +17,7 @@ from kmigrate.model.facts import (
     Record,
     Right,
     Side,
+    Sync,
     Topic,
     Trial,
 )
@@ -36,9 +39,11 @@ from kmigrate.model.migration import (
 )
 
 __all__ = [
+    "NO_BRACKET",
     "Accepted",
     "Application",
     "Auth",
+    "Bracket",
     "CommandWorkload",
     "Denial",
     "Direction",
@@ -62,6 +67,7 @@ __all__ = [
     "SecretRef",
     "Side",
     "Source",
+    "Sync",
     "Target",
     "Topic",
     "Trial",

@@ -81,11 +81,29 @@ class Record:
     digest: bytes
 
 
+class Sync(NamedTuple):
+    """A record and its copy, by their offsets, as the mirror marked them (MirrorMaker 2's offset sync)."""
+
+    original: int
+    copy: int
+
+
+class Bracket(NamedTuple):
+    """The syncs a position was found between, before it, and at or after it; None where there is none."""
+
+    low: Sync | None
+    high: Sync | None
+
+
+NO_BRACKET = Bracket(None, None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """The next record a group will read in a partition, translated to the other side.
 
     `came_from` and `offset` are offsets on the side left and the side entered. `reason` is one sentence for a human.
+    Whoever reads from it is given at most `repeats_at_most` records again.
     """
 
     partition: Partition
@@ -93,6 +111,8 @@ class Position:
     offset: int | None
     grade: Grade
     reason: str
+    bracket: Bracket = NO_BRACKET
+    repeats_at_most: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,5 +2,20 @@
 
 from kmigrate.positions.digest import digest
 from kmigrate.positions.match import CONTEXT, Answer, locate
+from kmigrate.positions.mirrors_own import mirrors_own
+from kmigrate.positions.search import Search, Windows
+from kmigrate.positions.syncs import MirrorsOwn, SyncIndex, read_checkpoint, read_sync
 
-__all__ = ["CONTEXT", "Answer", "digest", "locate"]
+__all__ = [
+    "CONTEXT",
+    "Answer",
+    "MirrorsOwn",
+    "Search",
+    "SyncIndex",
+    "Windows",
+    "digest",
+    "locate",
+    "mirrors_own",
+    "read_checkpoint",
+    "read_sync",
+]

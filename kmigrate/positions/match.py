@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kmigrate.model import Grade, Record
+from kmigrate.model import NO_BRACKET, Bracket, Grade, Record
 
 CONTEXT = 32
 """Records on each side of a position that must correspond. Identical twins come in short runs; 32 tell them apart."""
@@ -24,12 +24,15 @@ class Answer:
     """Where a position lies on the other side; `offset` is None when refused, and `reason` says why in one sentence.
 
     `not_yet` marks a refusal that more copying may cure: the last record before the position has no copy yet.
+    `bracket` holds the syncs it was found between. Reading from it repeats at most `repeats_at_most` records.
     """
 
     offset: int | None
     grade: Grade
     reason: str
     not_yet: bool = False
+    bracket: Bracket = NO_BRACKET
+    repeats_at_most: int = 0
 
 
 def locate(
@@ -39,6 +42,7 @@ def locate(
     *,
     from_log_start: bool,
     left_is_owner: bool,
+    once: bool = True,
 ) -> Answer:
     """Find the place in `candidates` (offset order, gapless as a committed reader sees them) that corresponds to X.
 
@@ -47,7 +51,7 @@ def locate(
     stands twice on this side, before X or after it, the one place found over there may be the copy of the other.
     `from_log_start` says that `before` begins at the first record of the partition's life, so `candidates` must too.
     `left_is_owner` says that the topic is written on the side left, so the other side can hold no record that this
-    side lacks; the caller reads `after` last.
+    side lacks; the caller reads `after` last. `once` says that the mirror writes exactly once: else nothing is proven.
     """
     if not before:
         return _at_the_beginning(after, candidates, from_log_start=from_log_start, left_is_owner=left_is_owner)
@@ -59,7 +63,7 @@ def locate(
         return _refused("what follows the position differs between the sides: somebody else writes there")
     return Answer(
         offset=candidates[last].offset + 1,
-        grade=Grade.EXACT_PROVEN if from_log_start or len(run) == CONTEXT else Grade.EXACT_MATCHED,
+        grade=Grade.EXACT_PROVEN if once and (from_log_start or len(run) == CONTEXT) else Grade.EXACT_MATCHED,
         reason=f"{len(run)} records before it and {min(len(after), len(candidates) - last - 1)} after correspond",
     )
 

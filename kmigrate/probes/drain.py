@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked
 from kmigrate.model import Lane, Partition, Position, Side
-from kmigrate.probes.translation import Translation, translate
+from kmigrate.probes.translation import Translation, Translator
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -32,13 +32,14 @@ def await_copies(
     still waited for at every look, and may raise.
     """
     pace = _Pace(world, leaving, lane, bounds)
+    translator = Translator(world=world, leaving=leaving, lanes=(lane,))
     todo = dict(bounds)
     found: dict[Partition, Position] = {}
     last: dict[Partition, int] = {}
     heads: dict[Partition, int] = {}
 
     def look() -> Ready[Translation] | NotYet:
-        seen = translate(world, leaving, todo)
+        seen = translator.translate(todo)
         last.update(seen.last)
         for partition in set(todo) - set(seen.waiting):
             del todo[partition]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, Refused
 from kmigrate.model import Partition, Side, Topic
-from kmigrate.probes.translation import records_after
+from kmigrate.probes.unmarked import records_after
 from kmigrate.world import World
 
 # org.apache.kafka.storage.internals.log.LogConfig of Kafka 4.3: what a broker does that was told nothing else

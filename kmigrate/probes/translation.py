@@ -1,20 +1,22 @@
-"""Where positions of one side lie on the other: fetch the records around them on both sides and match.
+"""Where positions of one side lie on the other: between the mirror's marks around them, by the records themselves.
 
 Safe while writers go on: only the group must be stopped, and the mirror past its last record (design §4.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from kmigrate.errors import Refused
-from kmigrate.model import Grade, OffsetRange, Partition, Position, Record, Side
-from kmigrate.positions import CONTEXT, Answer, locate
-from kmigrate.world import Cluster, World
+from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
+from kmigrate.positions import Answer, Search, SyncIndex, Windows
+from kmigrate.probes.unmarked import Found, look_up
+from kmigrate.world import World
 
-_FIRST_WINDOW = 4 * CONTEXT
 _ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
+_AT_ONCE = 300_000
+"""Offsets that are read together, both sides counted; some 200 bytes of memory each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,39 +32,102 @@ class Translation:
     last: Mapping[Partition, int]
 
 
-def translate(
-    world: World, leaving: Side, wanted: Mapping[Partition, int], *, owner: Side = Side.SOURCE
-) -> Translation:
-    """Translate positions from the side left to the other one.
+@dataclass(slots=True, kw_only=True)
+class Translator:
+    """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
-    `wanted` holds, per partition, the next offset the stopped group would read. Committed records only; the last stable
-    offset must have reached each position (a read_uncommitted reader may stand past it: then it is waited for).
-    Raises Refused when retention has eaten a position on the side left.
+    What topics are like is looked up once; ask another translator when they may have changed.
     """
-    here, there = world.cluster(leaving), world.cluster(leaving.other)
-    logs = here.ranges(wanted)
-    _refuse_eaten(wanted, logs)
-    stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
-    others = there.ranges(stable)
-    before = _records_before(here, stable, logs)
-    candidates = _candidates(there, before, stable, others)
-    earlier = _same_times(here, before)
-    after = _tail(here, stable)
-    answers = {
-        p: locate(
-            (*earlier.get(p, ()), *before[p]),
-            after[p],
-            candidates[p],
-            from_log_start=logs[p].start == 0 == others[p].start and len(before[p]) < CONTEXT,
-            left_is_owner=leaving is owner,
+
+    world: World
+    leaving: Side
+    lanes: tuple[Lane, ...]
+    owner: Side = Side.SOURCE
+    _compacted: dict[str, bool] = field(default_factory=dict)
+
+    def translate(self, wanted: Mapping[Partition, int]) -> Translation:
+        """Translate the next offset that a stopped group would read, per partition.
+
+        Committed records only; a position past the last stable offset waits (a read_uncommitted reader may stand
+        there). Raises Refused when retention has eaten a position on the side left.
+        """
+        here, there = self.world.cluster(self.leaving), self.world.cluster(self.leaving.other)
+        logs = here.ranges(wanted)
+        _refuse_eaten(wanted, logs)
+        stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
+        others = there.ranges(stable)
+        found = self._marked(stable, logs, others)
+        unmarked = {p: x for p, x in stable.items() if p not in found}
+        found |= look_up(self.world, self.leaving, unmarked, owner=self.owner) if unmarked else {}
+        late = tuple(sorted(set(wanted) - set(stable)))
+        return Translation(
+            positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
+            waiting=late + tuple(p for p in sorted(stable) if found[p].answer.not_yet),
+            last={p: each.last for p, each in found.items() if each.last is not None},
         )
-        for p in stable
-    }
-    late = tuple(sorted(set(wanted) - set(stable)))
-    positions = {p: _position(p, wanted[p], answers[p]) for p in sorted(stable)}
-    last = {p: records[-1].offset for p, records in before.items() if records}
-    waiting = late + tuple(p for p in sorted(stable) if answers[p].not_yet)
-    return Translation(positions=positions, waiting=waiting, last=last)
+
+    def _marked(
+        self,
+        wanted: Mapping[Partition, int],
+        logs: Mapping[Partition, OffsetRange],
+        others: Mapping[Partition, OffsetRange],
+    ) -> dict[Partition, Found]:
+        """Every position that the mirror's marks can bracket."""
+        back = self.leaving is not self.owner
+        originals, copies = (others, logs) if back else (logs, others)
+        syncs, compacted = self._syncs(wanted), self._compaction(wanted)
+        searches = {
+            p: Search(
+                position=x,
+                syncs=syncs.get(p, SyncIndex()),
+                originals=originals[p],
+                copies=copies[p],
+                back=back,
+                compacted=compacted[p.topic],
+            )
+            for p, x in wanted.items()
+        }
+        found: dict[Partition, Found] = {}
+        open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
+        while open_:
+            for part in _parts(open_, originals):
+                found |= self._ask(part, searches)
+            again = {p: searches[p].windows() for p in open_ if p not in found}
+            open_ = {p: windows for p, windows in again.items() if windows is not None}
+        return found
+
+    def _ask(self, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
+        """Read the copies, then the originals, so that every copy read has its original among those read."""
+        source, target = self.world.cluster(self.owner), self.world.cluster(self.owner.other)
+        copies = target.read({p: windows.copies for p, windows in part.items()})
+        open_ended = [p for p, windows in part.items() if windows.originals_to is None]
+        ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
+        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()})
+        found: dict[Partition, Found] = {}
+        for p in part:
+            answer = searches[p].answer(originals[p], copies[p])
+            if answer is not None:
+                left = originals[p] if self.leaving is self.owner else copies[p]
+                found[p] = Found(answer=answer, last=_last(left, searches[p].position))
+        return found
+
+    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, SyncIndex]:
+        found: dict[Partition, SyncIndex] = {}
+        topics = {p.topic for p in wanted}
+        for lane in self.lanes:
+            if not topics.isdisjoint(lane.topics):
+                found |= {p: index for p, index in self.world.mirror.syncs(lane).items() if p.topic in lane.topics}
+        return found
+
+    def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
+        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs."""
+        new = {p.topic for p in wanted} - self._compacted.keys()
+        if new:
+            seen = [self.world.cluster(side).topics(new) for side in Side]
+            for name in new:
+                policies = [topics[name].config.get("cleanup.policy", "") for topics in seen if name in topics]
+                self._compacted[name] = any("compact" in policy for policy in policies)
+        return self._compacted
 
 
 def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:
@@ -86,74 +151,40 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
         )
 
 
-def _records_before(
-    cluster: Cluster, wanted: Mapping[Partition, int], logs: Mapping[Partition, OffsetRange]
-) -> dict[Partition, tuple[Record, ...]]:
-    """Up to CONTEXT records right before each position; the window grows where markers and aborted records fill it."""
-    found: dict[Partition, tuple[Record, ...]] = {}
-    window, missing = _FIRST_WINDOW, dict(wanted)
-    while missing:
-        ranges = {p: OffsetRange(start=max(logs[p].start, x - window), end=x) for p, x in missing.items()}
-        for p, records in cluster.read(ranges).items():
-            found[p] = records[-CONTEXT:]
-            if len(records) >= CONTEXT or ranges[p].start == logs[p].start:
-                del missing[p]
-        window *= 8
-    return found
+def _parts(
+    windows: Mapping[Partition, Windows], originals: Mapping[Partition, OffsetRange]
+) -> Iterator[dict[Partition, Windows]]:
+    """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
+    part: dict[Partition, Windows] = {}
+    held = 0
+    for p, each in windows.items():
+        end = originals[p].end if each.originals_to is None else each.originals_to
+        size = end - each.originals_from + each.copies.end - each.copies.start
+        if part and held + size > _AT_ONCE:
+            yield part
+            part, held = {}, 0
+        part[p] = each
+        held += size
+    if part:
+        yield part
 
 
-def _candidates(
-    there: Cluster,
-    before: Mapping[Partition, tuple[Record, ...]],
-    wanted: Mapping[Partition, int],
-    logs: Mapping[Partition, OffsetRange],
-) -> Mapping[Partition, tuple[Record, ...]]:
-    """Every record on the other side that can be a copy of the context, or lie after it.
-
-    A copy keeps its timestamp, so it stands at or after the first record with that timestamp or a later one
-    (`mirrormaker2.md` §3.2), also where timestamps go back. Without a context only the first records matter.
-    """
-    starts = there.offsets_at({p: min(r.timestamp for r in records) for p, records in before.items() if records})
-    ranges = {
-        p: OffsetRange(start=starts[p], end=max(logs[p].end, starts[p]))
-        if p in starts
-        else OffsetRange(start=logs[p].start, end=min(logs[p].end, logs[p].start + _FIRST_WINDOW))
-        for p in wanted
-    }
-    return there.read(ranges)
+def _originals(windows: Windows, end: int) -> OffsetRange:
+    reach = end if windows.originals_to is None else windows.originals_to
+    return OffsetRange(start=windows.originals_from, end=max(reach, windows.originals_from))
 
 
-def _same_times(
-    here: Cluster, before: Mapping[Partition, tuple[Record, ...]]
-) -> Mapping[Partition, tuple[Record, ...]]:
-    """Every record before the context that is as young as its oldest: there a twin of the whole context could stand."""
-    firsts = {p: records[0].offset for p, records in before.items() if records}
-    starts = here.offsets_at({p: min(r.timestamp for r in before[p]) for p in firsts})
-    ranges = {p: OffsetRange(start=starts[p], end=first) for p, first in firsts.items() if starts[p] < first}
-    return here.read(ranges)
-
-
-def _tail(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
-    """Every record from each position on: among them, too, the records before the position could stand once more."""
-    logs = cluster.ranges(wanted)
-    return cluster.read({p: OffsetRange(start=x, end=max(x, logs[p].end)) for p, x in wanted.items()})
-
-
-def records_after(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
-    """Up to CONTEXT records from each position on; fewer only where the log ends."""
-    found: dict[Partition, tuple[Record, ...]] = {}
-    logs = cluster.ranges(wanted)
-    window, missing = _FIRST_WINDOW, dict(wanted)
-    while missing:
-        ranges = {p: OffsetRange(start=x, end=min(logs[p].end, x + window)) for p, x in missing.items()}
-        for p, records in cluster.read(ranges).items():
-            found[p] = records[:CONTEXT]
-            if len(records) >= CONTEXT or ranges[p].end == logs[p].end:
-                del missing[p]
-        window *= 8
-    return found
+def _last(left: Iterable[Record], position: int) -> int | None:
+    return max((record.offset for record in left if record.offset < position), default=None)
 
 
 def _position(partition: Partition, came_from: int, answer: Answer) -> Position:
-    grade = answer.grade if answer.offset is not None else Grade.REFUSED
-    return Position(partition=partition, came_from=came_from, offset=answer.offset, grade=grade, reason=answer.reason)
+    return Position(
+        partition=partition,
+        came_from=came_from,
+        offset=answer.offset,
+        grade=answer.grade if answer.offset is not None else Grade.REFUSED,
+        reason=answer.reason,
+        bracket=answer.bracket,
+        repeats_at_most=answer.repeats_at_most,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from kmigrate.model import Denial, Group, Lane, OffsetRange, Partition, Record, Right, Topic, Trial
+from kmigrate.positions import SyncIndex
 
 
 class Cluster(Protocol):
@@ -131,6 +132,10 @@ class Mirror(Protocol):
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         """Last source offset copied per partition, from Connect's own offsets topic; missing where nothing was."""
+        ...
+
+    def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
+        """Every offset sync the lane ever told, by partition of the originals; empty where its topic is gone."""
         ...
 
     def tasks(self, lane: Lane) -> int:

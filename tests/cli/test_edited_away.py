@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from memory_world import Estate, Lines, MemoryWorld, migration
+from memory_estate import Estate, migration
 from walking import APP, command, crossing, journal_of, plan_of, run_until, walk
 
+from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.cli import views
 from kmigrate.cli.migrate import Session, unit_to_apply, ways_back
 from kmigrate.engine import edits
@@ -37,11 +38,11 @@ def edited(edit: Edited) -> Migration:
     return replace(one, applications=tuple(edit(app) for app in one.applications))
 
 
-def session_of(estate: Estate, lines: Lines, one: Migration) -> Session:
+def session_of(estate: Estate, lines: MemoryLines, one: Migration) -> Session:
     return Session(migration=one, plan=plan_of(one), journal=journal_of(estate, lines), world=MemoryWorld(estate))
 
 
-def half_done() -> tuple[Estate, Lines]:
+def half_done() -> tuple[Estate, MemoryLines]:
     estate = Estate()
     lines = crossing(estate)
     walk(estate, lines, ("assess", "rehearse"))
@@ -49,7 +50,7 @@ def half_done() -> tuple[Estate, Lines]:
     return estate, lines
 
 
-def on_the_target() -> tuple[Estate, Lines]:
+def on_the_target() -> tuple[Estate, MemoryLines]:
     estate, lines = half_done()
     command("cutover", estate, lines)
     return estate, lines
@@ -58,7 +59,7 @@ def on_the_target() -> tuple[Estate, Lines]:
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("come", [half_done, on_the_target])
 def test_an_edit_after_which_a_moved_application_would_stay_is_refused_with_what_to_roll_back(
-    come: Callable[[], tuple[Estate, Lines]], edit: Edited
+    come: Callable[[], tuple[Estate, MemoryLines]], edit: Edited
 ) -> None:
     s = session_of(*come(), edited(edit))
     assert APP in s.plan.stays

@@ -6,24 +6,25 @@ import io
 from dataclasses import replace
 
 import pytest
-from memory_world import TOPIC, Estate, Lines, MemoryApplication, MemoryClock, MemoryCluster, MemoryWorld, migration
+from memory_estate import TOPIC, Estate, migration
 from walking import APP, crossing, journal_of, plan_of, run_until, walk
 
+from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorkload, MemoryWorld
 from kmigrate.cli import gate
 from kmigrate.cli.migrate import Session, bind, confirm, go_back, unit_to_apply, ways_back
 from kmigrate.cli.verify import Looked, SealedFacts, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
-from kmigrate.model import Side, Trial
+from kmigrate.model import Side
 from kmigrate.world import Ledger
 
 
-def session_of(estate: Estate, lines: Lines) -> Session:
+def session_of(estate: Estate, lines: MemoryLines) -> Session:
     journal = journal_of(estate, lines)
     return Session(migration=migration(), plan=plan_of(), journal=journal, world=MemoryWorld(estate))
 
 
-def moved() -> tuple[Estate, Lines]:
+def moved() -> tuple[Estate, MemoryLines]:
     estate = Estate()
     lines = crossing(estate)
     walk(estate, lines, ("cutover",))
@@ -42,7 +43,7 @@ def test_a_phase_waits_for_those_before_it() -> None:
 
 def test_a_cutover_waits_for_the_rehearsal_and_decommission_does_not() -> None:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     walk(estate, lines, ("assess", "provision", "replicate"))
     s = session_of(estate, lines)
     with pytest.raises(Blocked, match="rehearse is not done yet"):
@@ -163,7 +164,8 @@ def test_what_is_sealed_and_untouched_is_as_it_must_be_and_looking_writes_nothin
 def test_verify_names_what_somebody_broke_since() -> None:
     estate, lines = moved()
     estate.app.running = False
-    estate.secrets.kept.clear()
+    for secret in estate.store.list("Secret", "kafka"):
+        estate.store.delete(secret.key)
     s = session_of(estate, lines)
     found = wrong_steps(look_again(s.plan, s.journal, s.world))
     assert found["replicate"] == ["store-logins"]
@@ -181,8 +183,7 @@ def test_verify_says_what_it_does_not_look_at() -> None:
 
 def test_verify_also_proves_what_a_check_alone_does_not_see() -> None:
     estate, lines = moved()
-    refused = Trial(broker="target:9092", subject="topic shipments", ok=False, detail="refused")
-    estate.access[Side.TARGET].trials = (refused,)
+    estate.access[Side.TARGET].refusals["target:9092", "topic shipments"] = "refused"
     s = session_of(estate, lines)
     assert wrong_steps(look_again(s.plan, s.journal, s.world))["provision"] == ["try-access"]
 
@@ -212,7 +213,7 @@ def test_an_interruption_ends_looking_again_and_is_no_finding() -> None:
         def bound(self, ledger: Ledger) -> MemoryWorld:
             return Struck(self.estate, ledger, self.reporter)
 
-        def workload(self, application: str) -> MemoryApplication:
+        def workload(self, application: str) -> MemoryWorkload:
             raise Interrupted
 
     estate, lines = moved()
@@ -252,7 +253,7 @@ def test_only_a_yes_is_a_yes(typed: str, begun: bool, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("phase", "typed", "begun"), [("replicate", "y\n", True), ("decommission", "y\n", False)])
 def test_decommission_asks_a_second_time(phase: str, typed: str, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     estate = Estate()
-    s, unit = session_of(estate, Lines(estate.death)), plan_of().phase(phase).unit
+    s, unit = session_of(estate, MemoryLines(estate.death)), plan_of().phase(phase).unit
     assert unit is not None
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}shop\n"))
     confirm(s, unit)

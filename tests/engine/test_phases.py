@@ -6,20 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
-from memory_world import Death, Died, Lines, MemoryClock, migration
+from memory_estate import migration
 from test_engine import Light, Room
 
-from kmigrate.engine import (
-    back,
-    checkpoints,
-    edits,
-    forward,
-    phase_done,
-    phase_unit,
-    run_unit,
-    undo_unit,
-    way_to,
-)
+from kmigrate.adapters.memory import Death, Died, MemoryClock, MemoryLines
+from kmigrate.engine import back, checkpoints, edits, forward, phase_done, phase_unit, run_unit, undo_unit, way_to
 from kmigrate.errors import Blocked, NoWayBack, UsageError
 from kmigrate.journal import Journal
 from kmigrate.model import Direction, Policy
@@ -34,7 +25,7 @@ class House:
     """A room, a journal, and a plan file that can be edited: lamps per phase, and what the move relies on."""
 
     room: Room = field(default_factory=lambda: Room(Death()))
-    lines: Lines = field(default_factory=lambda: Lines(Death()))
+    lines: MemoryLines = field(default_factory=lambda: MemoryLines(Death()))
     phases: dict[str, tuple[Light, ...]] = field(
         default_factory=lambda: {"provision": (Light(name="a"),), "replicate": (Light(name="b"),)}
     )

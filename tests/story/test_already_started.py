@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import GROUP, Estate, Lines, MemoryWorld
+from memory_estate import GROUP, Estate
 from walking import APP, FIRST, assert_exact, command, crossing, journal_of, plan_of, run_until
 
+from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.cli.verify import look_again
 from kmigrate.errors import Blocked
 from kmigrate.model import Direction, Json, Side
@@ -13,18 +14,17 @@ from kmigrate.model import Direction, Json, Side
 UNIT = "cutover/ml-features#1"
 
 
-def facts(estate: Estate, lines: Lines) -> dict[str, Json]:
+def facts(estate: Estate, lines: MemoryLines) -> dict[str, Json]:
     record = journal_of(estate, lines).unit(UNIT)
     assert record is not None
     return record.facts
 
 
-def started_by_somebody_else(estate: Estate, lines: Lines) -> None:
+def started_by_somebody_else(estate: Estate, lines: MemoryLines) -> None:
     """A human, a supervisor, or a switch that restarts: it runs before start-workloads has begun."""
     run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
     estate.app.running = True
-    for _ in range(5):
-        estate.turn()
+    estate.turns(5)
 
 
 def test_no_position_is_written_after_an_application_that_somebody_else_started_has_worked() -> None:
@@ -34,11 +34,11 @@ def test_no_position_is_written_after_an_application_that_somebody_else_started_
     run_until(estate, lines, '"soak_began_ms"')
     estate.app.running = False
     estate.turn()
-    estate.clusters[Side.SOURCE].held_by[GROUP][FIRST] += 1
-    commits = len(estate.clusters[Side.TARGET].commits)
+    estate.groups[Side.SOURCE].held_by[GROUP][FIRST] += 1
+    commits = len(estate.groups[Side.TARGET].commits)
     with pytest.raises(Blocked, match="no position is written there any more"):
         command("cutover", estate, lines)
-    assert len(estate.clusters[Side.TARGET].commits) == commits
+    assert len(estate.groups[Side.TARGET].commits) == commits
 
 
 def test_an_application_that_read_before_its_start_was_begun_is_not_put_elsewhere() -> None:
@@ -47,12 +47,12 @@ def test_an_application_that_read_before_its_start_was_begun_is_not_put_elsewher
     started_by_somebody_else(estate, lines)
     estate.app.running = False
     estate.turn()
-    source = estate.clusters[Side.SOURCE].held_by[GROUP]
+    source = estate.groups[Side.SOURCE].held_by[GROUP]
     source[FIRST] += 1
-    commits = len(estate.clusters[Side.TARGET].commits)
+    commits = len(estate.groups[Side.TARGET].commits)
     with pytest.raises(Blocked, match="has read on the target already"):
         command("cutover", estate, lines)
-    assert len(estate.clusters[Side.TARGET].commits) == commits
+    assert len(estate.groups[Side.TARGET].commits) == commits
     source[FIRST] -= 1
     command("cutover", estate, lines)
     assert_exact(estate, lines, Side.TARGET)
@@ -75,8 +75,7 @@ def test_an_application_that_comes_up_after_it_was_held_has_a_pause() -> None:
     with pytest.raises(Blocked, match="goes on reading"):
         command("cutover", estate, lines)
     estate.app.held_up = False
-    for _ in range(5):
-        estate.turn()
+    estate.turns(5)
     command("cutover", estate, lines)
     assert isinstance(facts(estate, lines)["pause_ms"], int)
     assert_exact(estate, lines, Side.TARGET)
@@ -87,8 +86,7 @@ def test_a_death_right_after_the_start_does_not_lose_the_pause() -> None:
     lines = crossing(estate)
     run_until(estate, lines, '"begun_ms"')
     estate.app.running = True
-    for _ in range(5):
-        estate.turn()
+    estate.turns(5)
     command("cutover", estate, lines)
     assert isinstance(facts(estate, lines)["pause_ms"], int)
     assert_exact(estate, lines, Side.TARGET)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from memory_world import ADDRESS, Estate, Lines, MemoryWorld, migration
+from memory_estate import Estate, migration
 from walking import APP, assert_exact, command, crossing, journal_of, plan_of, run_until
 
 from kmigrate.adapters.manual import ManualWorkloads, Place
+from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.engine import forward, run_unit
 from kmigrate.errors import Blocked, KmigrateError, WentBack
 from kmigrate.model import Direction, Policy, Side
@@ -19,7 +20,7 @@ from kmigrate.world import Ledger
 LONG = Policy(max_pause_ms=600_000, soak_ms=2_000)
 
 
-def cut_over(estate: Estate, lines: Lines, policy: Policy = LONG, world: MemoryWorld | None = None) -> int:
+def cut_over(estate: Estate, lines: MemoryLines, policy: Policy = LONG, world: MemoryWorld | None = None) -> int:
     """Cut over with that policy; gives how long it took (ms), also where the move went back or held."""
     journal, begun = journal_of(estate, lines), estate.clock.now
     unit = forward(plan_of(replace(migration(), policy=policy)), journal, APP)
@@ -34,13 +35,12 @@ def cut_over(estate: Estate, lines: Lines, policy: Policy = LONG, world: MemoryW
 
 def stall_mirror(estate: Estate) -> None:
     """It copies nothing, and nobody says that anything is wrong with it."""
-    estate.store.kept = {key: each for key, each in estate.store.kept.items() if key.kind != "KafkaMirrorMaker2"}
-    for _ in range(3):
-        estate.turn()
+    estate.mirror.held_up = True
+    estate.turns(3)
 
 
 def stall_fence(estate: Estate) -> None:
-    estate.fences[Side.SOURCE].stuck = True
+    estate.clusters[Side.SOURCE].acls.stuck = True
 
 
 def stall_stop(estate: Estate) -> None:
@@ -88,7 +88,7 @@ class ByHand(MemoryWorld):
         return ManualWorkloads(
             app=migration().application(application),
             groups=self.groups,
-            place=lambda side: Place(bootstrap=ADDRESS[side], username="u", mechanism="PLAIN"),
+            place=lambda side: Place(bootstrap=self.estate.addresses[side], username="u", mechanism="PLAIN"),
             clock=self.clock,
             reporter=self.reporter,
             pointed=self.folder / "pointed",
@@ -122,7 +122,7 @@ def test_a_start_that_does_not_end_holds_once_max_pause_is_used_up() -> None:
     estate = Estate()
     lines = crossing(estate)
     estate.app.starts_in_ms = 700_000
-    with pytest.raises(Blocked, match="it does not start") as told:
+    with pytest.raises(Blocked, match="ml-features does not start") as told:
         cut_over(estate, lines)
     assert 584_000 <= int(told.value.hint) < 620_000
 
@@ -145,7 +145,7 @@ def test_the_pause_is_over_once_the_application_works_however_late_the_move_goes
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"soak_began_ms"')
-    estate.fences[Side.SOURCE].rules.clear()  # it is to be denied anew
+    estate.fences[Side.SOURCE].lift(estate.clusters[Side.SOURCE].acls.denied())  # it is to be denied anew
     estate.clock.now += 400_000
     estate.turn()
     command("cutover", estate, lines)
@@ -156,7 +156,7 @@ def test_a_move_that_held_after_its_start_was_begun_goes_on_when_told_again() ->
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"event":"STARTED","step":"start-workloads"')
-    estate.fences[Side.SOURCE].rules.clear()
+    estate.fences[Side.SOURCE].lift(estate.clusters[Side.SOURCE].acls.denied())
     estate.clock.now += 400_000
     estate.turn()
     with pytest.raises(Blocked, match="it holds, start-workloads was begun") as held:

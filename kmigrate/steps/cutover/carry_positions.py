@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Position, Reads
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
-from kmigrate.probes.translation import refuse_low_grades, translate
+from kmigrate.probes.translation import Translator, refuse_low_grades
 from kmigrate.steps.cutover.move import (
     BOUNDS,
     COMMITTED,
@@ -134,7 +134,7 @@ class CarryPositions(MoveStep):
         return carried
 
     def _translate(self, world: World, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
-        seen = translate(world, self.leaving, bounds)
+        seen = Translator(world=world, leaving=self.leaving, lanes=self.lanes).translate(bounds)
         refuse_low_grades(seen.positions.values(), self.policy.minimum_grade)
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")
@@ -149,7 +149,11 @@ def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
 
 
 def _told(positions: Mapping[Partition, Position]) -> Json:
-    return {
-        str(p): {"from": at.came_from, "to": at.offset, "grade": str(at.grade), "reason": at.reason}
-        for p, at in sorted(positions.items())
-    }
+    return {str(p): _evidence(at) for p, at in sorted(positions.items())}
+
+
+def _evidence(at: Position) -> Json:
+    """How a position was found: between which marks, original and copy each, and what it repeats at most."""
+    told: dict[str, Json] = {"from": at.came_from, "to": at.offset, "grade": str(at.grade), "reason": at.reason}
+    marks = {name: list(mark) for name, mark in zip(("low", "high"), at.bracket, strict=True) if mark is not None}
+    return {**told, **marks, **({"repeats_at_most": at.repeats_at_most} if at.repeats_at_most else {})}

@@ -10,7 +10,7 @@ from kmigrate.model import Json, JsonObject, Migration, Side, Trial
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
-from kmigrate.probes.translation import refuse_low_grades, translate
+from kmigrate.probes.translation import Translator, refuse_low_grades
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.world import World
@@ -119,8 +119,9 @@ class Ready(MoveStep):
 
     def _translatable(self, world: World) -> None:
         """Translate where the groups stand now, without committing; what waits for its copy is well."""
+        translator = Translator(world=world, leaving=self.leaving, lanes=self.lanes)
         for reads in self.app.reads:
-            seen = translate(world, self.leaving, positions_held(world, self.leaving, reads))
+            seen = translator.translate(positions_held(world, self.leaving, reads))
             refuse_low_grades(
                 (at for p, at in seen.positions.items() if p not in seen.waiting), self.policy.minimum_grade
             )

@@ -10,7 +10,7 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import running_groups
-from kmigrate.probes.translation import records_after
+from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.cutover.move import BEGAN, BOUNDS, MoveStep, held, left_behind, read_offsets, write_offsets
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World

@@ -11,7 +11,7 @@ from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import positions_held
-from kmigrate.probes.translation import records_after
+from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World

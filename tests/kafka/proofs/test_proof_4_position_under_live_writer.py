@@ -14,7 +14,7 @@ from turning import await_equal
 from two_clusters import Figures, TwoClusters
 
 from kmigrate.model import Grade, Partition, Position, Side
-from kmigrate.probes.translation import Translation, translate
+from kmigrate.probes.translation import Translation, Translator
 from kmigrate.wiring import LiveWorld
 
 pytestmark = pytest.mark.kafka
@@ -102,9 +102,10 @@ def stop_and_place(
 def placed(two: TwoClusters, world: LiveWorld, wanted: Mapping[Partition, int]) -> Translation:
     """Translate until the mirror has copied the last record before each position; no log end is asked for."""
     found: list[Translation] = []
+    translator = Translator(world=world, leaving=Side.SOURCE, lanes=())
 
     def all_found() -> bool:
-        found.append(translate(world, Side.SOURCE, wanted))
+        found.append(translator.translate(wanted))
         return not found[-1].waiting
 
     two.until("every position to be found", all_found)

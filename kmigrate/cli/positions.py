@@ -1,0 +1,73 @@
+"""positions: why a group stands where it stands; and positions kept elsewhere, translated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
+from kmigrate.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kmigrate.cli.migrate import Session
+    from kmigrate.model import Partition
+
+
+def positions(
+    group: Annotated[str, typer.Argument(help="The consumer group; leave it out with --translate.")] = "",
+    file: PlanFile = DEFAULT_PLAN,
+    *,
+    topic: Annotated[str, typer.Option("--topic", help="Only this topic.")] = "",
+    translate: Annotated[
+        Path | None,
+        typer.Option("--translate", help="A CSV or JSON file of topic, partition, offset on the source."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show why a group stands where it stands, on both sides. Changes nothing.
+
+    --translate takes positions that are kept outside Kafka (by Flink, Spark, a database) to the target.
+    """
+    from kmigrate.cli import standing
+    from kmigrate.cli.draw import out, say
+    from kmigrate.manifests.lanes import forward_lanes
+    from kmigrate.probes.standing import standing as look
+
+    if bool(group) == (translate is not None):
+        raise UsageError(
+            "positions takes a group, or --translate with a file", hint="for example: kmigrate positions my-group"
+        )
+    with session(file, as_json=as_json, read_only=True) as s:
+        if translate is not None:
+            seen = standing.translated(s.world, standing.read(translate), forward_lanes(s.migration))
+            told, picture = standing.translated_json(seen), standing.translated_picture(seen)
+        else:
+            found = look(s.world, group, _partitions(s, group, topic), forward_lanes(s.migration))
+            told, picture = standing.standing_json(group, found), standing.standing_picture(group, found)
+    if as_json:
+        say(told)
+    else:
+        out.print(picture)
+
+
+def _partitions(s: Session, group: str, topic: str) -> Sequence[Partition]:
+    """Every partition that the plan says the group reads, or that it holds on the source, of the plan's topics."""
+    from kmigrate.model import Side
+
+    declared = {name for app in s.migration.applications for r in app.reads if r.group == group for name in r.topics}
+    held = {p.topic for p in s.world.groups(Side.SOURCE).held(group)}
+    names = (declared | held) & set(s.migration.topics)
+    if topic:
+        names &= {topic}
+    if not names:
+        what = f" of topic {topic}" if topic else ""
+        raise UsageError(
+            f"group {group} holds no position{what} on the source, and no application of the plan reads with it",
+            hint="kmigrate plan lists applications and groups",
+        )
+    topics = s.world.cluster(Side.SOURCE).topics(names)
+    return [partition for each in topics.values() for partition in each.all()]

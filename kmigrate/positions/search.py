@@ -1,0 +1,163 @@
+"""Translating one position: which stretches to read on either side, and what they say.
+
+Ask `windows`, read both, hand the records to `answer`; as long as that gives nothing, ask again: the windows grow from
+one pair of syncs to the next. When `windows` gives nothing, the syncs cannot help, and the records around the position
+must be looked for without them (`locate`). The direction is a parameter: positions among the originals are carried to
+the copies, and those among the copies back to the originals, by the same marks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kmigrate.model import Bracket, Grade, OffsetRange, Record, Sync
+from kmigrate.positions.match import Answer
+from kmigrate.positions.place import Place, Stretch, Unplaced, among_copies, among_originals
+from kmigrate.positions.syncs import SyncIndex
+
+MOST = 200_000
+"""Offsets of a window on one side; beyond that, or without any sync, the position is looked for in another way."""
+_SKIPS = (0, 1, 4, 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """What to read: the copies first, then the originals; without an end up to the last stable offset by then."""
+
+    copies: OffsetRange
+    originals_from: int
+    originals_to: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Search:
+    """The translation of one position of one partition.
+
+    `position` is the next offset to read on the side left. `originals` and `copies` are the logs as they are now, up
+    to the last stable offset. `back`: the side left holds the copies. `once`: the mirror writes exactly once.
+    """
+
+    position: int
+    syncs: SyncIndex
+    originals: OffsetRange
+    copies: OffsetRange
+    back: bool = False
+    compacted: bool = False
+    once: bool = True
+    _tries: int = 0
+    _bracket: Bracket = field(default=Bracket(None, None), init=False)
+
+    def windows(self) -> Windows | None:
+        """The next stretches to read, or None when no more can be learnt from syncs."""
+        while self._tries < len(_SKIPS):
+            skip, self._tries = _SKIPS[self._tries], self._tries + 1
+            low, high = self.syncs.bracket(self.position, by_copy=self.back, skip=skip)
+            self._bracket = Bracket(self._kept(low), self._kept(high))
+            windows = self._windows()
+            if windows is not None:
+                return windows
+        return None
+
+    def answer(self, originals: Sequence[Record], copies: Sequence[Record]) -> Answer | None:
+        """What the records of the windows say, offset order both; None when wider windows must be read."""
+        if self._contradicted(originals, copies):
+            return None
+        stretch = self._stretch(originals, copies)
+        left, entered = (copies, originals) if self.back else (originals, copies)
+        read = bisect_left(left, self.position, key=lambda record: record.offset)
+        place = (among_originals if self.back else among_copies)(stretch, read)
+        if isinstance(place, Unplaced):
+            return self._not_yet() if place.uncopied and self._bracket.high is None and not self.back else None
+        return self._told(place, left[:read], left[read:], entered)
+
+    def _windows(self) -> Windows | None:
+        low, high = self._bracket
+        if low is None and not self._from_the_start and (high is None or self.compacted):
+            return None
+        start, first = low or (self.originals.start, self.copies.start)
+        reach, end = (high.original + 1, high.copy + 1) if high else (self.originals.end, self.copies.end)
+        copies = OffsetRange(start=first, end=end)
+        if max(copies.end - copies.start, reach - start) > MOST:
+            return None
+        return Windows(copies=copies, originals_from=start, originals_to=high.original + 1 if high else None)
+
+    @property
+    def _from_the_start(self) -> bool:
+        """Nothing is gone from the beginning of either log, so both begin with the same record."""
+        return self.originals.start == 0 == self.copies.start
+
+    def _kept(self, sync: Sync | None) -> Sync | None:
+        """A sync whose record and copy are both still there."""
+        if sync is None or sync.original < self.originals.start or sync.copy < self.copies.start:
+            return None
+        return sync
+
+    def _contradicted(self, originals: Sequence[Record], copies: Sequence[Record]) -> bool:
+        """Whether a sync names two records that differ, or one that is not there: then it is none of this mirror's."""
+        low, high = self._bracket
+        marks = [self._seen(low, originals[:1], copies[:1]), self._seen(high, originals[-1:], copies[-1:])]
+        return False in marks or (None in marks and not self.compacted)
+
+    def _seen(self, sync: Sync | None, originals: Sequence[Record], copies: Sequence[Record]) -> bool | None:
+        """Whether both records of a sync are equal; None where one is not there. True without a sync."""
+        if sync is None:
+            return True
+        here = [record.digest for record in originals if record.offset == sync.original]
+        there = [record.digest for record in copies if record.offset == sync.copy]
+        return here == there if here and there else None
+
+    def _stretch(self, originals: Sequence[Record], copies: Sequence[Record]) -> Stretch:
+        low, high = self._bracket
+        begins = self._from_the_start if low is None else self._seen(low, originals[:1], copies[:1]) is True
+        return Stretch(
+            originals=[record.digest for record in originals],
+            copies=[record.digest for record in copies],
+            low=begins,
+            high=high is not None and self._seen(high, originals[-1:], copies[-1:]) is True,
+            whole=high is not None,
+            compacted=self.compacted,
+            once=self.once,
+        )
+
+    def _not_yet(self) -> Answer:
+        why = "the last record before the position has no copy yet"
+        return Answer(offset=None, grade=Grade.REFUSED, reason=why, not_yet=True, bracket=self._bracket)
+
+    def _told(
+        self, place: Place, read: Sequence[Record], unread: Sequence[Record], entered: Sequence[Record]
+    ) -> Answer:
+        before, after = entered[: place.earliest], entered[place.earliest :]
+        latest = len(entered) if place.latest is None else place.latest
+        neighbours = self.compacted or (_same(read[-1:], before[-1:]) and _same(unread[:1], after[:1]))
+        agree = place.settled and neighbours
+        grade = Grade.EXACT_MATCHED if agree else Grade.SAFE_LOWER_BOUND
+        return Answer(
+            offset=self._offset(before, after),
+            grade=Grade.EXACT_PROVEN if place.proven else grade,
+            reason=self._reason(place, len(read), len(before), len(after)),
+            bracket=self._bracket,
+            repeats_at_most=latest - place.earliest,
+        )
+
+    def _offset(self, before: Sequence[Record], after: Sequence[Record]) -> int:
+        """Right after the last record read; where none was read here, after the mark, or where the log begins."""
+        if before:
+            return before[-1].offset + 1
+        low = self._bracket.low
+        if low is not None:
+            return (low.original if self.back else low.copy) + 1
+        return after[0].offset if after else (self.originals if self.back else self.copies).start
+
+    def _reason(self, place: Place, read: int, before: int, after: int) -> str:
+        side = "originals" if self.back else "copies"
+        if place.proven:
+            return f"{read} records read correspond to {before} {side} before it, and {after} come after"
+        most = "" if place.latest is None else f", {place.latest - place.earliest} {side} further on at the latest"
+        return f"the earliest place where the {read} records read can stand among the {side}{most}"
+
+
+def _same(left: Sequence[Record], right: Sequence[Record]) -> bool:
+    """Whether both are the same record; where either side has none there is nothing that disagrees."""
+    return not left or not right or left[0].digest == right[0].digest

@@ -1,0 +1,141 @@
+"""Single positions with records named by letters: equal letters are twins, a dot is an offset without a record."""
+
+from __future__ import annotations
+
+import pytest
+
+from kmigrate.model import Grade, OffsetRange, Record, Sync
+from kmigrate.positions import Answer, Search, SyncIndex
+
+PROVEN, MATCHED, LOWER = Grade.EXACT_PROVEN, Grade.EXACT_MATCHED, Grade.SAFE_LOWER_BOUND
+
+
+def log(letters: str, start: int = 0) -> list[Record]:
+    return [
+        Record(offset=start + at, timestamp=0, digest=letter.encode())
+        for at, letter in enumerate(letters)
+        if letter != "."
+    ]
+
+
+def ask(
+    position: int,
+    originals: str,
+    copies: str,
+    *syncs: tuple[int, int],
+    back: bool = False,
+    compacted: bool = False,
+    once: bool = True,
+    starts: tuple[int, int] = (0, 0),
+) -> Answer | None:
+    """The answer, or None where syncs cannot help."""
+    index = SyncIndex()
+    for sync in syncs:
+        index.add(Sync(*sync))
+    sides = [
+        OffsetRange(start=start, end=start + len(text)) for start, text in zip(starts, (originals, copies), strict=True)
+    ]
+    search = Search(
+        position=position,
+        syncs=index,
+        originals=sides[0],
+        copies=sides[1],
+        back=back,
+        compacted=compacted,
+        once=once,
+    )
+    here, there = log(originals, starts[0]), log(copies, starts[1])
+    while (windows := search.windows()) is not None:
+        end = sides[0].end if windows.originals_to is None else windows.originals_to
+        answer = search.answer(
+            [r for r in here if windows.originals_from <= r.offset < end],
+            [r for r in there if windows.copies.start <= r.offset < windows.copies.end],
+        )
+        if answer is not None:
+            return answer
+    return None
+
+
+@pytest.mark.parametrize(
+    ("position", "originals", "copies", "syncs", "offset"),
+    [
+        (0, "abcd", "abcd", [], 0),
+        (2, "abcd", "ab.cd", [(0, 0), (3, 4)], 2),
+        (3, "ab.cd", "abcd", [(0, 0), (4, 3)], 2),
+        (2, "ab.cd", "abcd", [(0, 0), (4, 3)], 2),  # the position stands on a marker
+        (4, "abcd", "abcd", [(0, 0)], 4),  # caught up
+        (5, "abcd.", "abcd.", [(0, 0)], 4),  # caught up past a marker; the copies' own marker comes after
+        (2, "aaaa", "aaaa", [(0, 0), (3, 3)], 2),  # twins
+        (2, "abcdef", "abc", [(0, 0)], 2),  # still being copied
+    ],
+)
+def test_a_mirror_that_writes_once_is_followed_exactly(
+    position: int, originals: str, copies: str, syncs: list[tuple[int, int]], offset: int
+) -> None:
+    answer = ask(position, originals, copies, *syncs)
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == (offset, PROVEN, 0)
+
+
+def test_a_record_read_that_has_no_copy_yet_is_waited_for() -> None:
+    answer = ask(3, "abcdef", "ab", (0, 0))
+    assert answer is not None
+    assert (answer.offset, answer.not_yet) == (None, True)
+
+
+def test_the_way_back_uses_the_same_marks() -> None:
+    answer = ask(3, "ab.cd", "abcd", (0, 0), (4, 3), back=True)
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (4, PROVEN)
+
+
+def test_a_group_older_than_the_first_sync_is_counted_back_from_it() -> None:
+    answer = ask(102, "abcdef", "cdef", (104, 2), starts=(100, 0))
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (0, PROVEN)
+
+
+def test_what_was_never_copied_has_no_place() -> None:
+    assert ask(101, "abcdef", "cdef", (104, 2), starts=(100, 0)) is None
+
+
+def test_records_written_again_after_a_crash_leave_the_first_copy() -> None:
+    answer = ask(3, "abcdef", "abcbcdef", (0, 0), (5, 7), once=False)
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (5, PROVEN)  # d was written once
+
+
+def test_a_twin_that_may_be_a_second_copy_leaves_a_lower_bound() -> None:
+    answer = ask(2, "aabc", "aaabc", (0, 0), (3, 4), once=False)
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == (3, PROVEN, 0)
+    before = ask(1, "aabc", "aaabc", (0, 0), (3, 4), once=False)
+    assert before is not None
+    assert (before.offset, before.repeats_at_most) == (1, 1)
+
+
+def test_somebody_elses_record_between_the_marks_is_no_place_for_a_guess() -> None:
+    assert ask(2, "abcd", "abxcd", (0, 0), (3, 4)) is None
+
+
+def test_a_sync_that_names_other_records_is_not_believed() -> None:
+    answer = ask(3, "abcdef", "abcdef", (0, 0), (2, 1), (5, 5))
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (3, PROVEN)
+    assert answer.bracket.low == Sync(0, 0)
+
+
+def test_compaction_on_either_side_leaves_what_is_sure() -> None:
+    gone_here = ask(3, "a..def", "abcdef", (0, 0), (5, 5), compacted=True)
+    assert gone_here is not None
+    assert (gone_here.offset, gone_here.grade, gone_here.repeats_at_most) == (1, LOWER, 2)
+    gone_there = ask(3, "abcdef", "a.c.ef", (0, 0), (5, 5), compacted=True)
+    assert gone_there is not None
+    assert (gone_there.offset, gone_there.grade) == (3, MATCHED)
+    nothing_gone = ask(3, "abcdef", "abcdef", (0, 0), (5, 5), compacted=True)
+    assert nothing_gone is not None
+    assert nothing_gone.grade is PROVEN
+
+
+def test_without_marks_and_without_both_beginnings_syncs_cannot_help() -> None:
+    assert ask(103, "abcdef", "abcdef", starts=(100, 0)) is None
