@@ -16,6 +16,8 @@ from kmigrate.world import World
 
 KEEPS = "keeps"
 """The fact in which a begun unit keeps `Unit.keeps`."""
+HELD = "held_ms"
+"""The fact of when a unit held because it outgrew its budget; whoever runs it again has decided to go on."""
 
 
 class Action(StrEnum):

@@ -19,10 +19,10 @@ from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, Login
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
-from kmigrate.adapters.secrets import SecretReader
+from kmigrate.adapters.secrets import SecretReader, authority
 from kmigrate.adapters.system import SystemClock
 from kmigrate.advice import Inventory
-from kmigrate.errors import Blocked, UsageError
+from kmigrate.errors import Blocked
 from kmigrate.journal import Journal
 from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
 from kmigrate.probes.inventory import take_inventory
@@ -170,7 +170,7 @@ class LiveWorld:
             mechanism="PLAIN",
             username=self.secrets.username(source.auth),
             password=self.secrets.resolve(source.auth.password),
-            ca=_pem(source.ca),
+            ca=authority(source.ca),
         )
 
     def _target_login(self) -> Login:
@@ -205,7 +205,7 @@ class LiveWorld:
             "mechanism": "PLAIN",
             "username": self.secrets.username(principal.source_auth),
             "password": self.secrets.resolve(principal.source_auth.password),
-            "ca": _pem(self.wires.migration.source.ca),
+            "ca": authority(self.wires.migration.source.ca),
         }
 
     def _place(self, app: Application, side: Side) -> Place:
@@ -290,12 +290,3 @@ def bind(journal: Journal, world: World, *, read_only: bool) -> None:
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:
     """A store of resources in a folder."""
     return FolderStore(root, clock or SystemClock())
-
-
-def _pem(file: str) -> str:
-    if not file:
-        return ""
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise UsageError(f"the CA {file} cannot be read: {error.strerror}", hint="correct source.ca") from error

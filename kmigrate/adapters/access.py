@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kmigrate.adapters.kafka.connection import Login
 from kmigrate.adapters.kafka.wire import refused_at
 from kmigrate.adapters.rules import looked_for
-from kmigrate.errors import KmigrateError
+from kmigrate.errors import Interrupted, KmigrateError
 from kmigrate.model import Application, Trial
 
 
@@ -32,6 +32,8 @@ def _trials(app: Application, login: Login, broker: str) -> tuple[Trial, ...]:
     signing = f"sign in as {login.username}"
     try:
         found = refused_at(broker, login, looked_for(app))
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return (Trial(broker=broker, subject=signing, ok=False, detail=str(error)),)
     seen = (Trial(broker=broker, subject=subject, ok=not why, detail=why) for subject, why in found.items())

@@ -146,7 +146,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     Raises UsageError naming the next command, Blocked where an earlier phase is missing or an edit stands in the way.
     """
     from kmigrate.cli import views
-    from kmigrate.engine import phase_unit
+    from kmigrate.engine import phase_unit, refuse_one_way
 
     names = [each.name for each in s.plan.phases]
     if phase not in names:
@@ -159,6 +159,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     _in_order(s, phase, names[: names.index(phase)])
     unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
+        refuse_one_way(unit, s.journal)
         _refuse_edit(s, unit)
     return unit
 
@@ -178,7 +179,7 @@ def ways_back(s: Session, app: str, to: str) -> tuple[WayBack, ...]:
         raise UsageError("rollback takes --app or --to, not both", hint="--to takes back every application after it")
     if to:
         return way_to(s.plan, s.journal, to)
-    if app not in s.plan.moves:
+    if app not in s.plan.moves and not s.journal.attempts(app):
         raise _nothing_named(s)
     way = back(s.plan, s.journal, app)
     return (way,) if way is not None else ()
@@ -203,13 +204,20 @@ def _nothing_named(s: Session) -> UsageError:
 
 
 def _move(s: Session, app: str) -> Unit | None:
+    """The attempt that goes on; one that was begun before an edit of the plan file is refused by name, not unknown."""
     from kmigrate.engine import forward
 
-    if app in s.plan.stays:
-        raise UsageError(f"{app} stays on the source: {s.plan.stays[app]}", hint="see kmigrate plan")
-    if app not in s.plan.moves:
+    begun = s.journal.attempts(app)
+    if app not in (*s.plan.moves, *s.plan.stays) and not begun:
         raise UsageError(f"cutover needs --app with one of: {', '.join(s.plan.moves)}", hint="see kmigrate plan")
-    return forward(s.plan, s.journal, app)
+    unit = forward(s.plan, s.journal, app) if app in s.plan.moves or begun else None
+    why = s.plan.stays.get(app, "")
+    if why and begun and begun[-1].open:
+        told = f"{begun[-1].name} is half done, and {app} stays by the plan file as it is now: {why}"
+        raise Blocked(told, hint=f"put the plan file back as it was, or kmigrate rollback --app {app}")
+    if why and (unit is not None or not begun):
+        raise UsageError(f"{app} stays on the source: {why}", hint="see kmigrate plan")
+    return unit
 
 
 def _in_order(s: Session, phase: str, earlier: Sequence[str]) -> None:

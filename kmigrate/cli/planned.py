@@ -13,7 +13,7 @@ from rich.tree import Tree
 from kmigrate.advice import Flag, Inventory, Judged
 from kmigrate.cli.views import tree, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview
-from kmigrate.errors import KmigrateError
+from kmigrate.errors import Interrupted, KmigrateError
 from kmigrate.journal import Journal
 from kmigrate.model import Json, JsonObject, Migration
 from kmigrate.plan import Plan, Unit
@@ -93,6 +93,8 @@ def plan_json(seen: PlanView) -> JsonObject:
 def _inventory(world: World, migration: Migration) -> tuple[Inventory | None, Judged | None, str]:
     try:
         inventory = take_inventory(world, migration)
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return None, None, f"{error.message}; {error.hint}" if error.hint else error.message
     return inventory, assess(migration, inventory), inventory.unlisted

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kmigrate.engine.checkpoints import checkpoints
-from kmigrate.engine.moves import Edit, contradiction
+from kmigrate.engine.moves import Edit, contradiction, moved
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal, UnitRecord
 from kmigrate.plan import Plan, Unit
@@ -75,13 +75,8 @@ def _lacking(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
 
 
 def _contradicted(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
-    found = (contradiction(plan, journal, name) for name in _moved(journal))
+    found = (contradiction(plan, journal, name) for name in moved(journal))
     return tuple(edit for edit in found if edit is not None)
-
-
-def _moved(journal: Journal) -> tuple[str, ...]:
-    names = (name.rpartition("#")[0].partition("/") for name in journal.units if "/" in name)
-    return tuple(dict.fromkeys(application for _, _, application in names))
 
 
 def _highest(journal: Journal, phase: str) -> int:

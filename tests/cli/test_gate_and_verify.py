@@ -58,6 +58,16 @@ def test_a_cutover_waits_for_the_rehearsal_and_decommission_does_not() -> None:
     assert unit.name == f"cutover/{APP}#1"
 
 
+def test_decommission_waits_for_a_move_that_is_half_done() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    walk(estate, lines, ("assess",))
+    run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
+    with pytest.raises(Blocked, match=f"cutover/{APP}#1 is half done") as told:
+        unit_to_apply(session_of(estate, lines), "decommission", "")
+    assert f"kmigrate apply --phase cutover --app {APP}" in told.value.hint
+
+
 def test_rollback_with_nothing_named_lists_the_checkpoints() -> None:
     with pytest.raises(UsageError, match=f"(?s)--app with one of: {APP}.*start.*provision.*cutover/{APP}#1"):
         ways_back(session_of(*moved()), "", "")

@@ -9,16 +9,25 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from memory_estate import Estate, migration
 from rich.console import Console, RenderableType
-from walking import APP, calm, crossing, journal_of, plan_of, run_until
+from walking import APP, COMMANDS, calm, crossing, journal_of, plan_of, run_until, walk
 
-from kmigrate.adapters.memory import MemoryCluster, MemoryLines, MemoryWorld
+from kmigrate.adapters.memory import (
+    MemoryAclFence,
+    MemoryCluster,
+    MemoryLines,
+    MemoryUserFence,
+    MemoryWorkload,
+    MemoryWorld,
+)
 from kmigrate.cli import looks, pictures, planned, views
-from kmigrate.errors import PlatformError, UsageError
-from kmigrate.history import table
+from kmigrate.cli.migrate import Session
+from kmigrate.engine import checkpoints, way_to
+from kmigrate.errors import Interrupted, PlatformError, UsageError
 from kmigrate.model import SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
@@ -34,6 +43,28 @@ class Unreachable(MemoryWorld):
         if side is Side.SOURCE:
             raise PlatformError("source: no answer", hint="look at its address")
         return MemoryWorld.cluster(self, side)
+
+
+class Struck(MemoryWorld):
+    """Somebody presses Ctrl-C, or sends SIGTERM, while one thing is looked at."""
+
+    at: ClassVar[str] = ""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        self.strike("cluster")
+        return MemoryWorld.cluster(self, side)
+
+    def fence(self, side: Side) -> MemoryAclFence | MemoryUserFence:
+        self.strike("fence")
+        return MemoryWorld.fence(self, side)
+
+    def workload(self, application: str) -> MemoryWorkload:
+        self.strike("workload")
+        return MemoryWorld.workload(self, application)
+
+    def strike(self, what: str) -> None:
+        if what == self.at:
+            raise Interrupted(15)
 
 
 def drawn(picture: RenderableType, width: int) -> str:
@@ -150,14 +181,45 @@ def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_t
     assert views.next_command(plan_of(), half) == f"kmigrate apply --phase cutover --app {APP}"
 
 
+@pytest.mark.parametrize("at", ["cluster", "fence", "workload"])
+def test_an_interruption_ends_a_look_and_is_nothing_that_was_seen(at: str) -> None:
+    estate, lines = calm()
+    world = type("At", (Struck,), {"at": at})(estate)
+    with pytest.raises(Interrupted) as told:
+        views.look(migration(), plan_of(), journal_of(estate, lines), world)
+    assert told.value.exit_code == 143
+
+
+def test_an_interruption_ends_plan_and_the_look_at_whose_journal_it_is() -> None:
+    estate = Estate()
+    world = type("At", (Struck,), {"at": "cluster"})(estate)
+    journal = journal_of(estate, MemoryLines(estate.death))
+    with pytest.raises(Interrupted):
+        planned.look_ahead(migration(), plan_of(), journal, world)
+    with pytest.raises(Interrupted):
+        looks._belongs(Session(migration=migration(), plan=plan_of(), journal=journal, world=world))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_history_has_a_line_per_entry_and_the_checkpoints(width: int) -> None:
     estate, lines = calm()
-    rows = table(journal_of(estate, lines).entries)
+    rows = looks.rows_of(plan_of(), journal_of(estate, lines))
     text = drawn(pictures.history_picture(rows), width)
     assert "⚑" in text
     assert "SEALED" in text
     assert len(text.splitlines()) > len(rows)
+
+
+@pytest.mark.parametrize("commands", [(), COMMANDS[:3], COMMANDS[:4], COMMANDS])
+def test_history_flags_just_those_checkpoints_that_rollback_takes(commands: tuple[str, ...]) -> None:
+    estate = Estate()
+    lines = MemoryLines(estate.death)
+    walk(estate, lines, commands)
+    journal = journal_of(estate, lines)
+    flagged = [row.checkpoint for row in looks.rows_of(plan_of(), journal) if row.checkpoint]
+    assert flagged == [each.name for each in checkpoints(plan_of(), journal)]
+    for name in flagged:
+        way_to(plan_of(), journal, name)
 
 
 def test_init_never_overwrites_and_wants_one_place_of_the_secret(tmp_path: Path) -> None:

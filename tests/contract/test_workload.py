@@ -17,6 +17,7 @@ from kmigrate.adapters.memory import MemoryClock, MemoryEstate, MemoryGroups
 from kmigrate.model import CommandWorkload, Side, Topic
 from kmigrate.world import Reporter, Workload
 
+MINUTE = 60_000
 ADDRESSES = {Side.SOURCE: "source:9092", Side.TARGET: "target:9092"}
 
 # an application of one file: what it is set to, and whether it runs
@@ -102,34 +103,34 @@ def test_it_runs_where_its_settings_point(workload: Workload) -> None:
 
 def test_stopped_it_does_not_run_and_its_settings_stay(workload: Workload) -> None:
     for _ in range(2):
-        workload.stop()
+        workload.stop(MINUTE)
         assert seen(workload) == (False, ADDRESSES[Side.SOURCE])
 
 
 def test_switched_its_settings_point_to_the_other_side_and_nothing_starts(workload: Workload) -> None:
-    workload.stop()
+    workload.stop(MINUTE)
     for _ in range(2):
-        workload.switch(Side.TARGET)
+        workload.switch(Side.TARGET, MINUTE)
         assert seen(workload) == (False, ADDRESSES[Side.TARGET])
 
 
 def test_started_it_runs_on_the_side_its_settings_point_to(workload: Workload) -> None:
-    workload.stop()
-    workload.switch(Side.TARGET)
+    workload.stop(MINUTE)
+    workload.switch(Side.TARGET, MINUTE)
     for _ in range(2):
-        workload.start()
+        workload.start(MINUTE)
         assert seen(workload) == (True, ADDRESSES[Side.TARGET])
 
 
 def test_it_comes_back(workload: Workload) -> None:
     for side in (Side.TARGET, Side.SOURCE):
-        workload.stop()
-        workload.switch(side)
-        workload.start()
+        workload.stop(MINUTE)
+        workload.switch(side, MINUTE)
+        workload.start(MINUTE)
         assert seen(workload) == (True, ADDRESSES[side])
 
 
 def test_stopped_and_started_again_nothing_has_changed(workload: Workload) -> None:
-    workload.stop()
-    workload.start()
+    workload.stop(MINUTE)
+    workload.start(MINUTE)
     assert seen(workload) == (True, ADDRESSES[Side.SOURCE])

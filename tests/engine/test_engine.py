@@ -13,7 +13,7 @@ from kmigrate.engine import preview, run_unit, undo_unit, way_back
 from kmigrate.errors import Blocked, Interrupted, NoWayBack, Overrun, VerifyFailed, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.model import Json, JsonObject
-from kmigrate.plan import Action, Change, Finding, Step, Unit
+from kmigrate.plan import HELD, Action, Change, Finding, Step, Unit
 from kmigrate.world import Ledger, Reporter
 
 
@@ -26,6 +26,7 @@ class Room:
     done: list[str] = field(default_factory=list)
     reporter: Reporter = field(default_factory=Reporter)
     ledger: Ledger | None = None
+    clock: MemoryClock = field(default_factory=MemoryClock)
 
     def bound(self, ledger: Ledger) -> Room:
         self.ledger = ledger
@@ -258,6 +259,7 @@ def test_from_the_point_of_no_undo_on_it_holds_instead(death: Death) -> None:
     held = replace(unit(Light(name="a"), Outgrown(name="b")), point_of_no_undo="b")
     with pytest.raises(Blocked, match="it holds, b was begun"):
         run_unit(held, room, journal_of(lines))
+    assert HELD in journal_of(lines).units["room"].facts
     assert room.lamps == {"a": "on", "b": "on"}
 
 

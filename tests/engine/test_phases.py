@@ -38,7 +38,7 @@ class House:
             phases=tuple(Phase(name=name, title=name, unit=unit) for name, unit in units.items()),
             moves=tuple(self.moves),
             stays={},
-            unit=lambda app, direction, attempt: _move(self.moves, app, direction, attempt),
+            unit=lambda app, direction, attempt: move(self.moves, app, direction, attempt),
         )
 
     @property
@@ -70,7 +70,7 @@ class House:
         return [(way.unit.name, way.undo) for way in ways]
 
 
-def _move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
+def move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
     to = "on" if direction is Direction.CUTOVER else "off"
     steps = (Light(name="stop", to=to), Light(name="start", to=to))
     name = f"{direction}/{app}#{attempt}"
@@ -216,11 +216,30 @@ def test_a_new_application_is_an_edit_of_what_was_provisioned_and_of_no_move() -
     assert len(prints) == 1
 
 
-def test_no_application_goes_back_once_a_phase_has_begun_what_cannot_be_undone() -> None:
+def test_a_move_begun_before_a_checkpoint_and_done_after_it_comes_back_too() -> None:
     house = House()
-    house.phases["door"] = (Light(name="d", one_way="it fell shut"),)
-    run_unit(_move(house.moves, APP, Direction.CUTOVER, 1), house.room, house.journal)
-    assert back(house.plan, house.journal, APP) is not None
-    house.apply("door")
-    with pytest.raises(NoWayBack, match="it fell shut"):
-        back(house.plan, house.journal, APP)
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2  # within the move
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    house.cut_over()
+    assert checkpoints(house.plan, house.journal)[-1].name == f"cutover/{APP}#1"
+    house.phases["provision"] += (Light(name="c"),)
+    house.apply("provision")
+    ways = [("provision#2", True), (f"rollback/{APP}#1", False)]
+    assert house.go_to("replicate") == ways
+    assert house.go_to("replicate") == []
+
+
+def test_a_move_that_did_nothing_since_a_checkpoint_is_left_as_it_is() -> None:
+    house = House()
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    assert way_to(house.plan, house.journal, "replicate") == ()
+    house.cut_over()
+    house.phases["replicate"] += (Light(name="c"),)
+    assert [way.unit.name for way in way_to(house.plan, house.journal, "replicate")] == [f"rollback/{APP}#1"]

@@ -139,7 +139,7 @@ def test_after_the_start_it_holds_and_names_the_way_back() -> None:
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"begun_ms"')
-    estate.app.held_up = True
+    estate.app.held_up, estate.writing = True, False
     with pytest.raises(Blocked, match="goes on reading") as held:
         command("cutover", estate, lines)
     assert "kmigrate rollback --app ml-features" in held.value.hint

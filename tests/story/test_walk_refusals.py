@@ -11,7 +11,7 @@ from kmigrate.engine import forward, run_unit
 from kmigrate.errors import Blocked, KmigrateError, Refused, StillUnderWay
 from kmigrate.journal import Journal
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Direction, Reads, Side
+from kmigrate.model import Direction, Partition, Reads, Side
 from kmigrate.probes.drain import await_copies
 from kmigrate.story import story
 from kmigrate.world import Key
@@ -71,6 +71,21 @@ def test_undo_before_the_start_gives_the_group_back_what_it_held_and_starts_the_
     assert_exact(estate, lines, Side.SOURCE)
 
 
+@pytest.mark.parametrize("held", [{Partition("elsewhere", 0): 42}, {Partition("elsewhere", 0): 42, FIRST: 3}, {}])
+def test_undo_leaves_a_group_exactly_what_it_held_on_the_target_also_in_other_topics(
+    held: dict[Partition, int],
+) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    groups = estate.groups[Side.TARGET].held_by
+    groups[GROUP] = dict(held)
+    run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
+    assert len(groups[GROUP]) > len(held)
+    command("rollback", estate, lines)
+    assert groups.get(GROUP, {}) == held
+    assert_exact(estate, lines, Side.SOURCE)
+
+
 def test_undo_refuses_when_somebody_has_read_on_the_target_since() -> None:
     estate = Estate()
     lines = crossing(estate)
@@ -84,8 +99,7 @@ def test_from_the_start_on_the_way_back_is_a_move_of_its_own_and_exact() -> None
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"event":"APPLIED","step":"start-workloads"')
-    for _ in range(5):
-        estate.turn()
+    estate.turns(5)
     command("rollback", estate, lines)
     journal = Journal(lines, estate.clock, "test", "shop")
     assert [unit.name for unit in journal.attempts(APP)] == ["cutover/ml-features#1", "rollback/ml-features#1"]
@@ -250,3 +264,13 @@ def test_two_applications_that_share_a_principal_share_a_user_with_the_rights_of
     user = estate.store.get(Key("KafkaUser", "kafka", "ml-features"))
     assert user is not None
     assert {"ml-features", "other"} <= {word for word in str(user.spec).split("'") if word}
+
+
+def test_an_application_that_points_to_neither_side_blocks_before_anything_is_stopped() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    estate.app.elsewhere = "alias-of-the-source:9092"
+    with pytest.raises(Blocked, match="points to alias-of-the-source:9092, which is neither the source nor the target"):
+        command("cutover", estate, lines)
+    assert '"step":"stop-workloads"' not in "".join(lines.written)
+    assert estate.app.running

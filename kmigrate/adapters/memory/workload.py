@@ -10,6 +10,7 @@ from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.groups import MemoryGroups
 from kmigrate.adapters.memory.state import State
+from kmigrate.errors import StillUnderWay
 from kmigrate.model import Application, Partition, Reads, Side
 from kmigrate.world import WorkloadView
 
@@ -20,8 +21,8 @@ _AT_ONCE = 7
 class MemoryWorkload(State):
     """One application (world.Workload); remembers, per group, the numbers of what it processed, in order.
 
-    `held_up` it neither goes on nor leaves its groups; `mixed` its instances point to different places; stopping takes
-    `stops_in_ms`.
+    `held_up` it neither goes on nor leaves its groups; `mixed` its instances point to different places, `elsewhere` to
+    an address that is neither side's; each verb takes its milliseconds.
     """
 
     app: Application
@@ -34,28 +35,40 @@ class MemoryWorkload(State):
     running: bool = True
     held_up: bool = False
     mixed: bool = False
+    elsewhere: str = ""
     stops_in_ms: int = 0
+    switches_in_ms: int = 0
+    starts_in_ms: int = 0
     processed: dict[tuple[str, Partition], list[int]] = field(default_factory=dict)
 
     def look(self) -> WorkloadView:
         """Whether it runs, and where its settings point."""
-        return WorkloadView(running=self.running, bootstrap="" if self.mixed else self.addresses[self.side])
+        return WorkloadView(
+            running=self.running, bootstrap="" if self.mixed else self.elsewhere or self.addresses[self.side]
+        )
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
         """Stop it; its groups hear of that later."""
+        self._take("stop", self.stops_in_ms, deadline_ms)
         with self.death.writing("stop", differs=self.running):
             self.running = False
-        self.clock.now += self.stops_in_ms
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
         """Point it to a side."""
+        self._take("switch", self.switches_in_ms, deadline_ms)
         with self.death.writing("switch", differs=self.mixed or self.side is not side):
             self.side, self.mixed = side, False
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
         """Start it; it joins its groups later."""
+        self._take("start", self.starts_in_ms, deadline_ms)
         with self.death.writing("start", differs=not self.running):
             self.running = True
+
+    def _take(self, verb: str, milliseconds: int, deadline_ms: int) -> None:
+        self.clock.now += min(milliseconds, deadline_ms)
+        if milliseconds > deadline_ms:
+            raise StillUnderWay(f"{self.app.name} does not {verb}")
 
     def work(self) -> None:
         """A turn: join or leave, and read on."""
