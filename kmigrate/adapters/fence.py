@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kmigrate.adapters import rules
 from kmigrate.adapters.kafka.cluster import KafkaCluster
 from kmigrate.adapters.kafka.connection import Connection
-from kmigrate.adapters.kafka.rights import add, remove, rights
+from kmigrate.adapters.kafka.rights import add, may_alter, remove, rights
 from kmigrate.adapters.kafka.wire import denied_at
 from kmigrate.model import Denial
 from kmigrate.world import ResourceStore
@@ -20,6 +20,10 @@ class AclFence:
 
     connection: Connection
     spared: frozenset[str]
+
+    def allowed(self) -> None:
+        """Raise Blocked when our principal may not alter ACLs, as the broker tells it."""
+        may_alter(self.connection)
 
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs, exactly as we would write them."""
@@ -52,6 +56,9 @@ class UserFence:
     namespace: str
     connection: Connection
     spared: frozenset[str]
+
+    def allowed(self) -> None:
+        """The resources are ours to change; the operator writes the ACLs."""
 
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs."""

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmigrate.cli import gate
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
 from kmigrate.errors import Interrupted, JournalError, KmigrateError, UsageError
 
@@ -141,7 +143,7 @@ def _looks(file: Path, *, as_json: bool) -> Generator[StatusView, None, None]:
         while True:
             with open_journal(s.migration, read_only=True) as journal:
                 seen = views.look(s.migration, s.plan, journal, s.world)
-            yield seen
+            yield replace(seen, next=gate.with_file(seen.next, file, DEFAULT_PLAN))
 
 
 def _watch(looks: Iterator[StatusView], *, as_json: bool) -> None:

@@ -52,11 +52,16 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
     from kmigrate.wiring import open_journal, open_world
     from kmigrate.world import Reporter
 
-    migration = load(file, look_up=True)
+    with gate.naming(file, DEFAULT_PLAN):
+        migration = load(file, look_up=True)
     reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
     world = open_world(migration, reporter)
     try:
-        with open_journal(migration, read_only=read_only) as journal, gate.loudly(journal):
+        with (
+            gate.naming(file, DEFAULT_PLAN),
+            open_journal(migration, read_only=read_only) as journal,
+            gate.loudly(journal),
+        ):
             timed = world
             if most_ms:
                 end = world.clock.monotonic_ms() + most_ms
@@ -156,9 +161,9 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
         )
     if app and phase != "cutover":
         raise UsageError("--app belongs to --phase cutover: the other phases are for all", hint="leave --app out")
-    _in_order(s, phase, names[: names.index(phase)])
     unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
+        _in_order(s, phase, names[: names.index(phase)], app)
         refuse_one_way(unit, s.journal)
         _refuse_edit(s, unit)
     return unit
@@ -220,12 +225,13 @@ def _move(s: Session, app: str) -> Unit | None:
     return unit
 
 
-def _in_order(s: Session, phase: str, earlier: Sequence[str]) -> None:
-    from kmigrate.engine import phase_done
+def _in_order(s: Session, phase: str, earlier: Sequence[str], app: str) -> None:
+    """A phase before that is not done, or lacks something; a move that was begun goes on whatever was added since."""
+    from kmigrate.engine import refuse_lacking
 
-    for name in earlier:
-        if name not in _NOT_NEEDED.get(phase, ()) and not phase_done(s.plan, s.journal, name):
-            raise Blocked(f"{name} is not done yet", hint=f"kmigrate apply --phase {name}")
+    attempts = s.journal.attempts(app) if app else ()
+    if not (attempts and attempts[-1].open and attempts[-1].steps):
+        refuse_lacking(s.plan, s.journal, [name for name in earlier if name not in _NOT_NEEDED.get(phase, ())])
 
 
 def _refuse_edit(s: Session, unit: Unit) -> None:

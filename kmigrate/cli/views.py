@@ -9,8 +9,9 @@ from functools import partial
 from rich.markup import escape
 from rich.tree import Tree
 
+from kmigrate.cli import gate
 from kmigrate.cli.draw import err, out
-from kmigrate.engine import Preview, back, forward, moved, phase_done, phase_unit, way_back, where
+from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
@@ -64,7 +65,10 @@ class LagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """What status shows; `time` is when it was looked at (ms)."""
+    """What status shows; `time` is when it was looked at (ms).
+
+    `standing_still` shouts which applications are stopped; `edits` are those of the plan file that are refused.
+    """
 
     migration: str
     time: int
@@ -73,6 +77,8 @@ class StatusView:
     lag: tuple[LagView, ...]
     fences: tuple[FenceView, ...]
     next: str
+    standing_still: str
+    edits: tuple[str, ...]
 
 
 def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
@@ -115,6 +121,8 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         lag=tuple(_lag(world, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
+        standing_still=gate.warning(journal),
+        edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
     )
 
 

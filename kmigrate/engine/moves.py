@@ -114,12 +114,13 @@ def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None
     """What the plan file now says against a move that was made or is half done; None when it says the same."""
     attempts = journal.attempts(application)
     kept = attempts[-1].facts.get(KEEPS) if attempts else None
-    if kept is None or not (attempts[-1].open or where(journal, application) is Side.TARGET):
+    begun = bool(attempts) and attempts[-1].open and bool(attempts[-1].steps)
+    if kept is None or not (begun or where(journal, application) is Side.TARGET):
         return None
     now = _keeps(plan, application)
     if now == kept:
         return None
-    text = f"{attempts[-1].name} moved {application} with {kept}; the plan file now says {now or 'nothing of it'}"
+    text = f"{attempts[-1].name} moves {application} with {kept}; the plan file now says {now or 'nothing of it'}"
     back = f"put the plan file back as it was; edit it after kmigrate rollback --app {application}"
     return Edit(unit=attempts[-1].name, text=text, refused=back)
 

@@ -116,3 +116,33 @@ def test_other_programs_are_no_edit_of_what_was_moved() -> None:
     s = session_of(estate, lines, edited(lambda app: replace(app, workloads=(other,))))
     (way,) = ways_back(s, APP, "")
     assert way.undo
+
+
+def test_a_phase_that_lacks_what_was_added_comes_before_the_next_move_but_not_before_one_that_goes_on() -> None:
+    other = replace(
+        migration().applications[0], name="later", reads=(replace(migration().applications[0].reads[0], group="later"),)
+    )
+    grown = replace(migration(), applications=(*migration().applications, other))
+    s = session_of(*on_the_target(), grown)
+    with pytest.raises(Blocked, match="was done with another plan file") as told:
+        unit_to_apply(s, "cutover", "later")
+    assert "kmigrate apply --phase assess" in told.value.hint
+    unit = unit_to_apply(session_of(*half_done(), grown), "cutover", APP)
+    assert unit is not None
+    assert unit.name == f"cutover/{APP}#1"
+
+
+def test_a_door_is_not_closed_while_the_plan_file_contradicts_a_move() -> None:
+    gone = replace(migration(), applications=())
+    s = session_of(*on_the_target(), gone)
+    with pytest.raises(Blocked, match="the plan file now says nothing of it"):
+        unit_to_apply(s, "decommission", "")
+
+
+def test_an_attempt_that_never_began_holds_the_plan_file_to_nothing() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    walk(estate, lines, ("assess", "rehearse"))
+    run_until(estate, lines, '"keeps"')
+    told = edits(plan_of(edited(writes)), journal_of(estate, lines))
+    assert [edit.unit for edit in told if edit.unit.startswith("cutover/")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from memory_estate import TOPIC, Estate, migration
@@ -11,7 +12,7 @@ from walking import APP, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorkload, MemoryWorld
 from kmigrate.cli import gate
-from kmigrate.cli.migrate import Session, bind, confirm, go_back, unit_to_apply, ways_back
+from kmigrate.cli.migrate import DEFAULT_PLAN, Session, bind, confirm, go_back, unit_to_apply, ways_back
 from kmigrate.cli.verify import Looked, SealedFacts, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
@@ -279,3 +280,17 @@ def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> No
     journal.bind("another", "two")
     with pytest.raises(JournalError):
         bind(session_of(estate, lines), read_only=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("kmigrate.yaml", "on: kmigrate apply --phase assess; or kmigrate rollback --app a"),
+        ("x.yaml", "on: kmigrate apply -f x.yaml --phase assess; or kmigrate rollback -f x.yaml --app a"),
+    ],
+)
+def test_what_to_type_next_acts_on_the_plan_file_in_hand(file: str, told: str) -> None:
+    text = "on: kmigrate apply --phase assess; or kmigrate rollback --app a"
+    with pytest.raises(Blocked) as error, gate.naming(Path(file), DEFAULT_PLAN):
+        raise Blocked("no", hint=text)
+    assert error.value.hint == told

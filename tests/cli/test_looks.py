@@ -160,7 +160,8 @@ def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width
 def test_status_as_json_has_every_part() -> None:
     estate, lines = calm()
     told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
-    assert set(told) == {"migration", "time", "units", "applications", "lag", "fences", "next"}
+    parts = {"migration", "time", "units", "applications", "lag", "fences", "next", "standingStill", "refusedEdits"}
+    assert set(told) == parts
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 
 
@@ -253,3 +254,13 @@ def test_plan_ends_with_10_when_asked_and_there_are_changes(tmp_path: Path) -> N
     assert (told["changes"], told["inventory"]) == (True, None)
     assert "localhost:1" in told["unknown"] or "source" in told["unknown"]
     assert not (tmp_path / ".kmigrate").exists()
+
+
+def test_status_shouts_who_stands_still_and_what_of_the_plan_file_is_refused() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
+    seen = status(estate, lines)
+    assert f"{APP.upper()} IS STOPPED" in seen.standing_still
+    assert seen.edits == ()
+    assert f"{APP.upper()} IS STOPPED" in drawn(pictures.status_picture(seen), 160)

@@ -118,10 +118,10 @@ def test_an_edit_that_contradicts_a_move_is_refused_everywhere_until_it_is_taken
     house.moves = edited
     (_, edit) = edits(house.plan, house.journal)
     assert f"rollback --app {APP}" in edit.refused
-    with pytest.raises(Blocked, match="moved reader with group g; the plan file now says"):
+    with pytest.raises(Blocked, match="moves reader with group g; the plan file now says"):
         house.apply("provision")
     for way in (forward, back):
-        with pytest.raises(Blocked, match="moved reader with group g"):
+        with pytest.raises(Blocked, match="moves reader with group g"):
             way(house.plan, house.journal, APP)
     house.moves = {APP: "group g"}
     assert house.apply("provision") == "provision#2"

@@ -6,7 +6,7 @@ import pytest
 from memory_estate import GROUP, TOPIC, Estate, migration
 from walking import APP, FIRST, assert_exact, command, crossing, run_until
 
-from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld
+from kmigrate.adapters.memory import Died, MemoryAclFence, MemoryLines, MemoryWorld
 from kmigrate.engine import forward, run_unit
 from kmigrate.errors import Blocked, KmigrateError, Refused, StillUnderWay
 from kmigrate.journal import Journal
@@ -274,3 +274,18 @@ def test_an_application_that_points_to_neither_side_blocks_before_anything_is_st
         command("cutover", estate, lines)
     assert '"step":"stop-workloads"' not in "".join(lines.written)
     assert estate.app.running
+
+
+def test_a_right_that_the_fence_will_need_is_missed_before_anything_is_stopped() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    fence = estate.fences[Side.SOURCE]
+    assert isinstance(fence, MemoryAclFence)
+    fence.may_alter = False
+    with pytest.raises(Blocked, match="lacks Alter") as told:
+        command("cutover", estate, lines)
+    assert "grant it" in told.value.hint
+    assert estate.app.running
+    fence.may_alter = True
+    command("cutover", estate, lines)
+    assert_exact(estate, lines, Side.TARGET)

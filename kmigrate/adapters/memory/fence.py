@@ -10,6 +10,7 @@ from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
+from kmigrate.errors import Blocked
 from kmigrate.model import Denial, Right
 
 
@@ -21,6 +22,15 @@ class MemoryAclFence(State):
     cluster: MemoryCluster
     death: Death
     spared: frozenset[str] = frozenset()
+    may_alter: bool = True
+
+    def allowed(self) -> None:
+        """Raise Blocked when our principal may not alter ACLs."""
+        if not self.may_alter:
+            raise Blocked(
+                f"{self.side}: changing ACLs: kmigrate lacks Alter on the cluster",
+                hint=f"grant it: kafka-acls.sh --bootstrap-server {self.cluster.brokers()[0]} --add --operation Alter",
+            )
 
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that are written."""
@@ -61,6 +71,9 @@ class MemoryUserFence(State):
     namespace: str
     cluster: MemoryCluster
     spared: frozenset[str] = frozenset()
+
+    def allowed(self) -> None:
+        """The resources are ours to change."""
 
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that the operator has written."""

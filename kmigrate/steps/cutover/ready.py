@@ -65,6 +65,8 @@ class Ready(MoveStep):
         if world.ledger.get(CLOCK_STARTED) is not None:
             return ()
         self.pointed_to(world)
+        for side in Side:
+            world.fence(side).allowed()
         self._fits(world)
         self._undecided(world)
         self._translatable(world)
