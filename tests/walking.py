@@ -34,15 +34,10 @@ def command(name: str, estate: Estate, lines: MemoryLines) -> None:
         run_unit(unit, world, journal)
 
 
-def walk(estate: Estate, lines: MemoryLines, commands: tuple[str, ...] = COMMANDS, *, turn_back: bool = False) -> None:
-    """Type one command after the other; after a death type it again, or go back first."""
+def walk(estate: Estate, lines: MemoryLines, commands: tuple[str, ...] = COMMANDS) -> None:
+    """Type one command after the other."""
     for name in commands:
-        try:
-            command(name, estate, lines)
-        except Died:
-            if turn_back and name == "cutover":
-                command("rollback", estate, lines)
-            command(name, estate, lines)
+        command(name, estate, lines)
         estate.turns(5)
 
 

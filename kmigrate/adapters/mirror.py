@@ -49,8 +49,9 @@ class ConnectMirror:
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """Every offset sync the lane ever told; only what came since the last call is read."""
-        known = self._syncs.setdefault(lane.name, {})
-        for message in self._news(FORWARD.offset_syncs(lane)):
+        topic = FORWARD.offset_syncs(lane)
+        known = self._syncs.setdefault(topic, {})
+        for message in self._news(topic):
             read = read_sync(_raw(message.key()), _raw(message.value()))
             if read is not None:
                 known.setdefault(read[0], SyncIndex()).add(read[1])
@@ -58,7 +59,7 @@ class ConnectMirror:
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
-        for message in self._news(FORWARD.status):
+        for message in self._news(FORWARD.status, needed=True):
             key = message.key()
             name = key.decode() if isinstance(key, bytes) else str(key)
             value = message.value()
@@ -78,9 +79,16 @@ class ConnectMirror:
         for consumer in self._tails.values():
             consumer.close()
 
-    def _news(self, topic: str) -> Iterator[Message]:
-        """What came since the last look, up to the end of every partition."""
+    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition; nothing while the topic is not there.
+
+        Raises Transient for a `needed` topic that is not there: then nothing can be said, not even that nothing runs.
+        """
         consumer = self._tails.get(topic) or self._open(topic)
+        if consumer is None and needed:
+            raise Transient(f"the target has no topic {topic}")
+        if consumer is None:
+            return
         ends: dict[int, int] = {}
         try:
             while len(ends) < len(consumer.assignment()):
@@ -98,7 +106,7 @@ class ConnectMirror:
             for number, end in ends.items():  # or the end of a partition where nothing comes is not told again
                 consumer.seek(TopicPartition(topic, number, end))
 
-    def _open(self, topic: str) -> Consumer:
+    def _open(self, topic: str) -> Consumer | None:
         consumer = Consumer(
             {
                 **self.target().login.settings(),
@@ -114,6 +122,9 @@ class ConnectMirror:
         except Transient:
             consumer.close()
             raise
+        if not partitions:
+            consumer.close()
+            return None
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         self._tails[topic] = consumer
         return consumer
@@ -124,6 +135,8 @@ def _partitions(consumer: Consumer, topic: str) -> Sequence[int]:
         found = consumer.list_topics(topic, timeout=_QUIET_S).topics[topic]
     except KafkaException as error:
         raise Transient(f"looking for {topic}: {error}") from error
+    if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return ()
     if found.error is not None:
         raise Transient(f"looking for {topic}: {found.error.str()}")
     return tuple(found.partitions)

@@ -61,10 +61,12 @@ def test_an_open_transaction_ends_the_log_for_committed_readers_and_its_marker_c
 def test_aborted_records_and_markers_are_hidden_and_the_order_is_kept(stage: Stage) -> None:
     one = Partition(stage.topic(), 0)
     stage.put(one, "a")
-    for end in ("abort", "commit", "abort"):
+    for number, end in enumerate(("abort", "commit", "abort"), 1):
         writing = stage.begin()
         writing.put(one, end, end)
         getattr(writing, end)()
+        marked = {one: span(0, 1 + 3 * number)}
+        stage.eventually("the marker is there", lambda marked=marked: stage.cluster.ranges([one]) == marked)
     stage.put(one, "z")
     stage.eventually("all is there", lambda: stage.cluster.ranges([one]) == {one: span(0, 11)})
     seen = stage.cluster.read({one: span(0, 11)})[one]

@@ -7,6 +7,7 @@ and so is the status that the operator writes.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -121,7 +122,17 @@ class KafkaStage:
     def copy(self, partition: Partition, count: int) -> int:
         self._sent[partition] = self._sent.get(partition, -1) + count
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), {"offset": self._sent[partition]})
+        key = struct.pack(">h", len(partition.topic)) + partition.topic.encode() + struct.pack(">i", partition.number)
+        self._sync(key, struct.pack(">qq", self._sent[partition], self._sent[partition]))
         return self._sent[partition]
+
+    def _sync(self, key: bytes, value: bytes) -> None:
+        """A sync as MirrorMaker 2 writes it (OffsetSync), after one that nobody can read."""
+        topic = FORWARD.offset_syncs(self.lane)
+        self._topic(topic, 1)
+        self._producer.produce(topic, value[:3], key)
+        self._producer.produce(topic, value, key)
+        assert self._producer.flush(30) == 0
 
     def lose(self, partition: Partition) -> None:
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), None)
@@ -183,6 +194,27 @@ def test_the_last_source_offset_copied_is_known_per_partition_and_grows(stage: S
     assert stage.mirror.copied(stage.lane) == last
     more = {**last, FIRST: stage.copy(FIRST, 12)}
     stage.eventually("more is copied", lambda: stage.mirror.copied(stage.lane) == more)
+
+
+def test_every_sync_that_was_told_is_known_and_what_cannot_be_read_is_passed_over(stage: Stage) -> None:
+    assert stage.mirror.syncs(stage.lane) == {}
+
+    def marks() -> list[int]:
+        known = stage.mirror.syncs(stage.lane)
+        assert set(known) <= {FIRST}
+        return [sync.original for sync in known.get(FIRST, ())]
+
+    stage.ask(RUNNING)
+    seen: list[int] = []
+    for count in (1, 12):
+        last = stage.copy(FIRST, count)
+        seen.append(last)
+        stage.eventually("copied", lambda last=last: stage.mirror.copied(stage.lane) == {FIRST: last})
+        stage.eventually("told", lambda: marks() and marks()[-1] == seen[-1])
+
+    assert set(seen) <= set(marks())
+    assert marks() == sorted(marks())
+    assert stage.mirror.syncs(replace(stage.lane, source_alias="source-2", topics=("other",))) == {}
 
 
 def test_the_task_of_one_lane_is_not_that_of_another(stage: Stage) -> None:

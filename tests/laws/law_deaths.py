@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from laws import Broken, Walk, ask, same
 
-from kmigrate.adapters.memory import Died
 from kmigrate.engine import where
 from kmigrate.journal import Event, Journal
 
@@ -17,20 +16,14 @@ def deaths(walk: Walk, command: str, continuation: str) -> int:
     if " " not in command and unit is not None and any(step.one_way for step in unit.steps):
         continuation = "resume"  # the one-way door
     calm = walk.copy()
-    start = calm.estate.death.seen
-    calm.type(command)
-    for at in range(1, calm.estate.death.seen - start + 1):
-        life = walk.copy(at)
+    lives = calm.lives(command)
+    for at, life in enumerate(lives, 1):
         try:
-            try:
-                life.type(command)
-            except Died:
-                life.estate.death.at = -1
-                go_on(life, command, continuation)
+            go_on(life, command, continuation)
             compare(walk, calm, life, command, continuation)
         except Exception as error:
             raise Broken(f"death {at} of {command}, then {continuation}: {error}") from error
-    return calm.estate.death.seen - start
+    return len(lives)
 
 
 def go_on(life: Walk, command: str, continuation: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from memory_estate import Estate
@@ -17,7 +18,12 @@ class Watch(Watcher):
 
     lines: MemoryLines
     changes: int = 0
+    at_instant: Callable[[], None] | None = None
     unruly: list[str] = field(default_factory=list)
+
+    def instant(self) -> None:
+        if self.at_instant is not None:
+            self.at_instant()
 
     def write(self, what: str, *, differs: bool) -> None:
         """The newest line of a step must say that the step was begun, or is undone."""

@@ -51,11 +51,18 @@ class Walk:
     def journal(self) -> Journal:
         return self.engine.journal(self.estate.lines, self.estate.clock, "law", self.estate.migration.name)
 
-    def copy(self, at: int = -1) -> Walk:
+    def copy(self) -> Walk:
         walk = replace(self, estate=self.estate.copy())
-        death = walk.estate.death
-        death.at = death.seen + at if at > 0 else -1
+        watch_of(walk.estate).at_instant = None
         return walk
+
+    def lives(self, command: str) -> list[Walk]:
+        """The world at every instant at which the process may be killed while it does the command, which it does."""
+        lives: list[Walk] = []
+        watch_of(self.estate).at_instant = lambda: lives.append(self.copy())
+        self.type(command)
+        watch_of(self.estate).at_instant = None
+        return lives
 
     def commands(self) -> Iterator[str]:
         """Every phase, and every move there, back and there again."""

@@ -16,7 +16,7 @@ from kmigrate.errors import Blocked
 from kmigrate.planfile.load import load
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
-SOAK_MS = 2_000
+SOAK_MS = 500
 """Nothing happens in a soak but looking; a long one only makes every life longer."""
 
 

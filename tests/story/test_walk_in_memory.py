@@ -1,42 +1,49 @@
 """The whole walk of one reader in memory, and the same walk with a death at every instant that matters."""
 
-from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import pytest
 from memory_estate import Estate
 from walking import APP, COMMANDS, assert_exact, calm, command, walk
 
+from kmigrate.adapters.memory import Watcher
 from kmigrate.journal import Journal
 from kmigrate.model import Side
 
 
-def boundaries() -> Iterator[tuple[int, Estate]]:
-    """The calm walk before each command, and at its end, with the instants that have passed by then."""
+@dataclass(slots=True)
+class Lives(Watcher):
+    """Keeps the estate as it is at every instant, and the command in which that is."""
+
+    estate: Estate
+    at: list[tuple[int, Estate]] = field(default_factory=list)
+    command: int = 0
+
+    def instant(self) -> None:
+        copied = self.estate.copy()
+        copied.death.watcher = Watcher()
+        self.at.append((self.command, copied))
+
+
+def lives() -> list[tuple[int, Estate]]:
+    """The calm walk at every instant at which the process may be killed."""
     estate = Estate()
-    for each in COMMANDS:
-        yield estate.death.seen, estate.copy()
+    estate.death.watcher = kept = Lives(estate)
+    for kept.command, each in enumerate(COMMANDS):
         walk(estate, estate.lines, (each,))
-    yield estate.death.seen, estate
+    return kept.at
 
 
-BEFORE = tuple(boundaries())
-INSTANTS = BEFORE[-1][0]
-
-
-def instants_of(name: str) -> list[int]:
-    """The instants within the commands of that name; elsewhere going back first is no other story."""
-    spans = zip(COMMANDS, pairwise(seen for seen, _ in BEFORE), strict=True)
-    return [instant for each, (first, last) in spans if each == name for instant in range(first + 1, last + 1)]
+LIVES = lives()
 
 
 def life(instant: int, *, turn_back: bool = False) -> Estate:
-    """The walk of which the process dies at that instant, from the command on in which it does."""
-    begun = max(index for index, (seen, _) in enumerate(BEFORE) if seen < instant)
-    estate = BEFORE[begun][1].copy()
-    estate.death.at = instant
-    walk(estate, estate.lines, COMMANDS[begun:], turn_back=turn_back)
-    assert estate.death.seen >= instant
+    """The walk of which the process died at that instant: the same command is typed again, or the way back first."""
+    begun, at = LIVES[instant]
+    estate = at.copy()
+    if turn_back:
+        command("rollback", estate, estate.lines)
+    walk(estate, estate.lines, COMMANDS[begun:])
     return estate
 
 
@@ -66,13 +73,13 @@ def test_a_sealed_unit_run_again_writes_nothing() -> None:
     assert (len(lines.written), estate.death.seen) == (before, seen)
 
 
-@pytest.mark.parametrize("instant", range(1, INSTANTS + 1))
+@pytest.mark.parametrize("instant", range(len(LIVES)))
 def test_death_at_any_instant_and_the_same_command_again_comes_to_the_same_end(instant: int) -> None:
     estate = life(instant)
     assert_exact(estate, estate.lines, Side.TARGET)
 
 
-@pytest.mark.parametrize("instant", instants_of("cutover"))
+@pytest.mark.parametrize("instant", [at for at, (each, _) in enumerate(LIVES) if COMMANDS[each] == "cutover"])
 def test_death_at_any_instant_then_back_and_forward_again_comes_to_the_same_end(instant: int) -> None:
     estate = life(instant, turn_back=True)
     assert_exact(estate, estate.lines, Side.TARGET)

@@ -14,7 +14,10 @@ class Died(BaseException):
 
 
 class Watcher(State):
-    """Hears of every write of kmigrate before it happens; every method does nothing."""
+    """Hears of every instant and of every write of kmigrate before it happens; every method does nothing."""
+
+    def instant(self) -> None:
+        """Hear that this is an instant at which the process may be killed."""
 
     def write(self, what: str, *, differs: bool) -> None:
         """Hear that something is about to be written, and whether that changes anything."""
@@ -34,6 +37,7 @@ class Death(State):
     def pass_by(self) -> None:
         """Count an instant; raises Died when it is the one."""
         self.seen += 1
+        self.watcher.instant()
         if self.seen == self.at:
             raise Died
 
