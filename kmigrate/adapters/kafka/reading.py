@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -72,36 +73,41 @@ class Reading:
         if first is None:
             late = ", ".join(str(p) for p in sorted(self._ends)[:3])
             raise Transient(f"{self._connection.login.name}: reading {late}: no record for {_READ_TIMEOUT_S:.0f} s")
-        done: list[TopicPartition] = []
-        for message in (first, *consumer.consume(_BATCH, 0.0)):
-            partition = Partition(message.topic() or "", message.partition() or 0)
-            end = self._ends.get(partition)
-            if end is not None and self._ended_by(message, partition, end):
-                del self._ends[partition]
-                done.append(TopicPartition(partition.topic, partition.number))
+        done = self._keep((first, *consumer.consume(_BATCH, 0.0)))
         if done:
-            consumer.incremental_unassign(done)
+            consumer.incremental_unassign([TopicPartition(p.topic, p.number) for p in done])
 
-    def _ended_by(self, message: Message, partition: Partition, end: int) -> bool:
-        """Keep the record if it is within the range; whether the range ends with it."""
-        error, offset = message.error(), message.offset() or 0
-        if error is None:
-            if offset < end:
-                self._found[partition].append(record(message))
-            return offset >= end - 1
+    def _keep(self, messages: Iterable[Message]) -> list[Partition]:
+        """Keep the records that lie within their range; gives the partitions whose range ended. The hot loop."""
+        ends, found, done = self._ends, self._found, list[Partition]()
+        for message in messages:
+            partition = cast("Partition", (message.topic(), message.partition()))
+            end = ends.get(partition)
+            if end is None:
+                continue
+            offset = cast("int", message.offset())
+            if message.error() is not None:
+                self._refuse(message, partition)
+            elif offset < end:
+                found[partition].append(record(message))
+                offset += 1
+            if offset >= end:
+                del ends[partition]
+                done.append(Partition(*partition))
+        return done
+
+    def _refuse(self, message: Message, partition: Partition) -> None:
+        """Raise what went wrong; the end of a partition is nothing wrong."""
+        error = message.error()
+        assert error is not None
         if error.code() != KafkaError._PARTITION_EOF:
-            raise failure(error, f"{self._connection.login.name}: reading {partition}", self._connection.login)
-        return offset >= end
+            told = f"{self._connection.login.name}: reading {Partition(*partition)}"
+            raise failure(error, told, self._connection.login)
 
 
 def record(message: Message) -> Record:
-    """What positions need of a message."""
-    _, timestamp = message.timestamp()
-    sent = message.headers() or ()
-    headers = [(name, _bytes(value)) for name, value in (sent.items() if isinstance(sent, dict) else sent)]
-    told = digest(timestamp, _bytes(message.key()), _bytes(message.value()), headers)
-    return Record(message.offset() or 0, timestamp, told)
-
-
-def _bytes(part: str | bytes | None) -> bytes | None:
-    return part.encode() if isinstance(part, str) else part
+    """What positions need of a message; a message from a cluster has bytes or nothing in every part."""
+    timestamp = message.timestamp()[1]
+    key, value = cast("bytes | None", message.key()), message.value()
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    return Record(cast("int", message.offset()), timestamp, digest(timestamp, key, value, headers))
