@@ -108,6 +108,6 @@ class Reading:
 def record(message: Message) -> Record:
     """What positions need of a message; a message from a cluster has bytes or nothing in every part."""
     timestamp = message.timestamp()[1]
-    key, value = cast("bytes | None", message.key()), message.value()
+    key, value = message.key(), message.value()
     headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
     return Record(cast("int", message.offset()), timestamp, digest(timestamp, key, value, headers))
