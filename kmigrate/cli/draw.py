@@ -7,18 +7,26 @@ import sys
 import time
 from collections.abc import Mapping
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from kmigrate.model import Json
 from kmigrate.world import Reporter
 
-_WIDE = 160
+_UNCUT = 1_000_000
+"""As wide as anything gets where no terminal is: rich cuts trees and tables at the width it is told."""
 _SHORT = 90
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
-err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDE)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNCUT)
+err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _UNCUT)
+
+
+def show(picture: RenderableType, on: Console = out) -> None:
+    """Print a picture whole: its plain lines as they are, for the terminal to fold; trees and tables folded by us."""
+    for part in picture.renderables if isinstance(picture, Group) else (picture,):
+        on.print(part, soft_wrap=isinstance(part, Text))
 
 
 class TerminalReporter(Reporter):
@@ -118,8 +126,8 @@ def say(what: Mapping[str, Json]) -> None:
 def table(title: str, *columns: str) -> Table:
     """A plain table."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for number, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
     return drawn
 
 

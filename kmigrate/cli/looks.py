@@ -33,7 +33,7 @@ def plan(
 ) -> None:
     """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing."""
     from kmigrate.cli import planned
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
 
     with session(file, as_json=as_json, read_only=True) as s:
         _belongs(s)
@@ -41,7 +41,7 @@ def plan(
     if as_json:
         say(planned.plan_json(seen))
     else:
-        out.print(planned.plan_picture(seen))
+        show(planned.plan_picture(seen))
     if detailed and seen.changes:
         raise typer.Exit(THERE_ARE_CHANGES)
 
@@ -54,7 +54,7 @@ def status(
 ) -> None:
     """Show what is true: applications, units, lag, fences in force, ways back, and the next command to type."""
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
 
     with closing(_looks(file, as_json=as_json)) as looks:
         if watch:
@@ -63,7 +63,7 @@ def status(
     if as_json:
         say(pictures.status_json(seen))
     else:
-        out.print(pictures.status_picture(seen))
+        show(pictures.status_picture(seen))
 
 
 def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
@@ -71,7 +71,7 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
     from kmigrate.history import table
 
     with session(file, as_json=as_json, read_only=True) as s:
@@ -79,7 +79,7 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
     if as_json:
         say({"migration": s.migration.name, "entries": [asdict(row) for row in rows]})
     elif rows:
-        out.print(pictures.history_picture(rows))
+        show(pictures.history_picture(rows))
     else:
         typer.echo("nothing was done yet; next: kmigrate plan")
 
@@ -139,14 +139,14 @@ def _watch(looks: Iterator[StatusView], *, as_json: bool) -> None:
     from rich.live import Live
 
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import out, say, show
 
     if as_json or not out.is_terminal:
         for before, seen in _paced(looks):
             if as_json:
                 say(pictures.status_json(seen, before))
             else:
-                out.print(pictures.status_picture(seen, before))
+                show(pictures.status_picture(seen, before))
         return
     with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
         for before, seen in _paced(looks):

@@ -9,7 +9,7 @@ from functools import partial
 from rich.markup import escape
 from rich.tree import Tree
 
-from kmigrate.cli.draw import err, out
+from kmigrate.cli.draw import err, out, show
 from kmigrate.engine import Preview, back, forward, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, KmigrateError
 from kmigrate.journal import Event, Journal, UnitRecord
@@ -120,7 +120,7 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
 
 def unit_tree(unit: Unit, previews: Sequence[Preview], *, onto_stdout: bool = False) -> None:
     """Draw what one unit would change, step by step."""
-    (out if onto_stdout else err).print(tree(unit, previews))
+    show(tree(unit, previews), out if onto_stdout else err)
 
 
 def tree(unit: Unit, previews: Sequence[Preview]) -> Tree:
