@@ -25,6 +25,7 @@ from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked, UsageError
 from kmigrate.journal import Journal
 from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
+from kmigrate.planfile import no_authority
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.probes.resources import require
 from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER
@@ -295,7 +296,7 @@ def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:
 def _pem(file: str) -> str:
     if not file:
         return ""
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise UsageError(f"the CA {file} cannot be read: {error.strerror}", hint="correct source.ca") from error
+    why = no_authority(Path(file))
+    if why:
+        raise UsageError(f"the certificate authority of the source: {why}", hint="correct source.ca, or --ca of init")
+    return Path(file).read_text(encoding="ascii")
