@@ -22,10 +22,10 @@ from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.system import SystemClock
 from kmigrate.advice import Inventory
-from kmigrate.errors import Blocked, UsageError
+from kmigrate.errors import Blocked
 from kmigrate.journal import Journal
 from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
-from kmigrate.planfile import no_authority
+from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.probes.resources import require
 from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER
@@ -124,9 +124,15 @@ class LiveWorld:
                 replace(own, username=p.target, password=self._target_password(p.target)) for p in app.principals
             )
         auths = [p.source_auth for p in app.principals if p.source_auth is not None]
-        return tuple(
-            replace(own, username=self.secrets.username(a), password=self.secrets.resolve(a.password)) for a in auths
-        )
+        return tuple(replace(own, **self._credential(auth)) for auth in auths)
+
+    def _credential(self, auth: Auth) -> dict[str, str]:
+        """How somebody signs in to the source."""
+        return {
+            "mechanism": auth.mechanism,
+            "username": self.secrets.username(auth),
+            "password": self.secrets.resolve(auth.password),
+        }
 
     def workload(self, application: str) -> Workload:
         """The instances of an application."""
@@ -168,10 +174,8 @@ class LiveWorld:
         return Login(
             name="source",
             bootstrap=source.bootstrap,
-            mechanism="PLAIN",
-            username=self.secrets.username(source.auth),
-            password=self.secrets.resolve(source.auth.password),
-            ca=_pem(source.ca),
+            **self._credential(source.auth),
+            ca=authority(source.ca),
         )
 
     def _target_login(self) -> Login:
@@ -201,21 +205,18 @@ class LiveWorld:
                 f"{app.name} goes back to the source, and the plan file does not say its credential there",
                 hint=f"add sourceAuth to its principal {principal.source}, or point it back yourself",
             )
-        return common | {
-            "bootstrap": self.wires.migration.source.bootstrap,
-            "mechanism": "PLAIN",
-            "username": self.secrets.username(principal.source_auth),
-            "password": self.secrets.resolve(principal.source_auth.password),
-            "ca": _pem(self.wires.migration.source.ca),
-        }
+        source = self.wires.migration.source
+        address = {"bootstrap": source.bootstrap, "ca": authority(source.ca)}
+        return common | address | self._credential(principal.source_auth)
 
     def _place(self, app: Application, side: Side) -> Place:
         """What a human is told of that side: no secret."""
         principal = app.principals[0]
         if side is Side.TARGET:
             return Place(bootstrap=self._target_bootstrap(), username=principal.target, mechanism="SCRAM-SHA-512")
-        source = self.wires.migration.source
-        return Place(bootstrap=source.bootstrap, username=principal.source.removeprefix("User:"), mechanism="PLAIN")
+        source, name = self.wires.migration.source, principal.source.removeprefix("User:")
+        mechanism = (principal.source_auth or source.auth).mechanism
+        return Place(bootstrap=source.bootstrap, username=name, mechanism=mechanism)
 
     def _target_bootstrap(self) -> str:
         target = self.wires.migration.target
@@ -291,12 +292,3 @@ def bind(journal: Journal, world: World, *, read_only: bool) -> None:
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:
     """A store of resources in a folder."""
     return FolderStore(root, clock or SystemClock())
-
-
-def _pem(file: str) -> str:
-    if not file:
-        return ""
-    why = no_authority(Path(file))
-    if why:
-        raise UsageError(f"the certificate authority of the source: {why}", hint="correct source.ca, or --ca of init")
-    return Path(file).read_text(encoding="ascii")

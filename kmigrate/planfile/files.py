@@ -6,8 +6,18 @@ import os
 import ssl
 from pathlib import Path
 
+from kmigrate.errors import UsageError
+
 _MOST_BYTES = 10_000_000
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
+
+
+def authority(file: str) -> str:
+    """The PEM text of a certificate authority, empty for no file; raises UsageError for a file that is none."""
+    why = no_authority(Path(file)) if file else ""
+    if why:
+        raise UsageError(f"the certificate authority of the source: {why}", hint="correct source.ca, or --ca of init")
+    return Path(file).read_text(encoding="ascii") if file else ""
 
 
 def no_authority(file: Path) -> str:
