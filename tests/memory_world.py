@@ -69,6 +69,9 @@ class MemoryStore:
     def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
         return tuple(r for k, r in sorted(self.kept.items(), key=str) if (k.kind, k.namespace) == (kind, namespace))
 
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        return tuple(r for k, r in sorted(self.kept.items(), key=str) if k.kind == kind)
+
     def delete(self, key: Key) -> bool:
         self.death.pass_by()
         return self.kept.pop(key, None) is not None

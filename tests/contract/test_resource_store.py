@@ -182,6 +182,14 @@ def test_a_list_holds_its_kind_and_namespace_only_by_name(store: ResourceStore) 
     assert [resource.key.name for resource in store.list("KafkaTopic", "kafka")] == ["a", "b"]
 
 
+def test_everywhere_holds_its_kind_in_every_namespace(store: ResourceStore) -> None:
+    for namespace, kind in (("b", "KafkaTopic"), ("a", "KafkaTopic"), ("a", "Kafka")):
+        store.apply({**topic(namespace=namespace), "kind": kind})
+    found = [resource.key for resource in store.everywhere("KafkaTopic")]
+    assert found == [Key("KafkaTopic", "a", "orders"), Key("KafkaTopic", "b", "orders")]
+    assert store.everywhere("KafkaUser") == ()
+
+
 def test_a_deleted_resource_is_gone_and_a_new_one_starts_at_generation_one(store: ResourceStore) -> None:
     store.apply(topic(3))
     last = store.apply(topic(6))

@@ -39,6 +39,9 @@ class LawStore:
     def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
         return tuple(r for k, r in sorted(self.kept.items(), key=str) if (k.kind, k.namespace) == (kind, namespace))
 
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        return tuple(r for k, r in sorted(self.kept.items(), key=str) if k.kind == kind)
+
     def delete(self, key: Key) -> bool:
         self.told.write(f"{key} removed", differs=key in self.kept)
         gone, self.news = self.kept.pop(key, None) is not None, True

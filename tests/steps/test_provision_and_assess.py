@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.manifests.users import fence_rules, keeping_denials, user
 from kmigrate.model import (
     Accepted,
@@ -81,6 +81,9 @@ class Store:
 
     def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
         return tuple(each for key, each in self.kept.items() if (key.kind, key.namespace) == (kind, namespace))
+
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        return tuple(each for key, each in self.kept.items() if key.kind == kind)
 
     def delete(self, key: Key) -> bool:
         return self.kept.pop(key, None) is not None
@@ -294,13 +297,52 @@ def test_drift_names_what_is_new_and_other_partitions() -> None:
 def test_a_cluster_is_made_where_there_is_none_and_undo_removes_it() -> None:
     world, step = SmallWorld(), FindCluster(migration=PLAN)
     finding = step.check(seen(world))
-    assert [str(change) for change in finding.changes] == ["create KafkaNodePool kafka/dual", "create Kafka kafka/c"]
+    pool, cluster = (str(change) for change in finding.changes)
+    assert pool == "create KafkaNodePool kafka/dual"
+    assert cluster.startswith(
+        "create Kafka kafka/c (A NEW CLUSTER: there is no Kafka c in namespace kafka; there is none"
+    )
     assert brokers(seen(world), PLAN) == 1
     step.apply(seen(world))
     assert step.check(seen(world)).changes == ()
     step.verify(seen(world))
     step.undo(seen(world), finding.before)
     assert world.resources.kept == {}
+
+
+def test_a_mistyped_name_is_told_with_the_clusters_that_are_there() -> None:
+    world = provisioned()
+    mistyped = replace(PLAN, target=replace(PLAN.target, namespace="kafak"))
+    told = str(FindCluster(migration=mistyped).check(seen(world)).changes[-1])
+    assert "A NEW CLUSTER: there is no Kafka c in namespace kafak; there is Kafka c in namespace kafka;" in told
+
+
+class Unwatched(SmallWorld):
+    """No operator looks at the namespace, or one that never comes to an end."""
+
+    busy = False
+
+    def operate(self) -> None:
+        for key in self.resources.kept if self.busy else ():
+            self.resources.write_status(key, {"conditions": [{"type": "NotReady", "reason": "Creating"}]})
+
+
+def test_a_cluster_that_nobody_makes_real_is_told_after_a_minute() -> None:
+    world = Unwatched()
+    begun = world.clock.monotonic_ms()
+    with pytest.raises(Blocked, match="no operator reacts to Kafka kafka/c") as told:
+        FindCluster(migration=PLAN).apply(seen(world))
+    assert 60_000 <= world.clock.monotonic_ms() - begun < 90_000
+    assert "kmigrate lab up" in told.value.hint
+
+
+def test_a_cluster_that_an_operator_works_on_is_waited_for_much_longer() -> None:
+    world = Unwatched()
+    world.busy = True
+    begun = world.clock.monotonic_ms()
+    with pytest.raises(StillUnderWay, match="not looked at the last change"):
+        FindCluster(migration=PLAN).apply(seen(world))
+    assert world.clock.monotonic_ms() - begun >= 900_000
 
 
 def test_a_cluster_of_ours_that_is_on_its_way_is_waited_for_and_somebody_elses_is_told() -> None:
