@@ -200,7 +200,7 @@ class FolderStore:
     def _version(self) -> str:
         try:
             text = (self._root / ".version").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "0"
         return text if text.isdigit() else str(max(self._versions(), default=0))
 

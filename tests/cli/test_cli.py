@@ -109,6 +109,14 @@ def test_nothing_is_begun_when_nobody_says_yes(folder: Path) -> None:
     assert journal(folder) == []
 
 
+@pytest.mark.parametrize("argv", [("plan",), ("status",), ("history",), ("verify",), ("rollback",)])
+def test_commands_that_only_look_make_no_file_and_no_folder(argv: tuple[str, ...], folder: Path) -> None:
+    (folder / "store").rmdir()
+    before = sorted(folder.rglob("*"))
+    kmigrate(folder, *argv)
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_json_of_a_long_command_ends_with_the_result(folder: Path) -> None:
     done = kmigrate(folder, "rollback", "--app", "ml-features", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
