@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
-from kmigrate.errors import JournalError, KmigrateError, UsageError
+from kmigrate.errors import JournalError, KmigrateError, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from kmigrate.cli.migrate import Session
     from kmigrate.cli.views import StatusView
     from kmigrate.model import SecretRef
 
-THERE_ARE_CHANGES = 10
 _EVERY_S = 2.0
 DRAFTED = "{type: plain, username: {env: SOURCE_KEY}, password: {env: SOURCE_SECRET}}"
 """How a drafted plan file refers to the credential of the source."""
@@ -28,10 +27,15 @@ DRAFTED = "{type: plain, username: {env: SOURCE_KEY}, password: {env: SOURCE_SEC
 def plan(
     file: PlanFile = DEFAULT_PLAN,
     *,
-    detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 10 if there are changes.")] = False,
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 10 if there are changes and nothing blocks.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing."""
+    """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing.
+
+    Exits 7 if the source or the target does not answer, 3 if a red flag or an edit blocks; everything else is shown.
+    """
     from kmigrate.cli import planned
     from kmigrate.cli.draw import say, show
 
@@ -42,8 +46,7 @@ def plan(
         say(planned.plan_json(seen))
     else:
         show(planned.plan_picture(seen))
-    if detailed and seen.changes:
-        raise typer.Exit(THERE_ARE_CHANGES)
+    raise typer.Exit(seen.exit_code(detailed=detailed))
 
 
 def status(
@@ -52,7 +55,10 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 seconds until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is true: applications, units, lag, fences in force, ways back, and the next command to type."""
+    """Show what is true: applications, units, lag, fences in force, ways back, and the next command to type.
+
+    Exits 7 if the source or the target does not answer; what is known without it is shown.
+    """
     from kmigrate.cli import pictures
     from kmigrate.cli.draw import say, show
 
@@ -64,6 +70,8 @@ def status(
         say(pictures.status_json(seen))
     else:
         show(pictures.status_picture(seen))
+    if seen.unanswered:
+        raise typer.Exit(PlatformError.exit_code)
 
 
 def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:

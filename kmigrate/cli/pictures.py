@@ -37,6 +37,7 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "lag": lags,
         "fences": fences,
         "next": seen.next,
+        "unanswered": list(seen.unanswered),
     }
 
 
@@ -66,6 +67,7 @@ def history_picture(rows: Sequence[Row]) -> RenderableType:
 def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableType]:
     looked = datetime.fromtimestamp(seen.time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     yield _line(f"[bold]{escape(seen.migration)}[/], looked at {looked} UTC\n")
+    yield from (_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]\n") for told in seen.unanswered)
     yield from (_fence(fence) for fence in seen.fences)
     apps = table("Applications", "application", "on the", "runs", "way back", "stays because")
     for app in seen.applications:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from kmigrate.cli.draw import err, out, show
 from kmigrate.engine import Preview, back, forward, phase_done, phase_unit, way_back, where
-from kmigrate.errors import Blocked, KmigrateError
+from kmigrate.errors import Blocked, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Json, Lane, Migration, Side
@@ -64,7 +64,7 @@ class LagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """What status shows; `time` is when it was looked at (ms)."""
+    """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how."""
 
     migration: str
     time: int
@@ -73,6 +73,7 @@ class StatusView:
     lag: tuple[LagView, ...]
     fences: tuple[FenceView, ...]
     next: str
+    unanswered: tuple[str, ...] = ()
 
 
 def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
@@ -115,7 +116,23 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         lag=tuple(_lag(world, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
+        unanswered=unanswered(world),
     )
+
+
+def unanswered(world: World) -> tuple[str, ...]:
+    """What each side that fails says; a target that is not made yet, or a missing right, is no failure."""
+    return tuple(told for side in Side if (told := _failure(world, side)))
+
+
+def _failure(world: World, side: Side) -> str:
+    try:
+        world.cluster(side).id()
+    except PlatformError as error:
+        return f"{error.message}; {error.hint}" if error.hint else error.message
+    except (Blocked, UsageError):
+        return ""
+    return ""
 
 
 def unit_tree(unit: Unit, previews: Sequence[Preview], *, onto_stdout: bool = False) -> None:
