@@ -6,6 +6,11 @@ Told = tuple[str, str, str, str]
 
 _AGAIN = "Type the same command again: it looks anew and goes on where it stopped."
 
+_INTERRUPTED = (
+    "If a move was under way its application may stand still: the message says so, and `kmigrate status` too.",
+    "On: type the same command again. Back: `kmigrate rollback --app APP`.",
+)
+
 ERRORS: dict[str, Told] = {
     "UsageError": (
         "The command line or the plan file is wrong",
@@ -103,8 +108,7 @@ ERRORS: dict[str, Told] = {
     "Interrupted": (
         "Somebody stopped kmigrate",
         "Ctrl-C or SIGTERM came. The write in flight was finished and is in the journal.",
-        "If a move was under way its application may stand still: the message says so.",
-        "On: type the same command again. Back: `kmigrate rollback --app APP`.",
+        *_INTERRUPTED,
     ),
 }
 
@@ -194,6 +198,6 @@ EXITS: dict[str, Told] = {
         "What was begun goes on.",
         "Look at `kmigrate status`, then type the same command again.",
     ),
-    "130": ("Exit code 130", "Interrupted by Ctrl-C.", "The write in flight was finished.", "See Interrupted."),
-    "143": ("Exit code 143", "Interrupted by SIGTERM.", "The write in flight was finished.", "See Interrupted."),
+    "130": ("Exit code 130", "Interrupted by Ctrl-C.", *_INTERRUPTED),
+    "143": ("Exit code 143", "Interrupted by SIGTERM.", *_INTERRUPTED),
 }
