@@ -62,7 +62,14 @@ class Refused(Blocked):
 
 
 class Overrun(Blocked):
-    """The pause, with the way back, would outgrow its budget; the engine takes the move back."""
+    """The pause, with the way back, would outgrow its budget; the engine takes the move back.
+
+    `held` says what to type next where that is not possible any more, and it holds instead.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", held: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.held = held
 
 
 class VerifyFailed(KmigrateError):

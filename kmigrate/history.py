@@ -27,17 +27,12 @@ class Row:
     checkpoint: str
 
 
-def table(entries: Iterable[Entry]) -> Sequence[Row]:
-    """Every entry as a row; a unit's seal is a checkpoint unless the unit went back later."""
-    kept = tuple(entries)
-    seals = {entry.unit: entry.number for entry in kept if entry.event is Event.SEALED}
-    for entry in kept:
-        if entry.event in (Event.UNDOING, Event.WENT_BACK) and seals.get(entry.unit, entry.number) < entry.number:
-            del seals[entry.unit]
-    return tuple(_row(entry, checkpoint=seals.get(entry.unit) == entry.number) for entry in kept)
+def table(entries: Iterable[Entry], checkpoints: Mapping[int, str]) -> Sequence[Row]:
+    """Every entry as a row; `checkpoints` has the names of the places to go back to, by the number of their entry."""
+    return tuple(_row(entry, checkpoints.get(entry.number, "")) for entry in entries)
 
 
-def _row(entry: Entry, *, checkpoint: bool) -> Row:
+def _row(entry: Entry, checkpoint: str) -> Row:
     return Row(
         number=entry.number,
         time=datetime.fromtimestamp(entry.time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
@@ -46,7 +41,7 @@ def _row(entry: Entry, *, checkpoint: bool) -> Row:
         event=str(entry.event),
         step=entry.step,
         detail=_detail(entry.event, entry.data),
-        checkpoint=entry.unit if checkpoint else "",
+        checkpoint=checkpoint,
     )
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
@@ -15,6 +16,8 @@ from kmigrate.world import World
 
 KEEPS = "keeps"
 """The fact in which a begun unit keeps `Unit.keeps`."""
+HELD = "held_ms"
+"""The fact of when a unit held because it outgrew its budget; whoever runs it again has decided to go on."""
 
 
 class Action(StrEnum):
@@ -82,7 +85,7 @@ class Step(ABC):
         """Put back what the first check of this attempt recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """What is journaled, gated and sealed: a phase, or one attempt of one move in one direction.
 
@@ -98,7 +101,7 @@ class Unit:
     point_of_no_undo: str = ""
     keeps: str = ""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when a step is added, removed, reordered or gets other values."""
         told = "\n".join(f"{step.name} {step!r}" for step in self.steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Application, Direction, Migration, Policy
+from kmigrate.model import Application, Direction, Migration, Policy, Reads
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
 from kmigrate.steps.cutover import (
@@ -138,6 +138,13 @@ def _our_principals(migration: Migration) -> tuple[str, ...]:
 
 
 def _what_it_moves(app: Application) -> str:
-    reads = [f"group {reads.group} of {', '.join(sorted(reads.topics))}" for reads in app.reads]
+    """What the move relies on; what is as most applications have it is left out, so that older journals agree."""
+    reads = [_what_it_reads(reads) for reads in app.reads]
     who = [f"{principal.source} as {principal.target}" for principal in app.principals]
-    return "; ".join(sorted(reads) + sorted(who))
+    writes = [f"writing {', '.join(sorted(app.writes))}"] if app.writes else []
+    return "; ".join(sorted(reads) + sorted(who) + writes + ([] if app.workloads else ["no workloads"]))
+
+
+def _what_it_reads(reads: Reads) -> str:
+    how = "" if reads.isolation == "read_committed" else f" {reads.isolation}"
+    return f"group {reads.group} of {', '.join(sorted(reads.topics))}{how}"

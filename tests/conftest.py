@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from two_clusters import TwoClusters
 
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 
@@ -25,3 +30,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for report in skipped:
             reporter.write_line(f"required, and skipped: {report.nodeid}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
+    """A source and a target, one broker each, for the whole session; the machine's reaper ends them with the run.
+
+    Imported here and not above: the quick tier knows no Kafka client.
+    """
+    from two_clusters import running
+
+    with running(tmp_path_factory.mktemp("two")) as clusters:
+        yield clusters

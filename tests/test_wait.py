@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from memory_world import MemoryClock
 
+from kmigrate.adapters.memory import MemoryClock
 from kmigrate.errors import Blocked, Interrupted, StillUnderWay, Transient
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Reporter

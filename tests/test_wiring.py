@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from memory_world import Estate, MemoryWorld
+from memory_estate import Estate
 
 from kmigrate.adapters.fence import AclFence
+from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.model import Migration, Side
 from kmigrate.planfile import load
 from kmigrate.steps.replicate import StartMirror
@@ -70,7 +71,7 @@ def test_everybody_signs_in_to_the_source_as_the_plan_file_says(
     migration = planned(tmp_path, source, own, COMMAND)
     world = open_world(migration, Reporter())
     assert logins(world, migration) == signed
-    world.workload("ml-features").switch(Side.SOURCE)
+    world.workload("ml-features").switch(Side.SOURCE, 60_000)
     assert json.loads(said.read_text())["mechanism"] == signed[1]
     estate = Estate()
     estate.mirror.failed = "it copies nothing: there are no topics yet"
@@ -86,5 +87,5 @@ def test_a_human_is_told_the_mechanism_too(tmp_path: Path) -> None:
         def note(self, text: str) -> None:
             told.append(text)
 
-    open_world(planned(tmp_path, "scram-sha-512", ""), Told()).workload("ml-features").switch(Side.SOURCE)
+    open_world(planned(tmp_path, "scram-sha-512", ""), Told()).workload("ml-features").switch(Side.SOURCE, 60_000)
     assert "SCRAM-SHA-512 over TLS" in told[0]

@@ -1,8 +1,9 @@
 """Types the commands of a walk in memory, as an operator would, also after a death."""
 
 import pytest
-from memory_world import TOPIC, Died, Estate, Lines, MemoryWorld, migration
+from memory_estate import GROUP, TOPIC, Estate, migration
 
+from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld
 from kmigrate.engine import back, forward, run_unit, undo_unit, where
 from kmigrate.journal import Journal
 from kmigrate.model import Migration, Partition, Side
@@ -12,11 +13,12 @@ from kmigrate.story import story
 APP = "ml-features"
 COMMANDS = ("provision", "replicate", "cutover", "rollback", "cutover")
 FIRST = Partition(TOPIC, 0)
+PLAN = story(migration())
 
 
-def command(name: str, estate: Estate, lines: Lines) -> None:
+def command(name: str, estate: Estate, lines: MemoryLines) -> None:
     """What the command line does: read the journal anew, find the unit, run it."""
-    plan, world = story(migration()), MemoryWorld(estate)
+    plan, world = plan_of(), MemoryWorld(estate)
     journal = Journal(lines, estate.clock, "test", "shop")
     if name == "cutover":
         unit = forward(plan, journal, APP)
@@ -32,20 +34,14 @@ def command(name: str, estate: Estate, lines: Lines) -> None:
         run_unit(unit, world, journal)
 
 
-def walk(estate: Estate, lines: Lines, commands: tuple[str, ...] = COMMANDS, *, turn_back: bool = False) -> None:
-    """Type one command after the other; after a death type it again, or go back first."""
+def walk(estate: Estate, lines: MemoryLines, commands: tuple[str, ...] = COMMANDS) -> None:
+    """Type one command after the other."""
     for name in commands:
-        try:
-            command(name, estate, lines)
-        except Died:
-            if turn_back and name == "cutover":
-                command("rollback", estate, lines)
-            command(name, estate, lines)
-        for _ in range(5):
-            estate.turn()
+        command(name, estate, lines)
+        estate.turns(5)
 
 
-def assert_exact(estate: Estate, lines: Lines, side: Side) -> None:
+def assert_exact(estate: Estate, lines: MemoryLines, side: Side) -> None:
     """Every record written was processed once, in order, and the application is where the journal says."""
     journal = Journal(lines, estate.clock, "test", "shop")
     assert where(journal, APP) is side
@@ -53,35 +49,35 @@ def assert_exact(estate: Estate, lines: Lines, side: Side) -> None:
     assert estate.app.running
     estate.settle()
     for partition, count in estate.written.items():
-        assert estate.app.processed[partition] == list(range(count))
+        assert estate.app.processed[GROUP, partition] == list(range(count))
 
 
-def calm() -> tuple[Estate, Lines]:
+def calm() -> tuple[Estate, MemoryLines]:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     walk(estate, lines)
     return estate, lines
 
 
-def crossing(estate: Estate) -> Lines:
-    lines = Lines(estate.death)
+def crossing(estate: Estate) -> MemoryLines:
+    lines = MemoryLines(estate.death)
     walk(estate, lines, ("provision", "replicate"))
     return lines
 
 
 def plan_of(changed: Migration | None = None) -> Plan:
     """The plan of the walk, or of an edited plan file."""
-    return story(changed or migration())
+    return story(changed) if changed else PLAN
 
 
-def journal_of(estate: Estate, lines: Lines) -> Journal:
+def journal_of(estate: Estate, lines: MemoryLines) -> Journal:
     return Journal(lines, estate.clock, "test", "shop")
 
 
-def run_until(estate: Estate, lines: Lines, sign: str) -> None:
+def run_until(estate: Estate, lines: MemoryLines, sign: str) -> None:
     """Cut over, and die right after the journal line that holds the sign."""
 
-    class Watched(Lines):
+    class Watched(MemoryLines):
         def append(self, line: str) -> None:
             super().append(line)
             if sign in line:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kmigrate.adapters.kafka.connection import Login
 from kmigrate.adapters.kafka.wire import refused_at
-from kmigrate.errors import KmigrateError
+from kmigrate.adapters.rules import looked_for
+from kmigrate.errors import Interrupted, KmigrateError
 from kmigrate.model import Application, Trial
 
 
@@ -30,16 +31,10 @@ class SignedAccess:
 def _trials(app: Application, login: Login, broker: str) -> tuple[Trial, ...]:
     signing = f"sign in as {login.username}"
     try:
-        found = refused_at(broker, login, _wanted(app))
+        found = refused_at(broker, login, looked_for(app))
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return (Trial(broker=broker, subject=signing, ok=False, detail=str(error)),)
     seen = (Trial(broker=broker, subject=subject, ok=not why, detail=why) for subject, why in found.items())
     return (Trial(broker=broker, subject=signing, ok=True), *seen)
-
-
-def _wanted(app: Application) -> list[tuple[str, str, str]]:
-    topics = {
-        *(("topic", name, "Read") for name in app.topics_read),
-        *(("topic", name, "Write") for name in app.writes),
-    }
-    return sorted(topics | {("group", reads.group, "Read") for reads in app.reads})

@@ -7,15 +7,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from kmigrate.errors import PlatformError, Transient
+from kmigrate.errors import PlatformError, StillUnderWay, Transient
 from kmigrate.model import CommandWorkload, Side
 from kmigrate.world import WorkloadView
 
-_TIMEOUT_S = 120.0
+_LOOK_MS = 120_000
+_HINT = "look at what it waits for, then run the same command again"
 
 Settings = Mapping[str, str]
 """bootstrap, protocol, mechanism, username, password, ca: what a client needs to sign in."""
@@ -26,7 +28,7 @@ class CommandWorkloads:
 
     `switch` finds the new settings in the JSON file that KMIGRATE_SETTINGS names (mode 0600, removed afterwards) and
     the side in KMIGRATE_SIDE. `healthy` prints one JSON object, `{"running": bool, "bootstrap": "host:port"}`; its exit
-    code says whether all is well and is not needed here.
+    code says whether all is well and is not needed here. A program that outlives its deadline is killed.
     """
 
     def __init__(
@@ -50,18 +52,16 @@ class CommandWorkloads:
             missing=missing,
         )
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
         """Run every `stop`."""
-        for workload in self._workloads:
-            self._run(workload.stop, "stop")
+        self._run([workload.stop for workload in self._workloads], "stop", deadline_ms)
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
         """Run every `start`."""
         self._forget()
-        for workload in self._workloads:
-            self._run(workload.start, "start")
+        self._run([workload.start for workload in self._workloads], "start", deadline_ms)
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
         """Run every `switch` with the settings of that side."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget()
@@ -69,8 +69,7 @@ class CommandWorkloads:
             json.dump(dict(self._settings(side)), file)
             file.flush()
             told = {"KMIGRATE_SETTINGS": file.name, "KMIGRATE_SIDE": str(side)}
-            for workload in self._workloads:
-                self._run(workload.switch, "switch", told)
+            self._run([workload.switch for workload in self._workloads], "switch", deadline_ms, told)
 
     def _forget(self) -> None:
         """Remove settings that a killed run left lying; the journal's lock keeps all others out."""
@@ -85,7 +84,10 @@ class CommandWorkloads:
                 yield f"the {verb} program of {self._name} is not there or may not be run: {argv[0]}"
 
     def _look(self, workload: CommandWorkload) -> WorkloadView:
-        answer = self._call(workload.healthy, "healthy", {}).stdout
+        try:
+            answer = self._call(workload.healthy, "healthy", {}, _LOOK_MS).stdout
+        except subprocess.TimeoutExpired as error:
+            raise Transient(self._late("healthy", _LOOK_MS), hint=_HINT) from error
         try:
             seen = json.loads(answer)
             running, bootstrap = seen["running"], seen["bootstrap"]
@@ -101,42 +103,59 @@ class CommandWorkloads:
             hint='let it print one JSON object: {"running": true, "bootstrap": "host:port"}',
         )
 
-    def _run(self, argv: Sequence[str], verb: str, told: Mapping[str, str] | None = None) -> None:
-        done = self._call(argv, verb, told or {})
-        if done.returncode != 0:
-            raise PlatformError(
-                f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
-                hint=f"see why by running it yourself: {' '.join(argv)}",
-            )
+    def _run(
+        self, programs: Sequence[Sequence[str]], verb: str, deadline_ms: int, told: Mapping[str, str] | None = None
+    ) -> None:
+        """Run one after the other; all of them have the time together."""
+        end = time.monotonic() + deadline_ms / 1000
+        for argv in programs:
+            left_ms = max(0, int((end - time.monotonic()) * 1000))
+            try:
+                done = self._call(argv, verb, told or {}, left_ms)
+            except subprocess.TimeoutExpired as error:
+                raise StillUnderWay(self._late(verb, deadline_ms), hint=_HINT) from error
+            if done.returncode != 0:
+                raise PlatformError(
+                    f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
+                    hint=f"see why by running it yourself: {' '.join(argv)}",
+                )
 
-    def _call(self, argv: Sequence[str], verb: str, told: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def _late(self, verb: str, deadline_ms: int) -> str:
+        return f"the {verb} program of {self._name} did not end within {deadline_ms / 1000:.0f} s"
+
+    def _call(
+        self, argv: Sequence[str], verb: str, told: Mapping[str, str], deadline_ms: int
+    ) -> subprocess.CompletedProcess[str]:
+        """Raises TimeoutExpired, which whoever calls turns into what it means there."""
         # files, not pipes: a program that `start` leaves running keeps a pipe open, and we would wait for its end
         with (
             tempfile.TemporaryFile("w+", errors="replace") as out,
             tempfile.TemporaryFile("w+", errors="replace") as err,
         ):
-            done = self._wait(argv, verb, told, out, err)
+            done = self._wait(argv, verb, told, deadline_ms, (out, err))
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(argv, done, out.read(), err.read())
 
-    def _wait(self, argv: Sequence[str], verb: str, told: Mapping[str, str], out: IO[str], err: IO[str]) -> int:
+    def _wait(
+        self,
+        argv: Sequence[str],
+        verb: str,
+        told: Mapping[str, str],
+        deadline_ms: int,
+        into: tuple[IO[str], IO[str]],
+    ) -> int:
         try:
             return subprocess.run(
                 argv,
                 env={**os.environ, **told},
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                timeout=_TIMEOUT_S,
+                stdout=into[0],
+                stderr=into[1],
+                timeout=deadline_ms / 1000,
                 check=False,
                 process_group=0,  # Ctrl-C in the terminal is for us: a program half done is worse than one waited for
             ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise Transient(
-                f"the {verb} program of {self._name} did not end within {_TIMEOUT_S:.0f} s",
-                hint="look at what it waits for, then run the same command again",
-            ) from error
         except OSError as error:
             raise PlatformError(
                 f"the {verb} program of {self._name} cannot be run: {argv[0]}: {error.strerror}",

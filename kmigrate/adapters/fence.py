@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kmigrate.adapters import rules
 from kmigrate.adapters.kafka.cluster import KafkaCluster
 from kmigrate.adapters.kafka.connection import Connection
-from kmigrate.adapters.kafka.rights import add, remove, rights
+from kmigrate.adapters.kafka.rights import add, may_alter, remove, rights
 from kmigrate.adapters.kafka.wire import denied_at
-from kmigrate.errors import Blocked
-from kmigrate.manifests.users import denials as denied_rules
-from kmigrate.model import Denial, JsonObject, Right
-from kmigrate.world import Key, Resource, ResourceStore
+from kmigrate.model import Denial
+from kmigrate.world import ResourceStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +21,23 @@ class AclFence:
     connection: Connection
     spared: frozenset[str]
 
+    def allowed(self) -> None:
+        """Raise Blocked when our principal may not alter ACLs, as the broker tells it."""
+        may_alter(self.connection)
+
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs, exactly as we would write them."""
-        listed = set(rights(self.connection))
-        return frozenset(denial for denial in denials if _right(denial) in listed)
+        return _standing(self.connection, denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Write the ACLs. Raises Blocked for a spared principal before anything is written."""
         wanted = tuple(denials)
-        spare(wanted, self.spared)
-        add(self.connection, (_right(denial) for denial in wanted))
+        rules.spare(wanted, self.spared)
+        add(self.connection, map(rules.right, wanted))
 
     def lift(self, denials: Iterable[Denial]) -> None:
         """Remove the ACLs."""
-        remove(self.connection, (_right(denial) for denial in denials))
+        remove(self.connection, map(rules.right, denials))
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Listed by every broker, each asked itself."""
@@ -44,7 +45,7 @@ class AclFence:
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """One kafka-acls.sh per denial."""
-        return tuple(_removal(self.connection.login.bootstrap, denial) for denial in denials)
+        return tuple(rules.removal(self.connection.login.bootstrap, denial) for denial in denials)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,50 +57,30 @@ class UserFence:
     connection: Connection
     spared: frozenset[str]
 
+    def allowed(self) -> None:
+        """The resources are ours to change; the operator writes the ACLs."""
+
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs."""
-        listed = set(rights(self.connection))
-        return frozenset(denial for denial in denials if _right(denial) in listed)
+        return _standing(self.connection, denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Add the rules; others stay. Raises Blocked for a spared principal and for a user that is not there."""
         wanted = tuple(denials)
-        spare(wanted, self.spared)
-        for denial in wanted:
-            user = self._user(denial)
-            if user is None:
-                raise Blocked(f"there is no KafkaUser for {denial.principal}", hint="run `kmigrate apply` again")
-            if _rule(denial) not in denied_rules(user.spec):
-                self.store.apply(_with_rules(user, (*_acls(user), _rule(denial))))
+        rules.spare(wanted, self.spared)
+        rules.deny(self.store, self.namespace, wanted)
 
     def lift(self, denials: Iterable[Denial]) -> None:
         """Take the rules away; others stay."""
-        for denial in denials:
-            user = self._user(denial)
-            if user is not None and _rule(denial) in denied_rules(user.spec):
-                self.store.apply(_with_rules(user, tuple(acl for acl in _acls(user) if acl != _rule(denial))))
+        rules.lift(self.store, self.namespace, denials)
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Listed by every broker, each asked itself."""
         return listed_everywhere(self.connection, denials)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
-        """The KafkaUsers to edit: the operator would write an ACL that only the cluster lost again."""
-        edit = f"kubectl --namespace {self.namespace} edit kafkauser"
-        return tuple(f"{edit} {_name(denial)}  # remove the deny rule: {denial}" for denial in denials)
-
-    def _user(self, denial: Denial) -> Resource | None:
-        return self.store.get(Key("KafkaUser", self.namespace, _name(denial)))
-
-
-def spare(denials: Iterable[Denial], spared: frozenset[str]) -> None:
-    """Raise Blocked when a denial would catch kmigrate itself or a mirror."""
-    for denial in denials:
-        if denial.principal in spared or denial.principal == "User:*":
-            raise Blocked(
-                f"{denial.principal} is not denied anything: kmigrate or the mirror signs in with it",
-                hint="give the application a principal of its own and name it in the plan file",
-            )
+        """The KafkaUsers to edit."""
+        return tuple(rules.edit(self.namespace, denial) for denial in denials)
 
 
 def listed_everywhere(connection: Connection, denials: Iterable[Denial]) -> dict[Denial, str]:
@@ -113,36 +94,6 @@ def listed_everywhere(connection: Connection, denials: Iterable[Denial]) -> dict
     }
 
 
-def _right(one: Denial) -> Right:
-    return Right(principal=one.principal, resource=one.resource, name=one.name, operation=one.operation, type="deny")
-
-
-def _removal(bootstrap: str, denial: Denial) -> str:
-    return shlex.join(
-        [
-            *("kafka-acls.sh", "--bootstrap-server", bootstrap, "--command-config", "admin.properties", "--remove"),
-            *("--force", "--deny-principal", denial.principal, "--operation", denial.operation),
-            *(f"--{denial.resource}", denial.name),
-        ]
-    )
-
-
-def _name(denial: Denial) -> str:
-    return denial.principal.removeprefix("User:")
-
-
-def _rule(denial: Denial) -> JsonObject:
-    place: JsonObject = {"type": denial.resource, "name": denial.name, "patternType": "literal"}
-    return {"type": "deny", "resource": place, "operations": [denial.operation], "host": "*"}
-
-
-def _acls(user: Resource) -> tuple[JsonObject, ...]:
-    authorization = user.spec.get("authorization")
-    listed = authorization.get("acls") if isinstance(authorization, Mapping) else None
-    return tuple(acl for acl in listed if isinstance(acl, Mapping)) if isinstance(listed, list | tuple) else ()
-
-
-def _with_rules(user: Resource, acls: tuple[JsonObject, ...]) -> JsonObject:
-    """The whole resource with these rules, on condition that nobody wrote it since (its resourceVersion)."""
-    kept = {name: value for name, value in user.body.items() if name != "status"}
-    return {**kept, "spec": {**user.spec, "authorization": {"type": "simple", "acls": list(acls)}}}
+def _standing(connection: Connection, denials: Iterable[Denial]) -> frozenset[Denial]:
+    listed = set(rights(connection))
+    return frozenset(denial for denial in denials if rules.right(denial) in listed)

@@ -10,8 +10,6 @@ from kmigrate.model import Application, ManualWorkload, Side
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Groups, Reporter, WorkloadView
 
-_DEADLINE_MS = 3_600_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -29,8 +27,7 @@ class ManualWorkloads:
     It runs on the side where one of its groups has members. Its settings cannot be seen: while it runs, they are those
     of that side; while it stands still, those of the side that the file `pointed` names: where it last ran or was told
     to point to, the source at first.
-    The same sentences come with and without a terminal; a wait tells how it stands until its deadline (`deadline_ms`,
-    default an hour), then raises StillUnderWay, and the same command goes on.
+    The same sentences come with and without a terminal; a wait tells how it stands until its deadline.
     """
 
     app: Application
@@ -39,7 +36,6 @@ class ManualWorkloads:
     clock: Clock
     reporter: Reporter
     pointed: Path
-    deadline_ms: int = _DEADLINE_MS
 
     def look(self) -> WorkloadView:
         """Where its groups have members; no address when they have some on both sides."""
@@ -47,7 +43,7 @@ class ManualWorkloads:
         side = here[0] if here else self._pointed()
         return WorkloadView(running=bool(here), bootstrap=self.place(side).bootstrap if len(here) < 2 else "")
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
         """Ask a human to stop every instance; returns once no group has members on either side."""
         sides = self._sides()
         if not sides:
@@ -56,17 +52,20 @@ class ManualWorkloads:
             self._point(side)
         self.reporter.note(f"stop every instance of {self.app.name} now{self._note()}")
         self._wait(
-            f"somebody stops {self.app.name} by hand", lambda: not self._sides(), "its groups still have members"
+            f"somebody stops {self.app.name} by hand",
+            lambda: not self._sides(),
+            "its groups still have members",
+            deadline_ms,
         )
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
         """Tell a human where to point it; whether that was done shows when it starts."""
         place = self.place(side)
         signed = f"user {place.username}, {place.mechanism} over TLS"
         self.reporter.note(f"point {self.app.name} to the {side}: {place.bootstrap}, {signed}{self._note()}")
         self._point(side)
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
         """Ask a human to start it; returns once each group has members on the side it was pointed to."""
         side = self._pointed()
         if not self._absent(side):
@@ -76,15 +75,16 @@ class ManualWorkloads:
             f"somebody starts {self.app.name} on the {side} by hand",
             lambda: not self._absent(side),
             "not every group has members there yet",
+            deadline_ms,
         )
 
-    def _wait(self, what: str, done: Callable[[], bool], missing: str) -> None:
+    def _wait(self, what: str, done: Callable[[], bool], missing: str, deadline_ms: int) -> None:
         wait_until(
             lambda: Ready(None) if done() else NotYet(missing),
             what=what,
             clock=self.clock,
             reporter=self.reporter,
-            deadline_ms=self.deadline_ms,
+            deadline_ms=deadline_ms,
         )
 
     def _sides(self) -> Sequence[Side]:

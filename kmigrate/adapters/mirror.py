@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection
+from kmigrate.adapters.mirror_status import trouble
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
-from kmigrate.model import Json, Lane, Partition
+from kmigrate.model import Lane, Partition
 from kmigrate.positions import SyncIndex, read_sync
-from kmigrate.probes.resources import unready
-from kmigrate.world import Key, ResourceStore
+from kmigrate.world import ResourceStore
 
 _QUIET_S = 15.0
 
@@ -49,8 +49,9 @@ class ConnectMirror:
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """Every offset sync the lane ever told; only what came since the last call is read."""
-        known = self._syncs.setdefault(lane.name, {})
-        for message in self._news(FORWARD.offset_syncs(lane)):
+        topic = FORWARD.offset_syncs(lane)
+        known = self._syncs.setdefault(topic, {})
+        for message in self._news(topic):
             read = read_sync(_raw(message.key()), _raw(message.value()))
             if read is not None:
                 known.setdefault(read[0], SyncIndex()).add(read[1])
@@ -58,7 +59,7 @@ class ConnectMirror:
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
-        for message in self._news(FORWARD.status):
+        for message in self._news(FORWARD.status, needed=True):
             key = message.key()
             name = key.decode() if isinstance(key, bytes) else str(key)
             value = message.value()
@@ -71,38 +72,41 @@ class ConnectMirror:
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong with the lane."""
-        mirror = self.store.get(Key("KafkaMirrorMaker2", self.namespace, FORWARD.group))
-        if mirror is None:
-            return (f"there is no KafkaMirrorMaker2 {FORWARD.group}",)
-        why = unready(mirror)
-        listed = mirror.status.get("connectors")
-        connectors = listed if isinstance(listed, Sequence) else ()
-        failed = [word for each in connectors for word in _failures(each) if word.startswith(lane.connector)]
-        return (*([f"KafkaMirrorMaker2 {FORWARD.group}: {why}"] if why else []), *failed)
+        return trouble(self.store, self.namespace, lane)
 
     def close(self) -> None:
         """Close what was opened."""
         for consumer in self._tails.values():
             consumer.close()
 
-    def _news(self, topic: str) -> Iterator[Message]:
-        consumer = self._tails.get(topic) or self._open(topic)
-        while True:
-            message = consumer.poll(_QUIET_S)
-            if message is None:
-                raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
-                return
-            elif error.code() == KafkaError._PARTITION_EOF:
-                consumer.seek(TopicPartition(topic, 0, int(message.offset() or 0)))
-                return
-            else:
-                raise Transient(f"reading {topic}: {error.str()}")
+    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition; nothing while the topic is not there.
 
-    def _open(self, topic: str) -> Consumer:
+        Raises Transient for a `needed` topic that is not there: then nothing can be said, not even that nothing runs.
+        """
+        consumer = self._tails.get(topic) or self._open(topic)
+        if consumer is None and needed:
+            raise Transient(f"the target has no topic {topic}")
+        if consumer is None:
+            return
+        ends: dict[int, int] = {}
+        try:
+            while len(ends) < len(consumer.assignment()):
+                message = consumer.poll(_QUIET_S)
+                if message is None:
+                    raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ends[int(message.partition() or 0)] = int(message.offset() or 0)
+                else:
+                    raise Transient(f"reading {topic}: {error.str()}")
+        finally:
+            for number, end in ends.items():  # or the end of a partition where nothing comes is not told again
+                consumer.seek(TopicPartition(topic, number, end))
+
+    def _open(self, topic: str) -> Consumer | None:
         consumer = Consumer(
             {
                 **self.target().login.settings(),
@@ -113,9 +117,29 @@ class ConnectMirror:
                 "fetch.wait.max.ms": 20,
             }
         )
-        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        try:
+            partitions = _partitions(consumer, topic)
+        except Transient:
+            consumer.close()
+            raise
+        if not partitions:
+            consumer.close()
+            return None
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         self._tails[topic] = consumer
         return consumer
+
+
+def _partitions(consumer: Consumer, topic: str) -> Sequence[int]:
+    try:
+        found = consumer.list_topics(topic, timeout=_QUIET_S).topics[topic]
+    except KafkaException as error:
+        raise Transient(f"looking for {topic}: {error}") from error
+    if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return ()
+    if found.error is not None:
+        raise Transient(f"looking for {topic}: {found.error.str()}")
+    return tuple(found.partitions)
 
 
 def _read(message: Message, connector: str) -> tuple[Partition, int | None] | None:
@@ -132,19 +156,3 @@ def _read(message: Message, connector: str) -> tuple[Partition, int | None] | No
 
 def _raw(part: str | bytes | None) -> bytes | None:
     return part.encode() if isinstance(part, str) else part
-
-
-def _failures(connector: Json) -> Iterator[str]:
-    """Connector and tasks that FAILED, with the first line of why, from Connect's raw status."""
-    if not isinstance(connector, Mapping):
-        return
-    name = str(connector.get("name"))
-    tasks = connector.get("tasks")
-    parts = [
-        ("connector", connector.get("connector")),
-        *(("task", t) for t in (tasks if isinstance(tasks, Sequence) else ())),
-    ]
-    for what, part in parts:
-        if isinstance(part, Mapping) and part.get("state") == "FAILED":
-            why = str(part.get("trace", "")).splitlines()[:1]
-            yield f"{name}: {what} {part.get('id', '')} FAILED: {''.join(why)}"

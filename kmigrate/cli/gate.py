@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
     from kmigrate.world import Clock
 
+_COMMANDS = re.compile(r"kmigrate (apply|rollback|status|plan|verify|history|positions)\b")
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
@@ -113,6 +116,23 @@ def standing_still(journal: Journal) -> dict[str, UnitRecord]:
 def warning(journal: Journal) -> str:
     """What is shouted while applications stand still, with the ways on; empty when none does."""
     return "\n  ".join(_shout(name, attempt) for name, attempt in standing_still(journal).items())
+
+
+def with_file(text: str, file: Path, default: Path) -> str:
+    """Commands in a text, made to act on the plan file in hand where it is not the one they take by themselves."""
+    if file == default or os.environ.get("KMIGRATE_PLAN") == str(file):
+        return text
+    return _COMMANDS.sub(lambda found: f"{found[0]} -f {file}", text)
+
+
+@contextmanager
+def naming(file: Path, default: Path) -> Iterator[None]:
+    """What an error tells to type next acts on the same plan file."""
+    try:
+        yield
+    except KmigrateError as error:
+        error.hint = with_file(error.hint, file, default)
+        raise
 
 
 @contextmanager

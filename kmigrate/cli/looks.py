@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmigrate.cli import gate
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
-from kmigrate.errors import JournalError, KmigrateError, PlatformError, UsageError
+from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from kmigrate.cli.migrate import Session
     from kmigrate.cli.views import StatusView
+    from kmigrate.history import Row
+    from kmigrate.journal import Journal
     from kmigrate.model import SecretRef
+    from kmigrate.plan import Plan
 
 _EVERY_S = 2.0
 DRAFTED = "{type: plain, username: {env: SOURCE_KEY}, password: {env: SOURCE_SECRET}}"
@@ -80,16 +85,23 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
 
     from kmigrate.cli import pictures
     from kmigrate.cli.draw import say, show
-    from kmigrate.history import table
 
     with session(file, as_json=as_json, read_only=True) as s:
-        rows = table(s.journal.entries)
+        rows = rows_of(s.plan, s.journal)
     if as_json:
         say({"migration": s.migration.name, "entries": [asdict(row) for row in rows]})
     elif rows:
         show(pictures.history_picture(rows))
     else:
         typer.echo("nothing was done yet; next: kmigrate plan")
+
+
+def rows_of(plan: Plan, journal: Journal) -> Sequence[Row]:
+    """The journal's rows, flagged where `rollback --to` goes."""
+    from kmigrate.engine import checkpoints
+    from kmigrate.history import table
+
+    return table(journal.entries, {each.entry: each.name for each in checkpoints(plan, journal)})
 
 
 def init(
@@ -123,7 +135,7 @@ def _belongs(s: Session) -> None:
 
     try:
         bind(s.journal, s.world, read_only=True)
-    except (JournalError, UsageError):
+    except (Interrupted, JournalError, UsageError):
         raise
     except KmigrateError:
         return
@@ -139,7 +151,7 @@ def _looks(file: Path, *, as_json: bool) -> Generator[StatusView, None, None]:
         while True:
             with open_journal(s.migration, read_only=True) as journal:
                 seen = views.look(s.migration, s.plan, journal, s.world)
-            yield seen
+            yield replace(seen, next=gate.with_file(seen.next, file, DEFAULT_PLAN))
 
 
 def _watch(looks: Iterator[StatusView], *, as_json: bool) -> None:

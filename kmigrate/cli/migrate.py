@@ -52,11 +52,16 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
     from kmigrate.wiring import open_journal, open_world
     from kmigrate.world import Reporter
 
-    migration = load(file, look_up=True)
+    with gate.naming(file, DEFAULT_PLAN):
+        migration = load(file, look_up=True)
     reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
     world = open_world(migration, reporter)
     try:
-        with open_journal(migration, read_only=read_only) as journal, gate.loudly(journal):
+        with (
+            gate.naming(file, DEFAULT_PLAN),
+            open_journal(migration, read_only=read_only) as journal,
+            gate.loudly(journal),
+        ):
             timed = world
             if most_ms:
                 end = world.clock.monotonic_ms() + most_ms
@@ -146,7 +151,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     Raises UsageError naming the next command, Blocked where an earlier phase is missing or an edit stands in the way.
     """
     from kmigrate.cli import views
-    from kmigrate.engine import phase_unit
+    from kmigrate.engine import phase_unit, refuse_one_way
 
     names = [each.name for each in s.plan.phases]
     if phase not in names:
@@ -156,9 +161,10 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
         )
     if app and phase != "cutover":
         raise UsageError("--app belongs to --phase cutover: the other phases are for all", hint="leave --app out")
-    _in_order(s, phase, names[: names.index(phase)])
     unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
     if unit is not None:
+        _in_order(s, phase, names[: names.index(phase)], app)
+        refuse_one_way(unit, s.journal)
         _refuse_edit(s, unit)
     return unit
 
@@ -178,7 +184,7 @@ def ways_back(s: Session, app: str, to: str) -> tuple[WayBack, ...]:
         raise UsageError("rollback takes --app or --to, not both", hint="--to takes back every application after it")
     if to:
         return way_to(s.plan, s.journal, to)
-    if app not in s.plan.moves:
+    if app not in s.plan.moves and not s.journal.attempts(app):
         raise _nothing_named(s)
     way = back(s.plan, s.journal, app)
     return (way,) if way is not None else ()
@@ -203,21 +209,29 @@ def _nothing_named(s: Session) -> UsageError:
 
 
 def _move(s: Session, app: str) -> Unit | None:
+    """The attempt that goes on; one that was begun before an edit of the plan file is refused by name, not unknown."""
     from kmigrate.engine import forward
 
-    if app in s.plan.stays:
-        raise UsageError(f"{app} stays on the source: {s.plan.stays[app]}", hint="see kmigrate plan")
-    if app not in s.plan.moves:
+    begun = s.journal.attempts(app)
+    if app not in (*s.plan.moves, *s.plan.stays) and not begun:
         raise UsageError(f"cutover needs --app with one of: {', '.join(s.plan.moves)}", hint="see kmigrate plan")
-    return forward(s.plan, s.journal, app)
+    unit = forward(s.plan, s.journal, app) if app in s.plan.moves or begun else None
+    why = s.plan.stays.get(app, "")
+    if why and begun and begun[-1].open:
+        told = f"{begun[-1].name} is half done, and {app} stays by the plan file as it is now: {why}"
+        raise Blocked(told, hint=f"put the plan file back as it was, or kmigrate rollback --app {app}")
+    if why and (unit is not None or not begun):
+        raise UsageError(f"{app} stays on the source: {why}", hint="see kmigrate plan")
+    return unit
 
 
-def _in_order(s: Session, phase: str, earlier: Sequence[str]) -> None:
-    from kmigrate.engine import phase_done
+def _in_order(s: Session, phase: str, earlier: Sequence[str], app: str) -> None:
+    """A phase before that is not done, or lacks something; a move that was begun goes on whatever was added since."""
+    from kmigrate.engine import refuse_lacking
 
-    for name in earlier:
-        if name not in _NOT_NEEDED.get(phase, ()) and not phase_done(s.plan, s.journal, name):
-            raise Blocked(f"{name} is not done yet", hint=f"kmigrate apply --phase {name}")
+    attempts = s.journal.attempts(app) if app else ()
+    if not (attempts and attempts[-1].open and attempts[-1].steps):
+        refuse_lacking(s.plan, s.journal, [name for name in earlier if name not in _NOT_NEEDED.get(phase, ())])
 
 
 def _refuse_edit(s: Session, unit: Unit) -> None:

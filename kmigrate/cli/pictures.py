@@ -38,6 +38,8 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "fences": fences,
         "next": seen.next,
         "unanswered": list(seen.unanswered),
+        "standingStill": seen.standing_still,
+        "refusedEdits": list(seen.edits),
     }
 
 
@@ -67,6 +69,9 @@ def history_picture(rows: Sequence[Row]) -> RenderableType:
 def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableType]:
     looked = datetime.fromtimestamp(seen.time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     yield _line(f"[bold]{escape(seen.migration)}[/], looked at {looked} UTC\n")
+    if seen.standing_still:
+        yield Text(f"{seen.standing_still}\n", style="bold red")
+    yield from (_line(f"[yellow]{escape(edit)}[/]\n") for edit in seen.edits)
     yield from (_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]\n") for told in seen.unanswered)
     yield from (_fence(fence) for fence in seen.fences)
     apps = table("Applications", "application", "on the", "runs", "way back", "stays because")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, bind, session
-from kmigrate.errors import Interrupted, KmigrateError, UsageError, VerifyFailed
+from kmigrate.errors import Interrupted, KmigrateError, PlatformError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
@@ -22,12 +22,13 @@ _ENDED_BY = {"replicate": "decommission", "rehearse": "decommission"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrong:
-    """What is not as it must be, or could not be looked at; and what to type next."""
+    """What is not as it must be, or, when `unknown`, could not be looked at; and what to type next."""
 
     unit: str
     step: str
     what: str
     hint: str = ""
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,10 @@ def verify(
     app: Annotated[str, typer.Option("--app", help="Only this application's newest move.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Look again at everything that was sealed; change nothing. Exit code 4 when something is not as it must be."""
+    """Look again at everything that was sealed; change nothing. Exit code 4 when something is not as it must be.
+
+    7 when nothing is wrong as far as it could be looked at.
+    """
     with session(file, as_json=as_json, read_only=True, quiet=True) as s:
         if app and app not in (*s.plan.moves, *s.plan.stays):
             raise UsageError(f"there is no application {app} in the plan file", hint="kmigrate status names them all")
@@ -68,7 +72,7 @@ def verify(
             bind(s, read_only=True)
         seen = look_again(s.plan, s.journal, s.world, app)
         _tell(seen, as_json=as_json)
-        _fail(seen)
+        end(seen)
 
 
 def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tuple[Looked, ...]:
@@ -76,8 +80,10 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
 
     Only the newest attempt's claims stand: an earlier one's ended when the application went on or back.
     """
+    from kmigrate.engine import moved
+
     looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
-    apps = (app,) if app else _moved(journal)
+    apps = (app,) if app else moved(journal)
     return (*looked, *(_move(plan, journal, world, name) for name in apps))
 
 
@@ -127,13 +133,9 @@ def _step(unit: str, step: Step, world: World) -> list[Wrong]:
     except Interrupted:
         raise
     except KmigrateError as error:
-        return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint)]
+        unknown = isinstance(error, PlatformError)
+        return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint, unknown=unknown)]
     return [Wrong(unit=unit, step=step.name, what=f"missing: {change}") for change in missing]
-
-
-def _moved(journal: Journal) -> tuple[str, ...]:
-    names = (name.partition("/")[2].rpartition("#")[0] for name in journal.units if "/" in name)
-    return tuple(dict.fromkeys(names))
 
 
 def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
@@ -156,9 +158,13 @@ def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
         out.print("nothing was sealed yet")
 
 
-def _fail(seen: tuple[Looked, ...]) -> None:
-    wrong = [each for looked in seen for each in looked.wrong]
-    if not wrong:
-        return
-    told = "; ".join(dict.fromkeys(f"{each.unit} {each.step}" for each in wrong))
-    raise VerifyFailed(f"not as it must be, or not to be looked at: {told}", hint=wrong[0].hint or "kmigrate status")
+def end(seen: tuple[Looked, ...]) -> None:
+    """Raise VerifyFailed for what is wrong; PlatformError where there is only what could not be looked at."""
+    every = [each for looked in seen for each in looked.wrong]
+    wrong = [each for each in every if not each.unknown]
+    if wrong:
+        told = "; ".join(dict.fromkeys(f"{each.unit} {each.step}" for each in wrong))
+        raise VerifyFailed(f"not as it must be: {told}", hint=wrong[0].hint or "kmigrate status")
+    if every:
+        told = "; ".join(dict.fromkeys(f"{each.unit} {each.step}" for each in every))
+        raise PlatformError(f"not to be looked at: {told}: {every[0].what}", hint=every[0].hint)

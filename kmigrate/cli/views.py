@@ -9,9 +9,10 @@ from functools import partial
 from rich.markup import escape
 from rich.tree import Tree
 
+from kmigrate.cli import gate
 from kmigrate.cli.draw import err, out, show
-from kmigrate.engine import Preview, back, forward, phase_done, phase_unit, way_back, where
-from kmigrate.errors import Blocked, KmigrateError, PlatformError, UsageError
+from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, phase_unit, way_back, where
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Json, Lane, Migration, Side
@@ -64,7 +65,10 @@ class LagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how."""
+    """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how.
+
+    `standing_still` shouts which applications are stopped; `edits` are those of the plan file that are refused.
+    """
 
     migration: str
     time: int
@@ -73,7 +77,9 @@ class StatusView:
     lag: tuple[LagView, ...]
     fences: tuple[FenceView, ...]
     next: str
-    unanswered: tuple[str, ...] = ()
+    standing_still: str
+    edits: tuple[str, ...]
+    unanswered: tuple[str, ...]
 
 
 def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
@@ -89,9 +95,9 @@ def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
 
 def next_command(plan: Plan, journal: Journal) -> str:
     """The command that goes on."""
-    for name in plan.moves:
-        last = (journal.attempts(name) or (None,))[-1]
-        if last is not None and last.open:
+    for name in moved(journal):
+        last = journal.attempts(name)[-1]
+        if last.open:
             verb = "rollback" if last.name.startswith("rollback/") else "apply --phase cutover"
             return f"kmigrate {verb} --app {name}"
     left = [name for name in plan.moves if where(journal, name) is Side.SOURCE]
@@ -116,6 +122,8 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         lag=tuple(_lag(world, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
+        standing_still=gate.warning(journal),
+        edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
         unanswered=unanswered(world),
     )
 
@@ -193,6 +201,8 @@ def _application(app: Application, plan: Plan, journal: Journal, world: World) -
     if app.workloads:
         try:
             running = "yes" if world.workload(name).look().running else "NO"
+        except Interrupted:
+            raise
         except KmigrateError as error:
             running = f"unknown: {error.message}"
     side, way = str(where(journal, name)), _way_back(name, plan, journal)
@@ -205,10 +215,9 @@ def _way_back(name: str, plan: Plan, journal: Journal) -> str:
         way = back(plan, journal, name)
         if way is None:
             return ""
-        for phase in plan.phases:
-            if phase.unit is not None:
-                way_back(phase.unit, journal)
         steps = way_back(way.unit, journal) if way.undo else way.unit.steps
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return f"closed: {error.message}"
     how = f"undoes {len(steps)} steps" if way.undo else "a move of its own"
@@ -221,6 +230,8 @@ def _fence(side: Side, applications: Sequence[Application], world: World) -> tup
         fence = world.fence(side)
         standing = sorted(fence.standing(wanted)) if wanted else []
         commands = fence.commands(standing) if standing else ()
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return (FenceView(side=side, unknown=error.message),)
     return (FenceView(side=side, denied=tuple(map(str, standing)), commands=tuple(commands)),) if standing else ()
@@ -234,5 +245,7 @@ def _lag(world: World, lane: Lane) -> LagView:
         logs = world.cluster(Side.SOURCE).ranges([p for topic in topics.values() for p in topic.all()])
         behind = sum(max(0, log.end - 1 - copied.get(p, log.start - 1)) for p, log in logs.items())
         return LagView(lane=lane.name, behind=behind, trouble=tuple(world.mirror.trouble(lane)))
+    except Interrupted:
+        raise
     except KmigrateError as error:
         return LagView(lane=lane.name, unknown=error.message)

@@ -1,8 +1,8 @@
 """Walks a plan forward and back; knows what a step is and not one step by name."""
 
 from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, way_to
-from kmigrate.engine.moves import Edit, WayBack, back, forward, where
-from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions
+from kmigrate.engine.moves import Edit, WayBack, back, forward, moved, refuse_one_way, where
+from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions, refuse_lacking
 from kmigrate.engine.preview import Preview, preview
 from kmigrate.engine.rollback import turn_back, undo_unit, way_back
 from kmigrate.engine.run import run_step, run_unit
@@ -17,11 +17,14 @@ __all__ = [
     "checkpoints",
     "edits",
     "forward",
+    "moved",
     "phase_attempts",
     "phase_done",
     "phase_unit",
     "preview",
     "refuse_contradictions",
+    "refuse_lacking",
+    "refuse_one_way",
     "run_step",
     "run_unit",
     "turn_back",

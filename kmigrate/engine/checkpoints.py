@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from kmigrate.engine.moves import WayBack, back, where
 from kmigrate.engine.rollback import way_back
-from kmigrate.errors import NoWayBack, UsageError
+from kmigrate.errors import UsageError
 from kmigrate.journal import Event, Journal
 from kmigrate.model import Side
 from kmigrate.plan import Plan
@@ -48,9 +48,8 @@ def way_to(plan: Plan, journal: Journal, checkpoint: str) -> tuple[WayBack, ...]
     if checkpoint not in known:
         listed = ", ".join(known) or "none: nothing was done yet"
         raise UsageError(f"there is no checkpoint {checkpoint!r}; there are: {listed}", hint="see kmigrate history")
-    later = _began_after(journal, known[checkpoint].entry)
     ways: list[WayBack] = []
-    for name in reversed(later):
+    for name in _active_after(journal, known[checkpoint].entry):
         way = _way(plan, journal, name)
         if way is not None and all(way.unit.name != other.unit.name for other in ways):
             ways.append(way)
@@ -64,7 +63,7 @@ def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:
     """How one unit that came later is taken back; None when it is already, or was itself a way back."""
     record = journal.units[name]
     if "/" in name:
-        return _move_back(plan, journal, name.partition("/")[2].rpartition("#")[0])
+        return back(plan, journal, name.partition("/")[2].rpartition("#")[0])
     if record.went_back:
         return None
     unit = plan.phase(name.partition("#")[0]).unit
@@ -72,25 +71,15 @@ def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:
     return WayBack(unit=replace(unit, name=name), undo=True)
 
 
-def _move_back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
-    try:
-        return back(plan, journal, application)
-    except KeyError as error:
-        raise NoWayBack(
-            f"{application} is not in the plan file any more, and it has to come back",
-            hint="put it into the plan file again as it was",
-        ) from error
-
-
-def _began_after(journal: Journal, entry: int) -> tuple[str, ...]:
-    """Units that did something after a line, in the order of their first line."""
-    first: dict[str, int] = {}
+def _active_after(journal: Journal, entry: int) -> tuple[str, ...]:
+    """Units that did something after a line, also those begun before it, the one that was active last first."""
+    last: dict[str, int] = {}
     for each in journal.entries:
         if each.event is Event.WENT_BACK:
-            first.pop(each.unit, None)  # what comes next is another life of it
+            last.pop(each.unit, None)  # what comes next is another life of it
         elif each.unit:
-            first.setdefault(each.unit, each.number)
-    return tuple(name for name, number in first.items() if number > entry)
+            last[each.unit] = each.number
+    return tuple(sorted((name for name, number in last.items() if number > entry), key=lambda name: -last[name]))
 
 
 def _holds(journal: Journal, name: str) -> bool:

@@ -54,13 +54,26 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     """How the application goes back to the source; None when it is there and nothing is half done.
 
     Raises Blocked where the plan file now says something else of the application than it was moved with, NoWayBack
-    once a phase has begun a step that cannot be undone.
+    once a phase has begun a step that cannot be undone, or where the plan file does not know the application any more.
     """
     _refuse(contradiction(plan, journal, application))
+    try:
+        return _back(plan, journal, application)
+    except KeyError as error:
+        raise NoWayBack(
+            f"{application} is not in the plan file any more, and it has to come back",
+            hint="put it into the plan file again as it was",
+        ) from error
+
+
+def _back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     attempts = journal.attempts(application)
     last = attempts[-1] if attempts else None
     if last is None:
         return None
+    if not last.open and where(journal, application) is Side.SOURCE:
+        return None
+    _refuse_behind_a_closed_door(plan, journal, last)
     rollbacks = _count(attempts, Direction.ROLLBACK)
     if _is(last, Direction.ROLLBACK) and last.open:
         return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks), undo=False)
@@ -68,33 +81,46 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
         unit = plan.unit(application, Direction.CUTOVER, _count(attempts, Direction.CUTOVER))
         if not last.started(unit.point_of_no_undo):
             return WayBack(unit=unit, undo=True)
-    elif where(journal, application) is Side.SOURCE:
-        return None
-    _refuse_behind_a_closed_door(plan, journal, last)
     return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks + 1), undo=False)
 
 
+def refuse_one_way(unit: Unit, journal: Journal) -> None:
+    """Raise Blocked for a phase with a step that cannot be undone, while a move is half done in either direction.
+
+    Its way on may be back, and that one leads through the door.
+    """
+    if "/" in unit.name or not any(step.one_way for step in unit.steps):
+        return
+    for application in moved(journal):
+        last = journal.attempts(application)[-1]
+        if last.open:
+            verb = "rollback" if _is(last, Direction.ROLLBACK) else "apply --phase cutover"
+            told = f"{last.name} is half done, and after {unit.name} there is no way back"
+            raise Blocked(told, hint=f"finish it first: kmigrate {verb} --app {application}")
+
+
 def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord) -> None:
-    """Raise NoWayBack when, after the last attempt, a phase has begun a step that cannot be undone."""
+    """Raise NoWayBack when, since the last attempt set out, a phase has begun a step that cannot be undone."""
     steps = {(p.name, step.name): step for p in plan.phases if p.unit is not None for step in p.unit.steps}
-    moved = max(entry.number for entry in journal.entries if entry.unit == last.name)
-    for entry in journal.entries[moved:]:
+    set_out = min(entry.number for entry in journal.entries if entry.unit == last.name)
+    for entry in journal.entries[set_out:]:
         step = steps.get((entry.unit.partition("#")[0], entry.step))
         if entry.event is Event.STARTED and step is not None and step.one_way:
             told = f"there is no way back any more: {step.name} of {entry.unit} was begun, and {step.one_way}"
-            raise NoWayBack(told, hint="kmigrate status shows where each application is")
+            raise NoWayBack(told, hint=_way_on(last))
 
 
 def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None:
     """What the plan file now says against a move that was made or is half done; None when it says the same."""
     attempts = journal.attempts(application)
     kept = attempts[-1].facts.get(KEEPS) if attempts else None
-    if kept is None or not (attempts[-1].open or where(journal, application) is Side.TARGET):
+    begun = bool(attempts) and attempts[-1].open and bool(attempts[-1].steps)
+    if kept is None or not (begun or where(journal, application) is Side.TARGET):
         return None
     now = _keeps(plan, application)
     if now == kept:
         return None
-    text = f"{attempts[-1].name} moved {application} with {kept}; the plan file now says {now or 'nothing of it'}"
+    text = f"{attempts[-1].name} moves {application} with {kept}; the plan file now says {now or 'nothing of it'}"
     back = f"put the plan file back as it was; edit it after kmigrate rollback --app {application}"
     return Edit(unit=attempts[-1].name, text=text, refused=back)
 
@@ -109,6 +135,19 @@ def _keeps(plan: Plan, application: str) -> str:
 def _refuse(edit: Edit | None) -> None:
     if edit is not None:
         raise Blocked(edit.text, hint=edit.refused)
+
+
+def _way_on(last: UnitRecord) -> str:
+    if last.open and _is(last, Direction.CUTOVER):
+        application = last.name.partition("/")[2].rpartition("#")[0]
+        return f"go on instead: kmigrate apply --phase cutover --app {application}"
+    return "kmigrate status shows where each application is"
+
+
+def moved(journal: Journal) -> tuple[str, ...]:
+    """Every application that was ever to be moved, by the journal, in the order of their first attempts."""
+    names = (name.rpartition("#")[0].partition("/") for name in journal.units if "/" in name)
+    return tuple(dict.fromkeys(application for _, _, application in names))
 
 
 def where(journal: Journal, application: str) -> Side:

@@ -6,10 +6,11 @@ a `before` of its own; so each can be undone by itself, the newest first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from kmigrate.engine.checkpoints import checkpoints
-from kmigrate.engine.moves import Edit, contradiction
+from kmigrate.engine.checkpoints import START, checkpoints
+from kmigrate.engine.moves import Edit, contradiction, moved
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal, UnitRecord
 from kmigrate.plan import Plan, Unit
@@ -36,6 +37,7 @@ def phase_unit(plan: Plan, journal: Journal, phase: str) -> Unit | None:
         return None
     attempts = phase_attempts(journal, phase)
     if not attempts:
+        refuse_contradictions(plan, journal)
         return unit
     last = replace(unit, name=attempts[-1].name)
     if attempts[-1].open:
@@ -49,6 +51,16 @@ def phase_unit(plan: Plan, journal: Journal, phase: str) -> Unit | None:
 def edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
     """What was edited of units that were begun already: phases that lack something, then moves contradicted."""
     return (*_lacking(plan, journal), *_contradicted(plan, journal))
+
+
+def refuse_lacking(plan: Plan, journal: Journal, phases: Sequence[str]) -> None:
+    """Raise Blocked, naming the command, when a phase is not done, or lacks what was added to the plan file since."""
+    for name in phases:
+        if not phase_done(plan, journal, name):
+            raise Blocked(f"{name} is not done yet", hint=f"kmigrate apply --phase {name}")
+    for edit in _lacking(plan, journal):
+        if edit.unit.partition("#")[0] in phases:
+            raise Blocked(edit.text, hint=edit.refused or f"kmigrate apply --phase {edit.unit.partition('#')[0]}")
 
 
 def refuse_contradictions(plan: Plan, journal: Journal) -> None:
@@ -69,19 +81,22 @@ def _lacking(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
             found.append(Edit(unit=name, text=f"{name} was done with another plan file; {command} adds what is new"))
         elif attempts[-1].steps:
             text = f"{name} was begun with another plan file"
-            back = f"put the plan file back as it was, or kmigrate rollback --to {checkpoints(plan, journal)[-1].name}"
+            back = (
+                f"put the plan file back as it was, or kmigrate rollback --to {_checkpoint_before(plan, journal, name)}"
+            )
             found.append(Edit(unit=name, text=text, refused=back))
     return tuple(found)
 
 
+def _checkpoint_before(plan: Plan, journal: Journal, unit: str) -> str:
+    """The newest checkpoint from which the unit had not begun."""
+    begun = min(entry.number for entry in journal.entries if entry.unit == unit)
+    return [each for each in checkpoints(plan, journal) if each.entry < begun or each.name == START][-1].name
+
+
 def _contradicted(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
-    found = (contradiction(plan, journal, name) for name in _moved(journal))
+    found = (contradiction(plan, journal, name) for name in moved(journal))
     return tuple(edit for edit in found if edit is not None)
-
-
-def _moved(journal: Journal) -> tuple[str, ...]:
-    names = (name.rpartition("#")[0].partition("/") for name in journal.units if "/" in name)
-    return tuple(dict.fromkeys(application for _, _, application in names))
 
 
 def _highest(journal: Journal, phase: str) -> int:

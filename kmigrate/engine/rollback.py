@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, WentBack
 from kmigrate.journal import Event, Journal
-from kmigrate.plan import Step, Unit
+from kmigrate.plan import HELD, Step, Unit
 from kmigrate.world import World
 
 
@@ -39,11 +39,13 @@ def turn_back(unit: Unit, world: World, journal: Journal, overrun: Overrun) -> N
     """Undo a unit that outgrew its budget, and raise WentBack.
 
     Raises Blocked instead where the way back is no longer undo, or where undoing failed: then the unit stands where it
-    is, and a human goes on or back.
+    is, and a human goes on or back. It holds once: whoever runs it again has decided to go on.
     """
     record = journal.unit(unit.name)
     if record is not None and unit.point_of_no_undo and record.started(unit.point_of_no_undo):
-        raise Blocked(f"{overrun.message}; it holds, {unit.point_of_no_undo} was begun", hint=overrun.hint) from overrun
+        world.ledger.put(HELD, world.clock.now_ms())
+        told = f"{overrun.message}; it holds, {unit.point_of_no_undo} was begun"
+        raise Blocked(told, hint=overrun.held or overrun.hint) from overrun
     world.reporter.note(f"{overrun.message}: going back")
     try:
         undo_unit(unit, world, journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kmigrate.engine.moves import refuse_one_way
 from kmigrate.engine.rollback import turn_back
 from kmigrate.errors import Blocked, Overrun
 from kmigrate.journal import Event, Journal
@@ -14,12 +15,14 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
 
     check → (satisfied and verified? skip) → STARTED with `before` → apply → APPLIED → verify → VERIFIED → … → SEALED.
     A unit that is sealed already is left alone. Raises whatever a step raises; the journal then says where it stopped.
-    A step that outgrew its budget has the whole unit undone: WentBack.
+    A step that outgrew its budget has the whole unit undone: WentBack. A phase that cannot be undone is Blocked while a
+    move is half done.
     """
     known = journal.unit(unit.name)
     if known is not None and known.sealed:
         return
     _same_unit(unit, journal)
+    refuse_one_way(unit, journal)
     world = world.bound(journal.ledger(unit.name, unit.fingerprint))
     world.reporter.unit_started(unit.name, unit.title)
     _keep(unit, world)

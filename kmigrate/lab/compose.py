@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from confluent_kafka.admin import AdminClient
 
-from kmigrate.lab import control, shop, supervisor
+from kmigrate.lab import control, shop, stock, supervisor
 from kmigrate.lab.crds import install
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.operator.loop import Operator
@@ -113,7 +113,7 @@ class EstatePart:
         if self._options.empty:
             shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), tuple(shop.tool_rights(["*"])))
         else:
-            shop.create_estate(admin, self._board, replication=self._options.brokers)
+            stock.create_estate(admin, self._board, replication=self._options.brokers)
         ready = self._await_target()
         self._board.publish("target", {"store": str(folder.store), "listeners": ready.status.get("listeners")})
         if not self._options.empty:

@@ -72,9 +72,11 @@ class OffsetRange:
     end: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A record as a committed reader sees it, reduced to what positions need: offset, time (ms), 16-byte digest."""
+class Record(NamedTuple):
+    """A record as a committed reader sees it, reduced to what positions need: offset, time (ms), 16-byte digest.
+
+    A tuple, because translations make millions of them.
+    """
 
     offset: int
     timestamp: int

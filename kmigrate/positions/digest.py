@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import struct
+import marshal
 from collections.abc import Iterable
 
-_ABSENT = struct.pack(">q", -1)
+_PLAIN = 2
+"""A format of `marshal` without references, so that equal values are equal bytes, whoever else holds them."""
 
 
 def digest(
@@ -14,21 +15,9 @@ def digest(
 ) -> bytes:
     """Return 16 bytes over timestamp (ms), key, value and the ordered headers.
 
-    Every part carries its length, so no two records run together; null (length -1) differs from empty (length 0).
-    MirrorMaker 2 passes exactly these parts through (MirrorSourceTask.convertRecord).
+    Every part carries its kind and length, so no two records run together, and null differs from empty. MirrorMaker 2
+    passes exactly these parts through (MirrorSourceTask.convertRecord). Digests are compared within one process and
+    never kept: how the parts are laid out is the Python's.
     """
-    state = hashlib.blake2b(struct.pack(">q", timestamp), digest_size=16)
-    _add(state, key)
-    _add(state, value)
-    for name, content in headers:
-        _add(state, name.encode())
-        _add(state, content)
-    return state.digest()
-
-
-def _add(state: hashlib.blake2b, part: bytes | None) -> None:
-    if part is None:
-        state.update(_ABSENT)
-    else:
-        state.update(struct.pack(">q", len(part)))
-        state.update(part)
+    parts = marshal.dumps((timestamp, key, value, list(headers)), _PLAIN)
+    return hashlib.blake2b(parts, digest_size=16).digest()

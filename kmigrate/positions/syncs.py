@@ -28,7 +28,6 @@ class SyncIndex:
 
     _originals: array[int] = field(default_factory=lambda: array("q"))
     _copies: array[int] = field(default_factory=lambda: array("q"))
-    _late: list[Sync] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._originals)

@@ -46,21 +46,25 @@ class WorkloadView:
 
 
 class Workload(Protocol):
-    """The instances of one application, whoever runs them."""
+    """The instances of one application, whoever runs them.
+
+    Verbs that change something raise StillUnderWay once `deadline_ms` has passed: an application that stands still is
+    waited for no longer than its pause may last.
+    """
 
     def look(self) -> WorkloadView:
         """Ask whether instances run and where their settings point."""
         ...
 
-    def stop(self) -> None:
+    def stop(self, deadline_ms: int) -> None:
         """Stop all instances; returns when they are gone. Twice equals once."""
         ...
 
-    def switch(self, side: Side) -> None:
+    def switch(self, side: Side, deadline_ms: int) -> None:
         """Write the address and credentials of that side into the settings, instances stopped. Twice equals once."""
         ...
 
-    def start(self) -> None:
+    def start(self, deadline_ms: int) -> None:
         """Start the instances with the settings as they are. Twice equals once."""
         ...
 

@@ -91,6 +91,10 @@ class Groups(Protocol):
 class Fence(Protocol):
     """What clients of one cluster are denied by us: DENY ACLs on the source, deny rules of KafkaUsers on the target."""
 
+    def allowed(self) -> None:
+        """Raise Blocked, with the command that grants it, when we may not deny or lift anything; changes nothing."""
+        ...
+
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those of the denials that stand as rules, ours or anybody's, by the cluster's own ACLs."""
         ...

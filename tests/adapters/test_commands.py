@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from kmigrate.adapters.commands import CommandWorkloads
-from kmigrate.errors import PlatformError
+from kmigrate.errors import PlatformError, StillUnderWay
 from kmigrate.model import CommandWorkload, Side
 
+MINUTE = 60_000
 SETTINGS = {
     "bootstrap": "target:9092",
     "username": "u",
@@ -68,7 +69,7 @@ def test_an_answer_that_is_no_answer_is_shown_and_never_guessed(text: str, tmp_p
 
 def test_a_program_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="the stop program of ml ended with 7: no way"):
-        workloads(tmp_path, stop="echo no way >&2; exit 7").stop()
+        workloads(tmp_path, stop="echo no way >&2; exit 7").stop(MINUTE)
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="/no/such/program"):
         CommandWorkloads(
             "ml", [CommandWorkload(stop=argv, switch=argv, start=argv, healthy=argv)], dict, tmp_path
-        ).stop()
+        ).stop(MINUTE)
 
 
 def test_programs_that_are_not_there_are_seen_before_they_are_run(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_switch_hands_the_settings_over_in_a_private_file_that_is_gone_afterward
     script = (
         f'stat -c %a "$KMIGRATE_SETTINGS" > {seen}; cat "$KMIGRATE_SETTINGS" >> {seen}; echo $KMIGRATE_SIDE >> {seen}'
     )
-    workloads(folder, switch=script).switch(Side.TARGET)
+    workloads(folder, switch=script).switch(Side.TARGET, MINUTE)
     mode, *rest = seen.read_text().splitlines()
     assert mode == "600"
     assert "s3cret" in rest[0]
@@ -107,32 +108,49 @@ def test_switch_hands_the_settings_over_in_a_private_file_that_is_gone_afterward
 
 def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    workloads(tmp_path / "j", switch=f"env > {seen}; tr '\\0' ' ' < /proc/$$/cmdline >> {seen}").switch(Side.TARGET)
+    workloads(tmp_path / "j", switch=f"env > {seen}; tr '\\0' ' ' < /proc/$$/cmdline >> {seen}").switch(
+        Side.TARGET, MINUTE
+    )
     assert "s3cret" not in seen.read_text()
 
 
 def test_a_failing_switch_leaves_no_settings_and_tells_no_secret(tmp_path: Path) -> None:
     with pytest.raises(PlatformError) as caught:
-        workloads(tmp_path / "j", switch="exit 1").switch(Side.SOURCE)
+        workloads(tmp_path / "j", switch="exit 1").switch(Side.SOURCE, MINUTE)
     assert "s3cret" not in f"{caught.value}{caught.value.hint}"
     assert list((tmp_path / "j").iterdir()) == []
 
 
 def test_settings_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
     (tmp_path / "settings-old.json").write_text("s3cret")
-    workloads(tmp_path).start()
+    workloads(tmp_path).start(MINUTE)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_start_that_leaves_a_program_running_returns(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    workloads(tmp_path / "j", start=f"sleep 60 & echo $! > {pid}").start()
+    workloads(tmp_path / "j", start=f"sleep 60 & echo $! > {pid}").start(MINUTE)
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_a_program_that_reads_its_input_gets_none(tmp_path: Path) -> None:
-    workloads(tmp_path, stop="cat").stop()
+    workloads(tmp_path, stop="cat").stop(MINUTE)
 
 
 def test_output_that_is_not_text_does_no_harm(tmp_path: Path) -> None:
-    workloads(tmp_path, stop="printf '\\377\\376'").stop()
+    workloads(tmp_path, stop="printf '\\377\\376'").stop(MINUTE)
+
+
+@pytest.mark.parametrize("verb", ["stop", "switch", "start"])
+def test_a_program_that_does_not_end_is_waited_for_until_the_deadline(verb: str, tmp_path: Path) -> None:
+    app = workloads(tmp_path, **{verb: "exec sleep 60"})
+    with pytest.raises(StillUnderWay, match=f"the {verb} program of ml did not end within 0 s"):
+        app.switch(Side.TARGET, 50) if verb == "switch" else getattr(app, verb)(50)
+
+
+def test_all_programs_have_the_time_together(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    slow = f"echo >> {seen}; exec sleep 0.4"
+    with pytest.raises(StillUnderWay):
+        workloads(tmp_path, "true", "true", "true", stop=slow).stop(600)
+    assert len(seen.read_text().splitlines()) == 2

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from memory_world import TOPIC, Estate, Lines, MemoryApplication, MemoryClock, MemoryCluster, MemoryWorld, migration
+from memory_estate import TOPIC, Estate, migration
 from walking import APP, crossing, journal_of, plan_of, run_until, walk
 
+from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorkload, MemoryWorld
 from kmigrate.cli import gate
-from kmigrate.cli.migrate import Session, bind, confirm, go_back, unit_to_apply, ways_back
+from kmigrate.cli.migrate import DEFAULT_PLAN, Session, bind, confirm, go_back, unit_to_apply, ways_back
 from kmigrate.cli.verify import Looked, SealedFacts, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
-from kmigrate.model import Side, Trial
+from kmigrate.model import Side
 from kmigrate.world import Ledger
 
 
-def session_of(estate: Estate, lines: Lines) -> Session:
+def session_of(estate: Estate, lines: MemoryLines) -> Session:
     journal = journal_of(estate, lines)
     return Session(migration=migration(), plan=plan_of(), journal=journal, world=MemoryWorld(estate))
 
 
-def moved() -> tuple[Estate, Lines]:
+def moved() -> tuple[Estate, MemoryLines]:
     estate = Estate()
     lines = crossing(estate)
     walk(estate, lines, ("cutover",))
@@ -42,7 +44,7 @@ def test_a_phase_waits_for_those_before_it() -> None:
 
 def test_a_cutover_waits_for_the_rehearsal_and_decommission_does_not() -> None:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     walk(estate, lines, ("assess", "provision", "replicate"))
     s = session_of(estate, lines)
     with pytest.raises(Blocked, match="rehearse is not done yet"):
@@ -55,6 +57,16 @@ def test_a_cutover_waits_for_the_rehearsal_and_decommission_does_not() -> None:
     unit = unit_to_apply(session_of(estate, lines), "cutover", APP)
     assert unit is not None
     assert unit.name == f"cutover/{APP}#1"
+
+
+def test_decommission_waits_for_a_move_that_is_half_done() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    walk(estate, lines, ("assess",))
+    run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
+    with pytest.raises(Blocked, match=f"cutover/{APP}#1 is half done") as told:
+        unit_to_apply(session_of(estate, lines), "decommission", "")
+    assert f"kmigrate apply --phase cutover --app {APP}" in told.value.hint
 
 
 def test_rollback_with_nothing_named_lists_the_checkpoints() -> None:
@@ -153,7 +165,8 @@ def test_what_is_sealed_and_untouched_is_as_it_must_be_and_looking_writes_nothin
 def test_verify_names_what_somebody_broke_since() -> None:
     estate, lines = moved()
     estate.app.running = False
-    estate.secrets.kept.clear()
+    for secret in estate.store.list("Secret", "kafka"):
+        estate.store.delete(secret.key)
     s = session_of(estate, lines)
     found = wrong_steps(look_again(s.plan, s.journal, s.world))
     assert found["replicate"] == ["store-logins"]
@@ -171,8 +184,7 @@ def test_verify_says_what_it_does_not_look_at() -> None:
 
 def test_verify_also_proves_what_a_check_alone_does_not_see() -> None:
     estate, lines = moved()
-    refused = Trial(broker="target:9092", subject="topic shipments", ok=False, detail="refused")
-    estate.access[Side.TARGET].trials = (refused,)
+    estate.access[Side.TARGET].refusals["target:9092", "topic shipments"] = "refused"
     s = session_of(estate, lines)
     assert wrong_steps(look_again(s.plan, s.journal, s.world))["provision"] == ["try-access"]
 
@@ -202,7 +214,7 @@ def test_an_interruption_ends_looking_again_and_is_no_finding() -> None:
         def bound(self, ledger: Ledger) -> MemoryWorld:
             return Struck(self.estate, ledger, self.reporter)
 
-        def workload(self, application: str) -> MemoryApplication:
+        def workload(self, application: str) -> MemoryWorkload:
             raise Interrupted
 
     estate, lines = moved()
@@ -242,7 +254,7 @@ def test_only_a_yes_is_a_yes(typed: str, begun: bool, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("phase", "typed", "begun"), [("replicate", "y\n", True), ("decommission", "y\n", False)])
 def test_decommission_asks_a_second_time(phase: str, typed: str, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     estate = Estate()
-    s, unit = session_of(estate, Lines(estate.death)), plan_of().phase(phase).unit
+    s, unit = session_of(estate, MemoryLines(estate.death)), plan_of().phase(phase).unit
     assert unit is not None
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}shop\n"))
     confirm(s, unit)
@@ -268,3 +280,17 @@ def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> No
     journal.bind("another", "two")
     with pytest.raises(JournalError):
         bind(session_of(estate, lines), read_only=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("kmigrate.yaml", "on: kmigrate apply --phase assess; or kmigrate rollback --app a"),
+        ("x.yaml", "on: kmigrate apply -f x.yaml --phase assess; or kmigrate rollback -f x.yaml --app a"),
+    ],
+)
+def test_what_to_type_next_acts_on_the_plan_file_in_hand(file: str, told: str) -> None:
+    text = "on: kmigrate apply --phase assess; or kmigrate rollback --app a"
+    with pytest.raises(Blocked) as error, gate.naming(Path(file), DEFAULT_PLAN):
+        raise Blocked("no", hint=text)
+    assert error.value.hint == told

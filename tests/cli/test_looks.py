@@ -9,50 +9,62 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from memory_world import Estate, Lines, MemoryCluster, MemoryMirror, MemoryWorld, migration
+from memory_estate import TOPIC, Estate, migration
 from rich.console import Console, RenderableType
-from walking import APP, FIRST, calm, crossing, journal_of, plan_of, run_until
+from walking import APP, COMMANDS, calm, crossing, journal_of, plan_of, run_until, walk
 
+from kmigrate.adapters.memory import (
+    MemoryAclFence,
+    MemoryCluster,
+    MemoryLines,
+    MemoryUserFence,
+    MemoryWorkload,
+    MemoryWorld,
+)
 from kmigrate.cli import looks, pictures, planned, views
-from kmigrate.errors import Blocked, PlatformError, UsageError
-from kmigrate.history import table
-from kmigrate.model import Lane, SecretRef, Side
+from kmigrate.cli.migrate import Session
+from kmigrate.engine import checkpoints, way_to
+from kmigrate.errors import Blocked, Interrupted, PlatformError, UsageError
+from kmigrate.model import Partition, SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.cutover.fences import denials
-from kmigrate.world import Ledger
 
 WIDTHS = (80, 120)
 
 
-class RunningMirror(MemoryMirror):
-    """Its lanes have tasks."""
-
-    def tasks(self, lane: Lane) -> int:
-        return 1
-
-
-class World(MemoryWorld):
-    """The world in memory, with such a mirror; stays what it is when bound."""
-
-    def bound(self, ledger: Ledger) -> World:
-        return type(self)(self.estate, ledger, self.reporter)
-
-    @property
-    def mirror(self) -> MemoryMirror:
-        kept = self.estate.mirror
-        return RunningMirror(kept.store, kept.failed, kept.last)
-
-
-class Unreachable(World):
+class Unreachable(MemoryWorld):
     """The source does not answer."""
 
     def cluster(self, side: Side) -> MemoryCluster:
         if side is Side.SOURCE:
             raise PlatformError("source: no answer", hint="look at its address")
         return MemoryWorld.cluster(self, side)
+
+
+class Struck(MemoryWorld):
+    """Somebody presses Ctrl-C, or sends SIGTERM, while one thing is looked at."""
+
+    at: ClassVar[str] = ""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        self.strike("cluster")
+        return MemoryWorld.cluster(self, side)
+
+    def fence(self, side: Side) -> MemoryAclFence | MemoryUserFence:
+        self.strike("fence")
+        return MemoryWorld.fence(self, side)
+
+    def workload(self, application: str) -> MemoryWorkload:
+        self.strike("workload")
+        return MemoryWorld.workload(self, application)
+
+    def strike(self, what: str) -> None:
+        if what == self.at:
+            raise Interrupted(15)
 
 
 def drawn(picture: RenderableType, width: int) -> str:
@@ -64,18 +76,18 @@ def drawn(picture: RenderableType, width: int) -> str:
     return text
 
 
-def status(estate: Estate, lines: Lines) -> views.StatusView:
-    return views.look(migration(), plan_of(), journal_of(estate, lines), World(estate))
+def status(estate: Estate, lines: MemoryLines) -> views.StatusView:
+    return views.look(migration(), plan_of(), journal_of(estate, lines), MemoryWorld(estate))
 
 
-def ahead(estate: Estate, lines: Lines) -> planned.PlanView:
-    return planned.look_ahead(migration(), plan_of(), journal_of(estate, lines), World(estate))
+def ahead(estate: Estate, lines: MemoryLines) -> planned.PlanView:
+    return planned.look_ahead(migration(), plan_of(), journal_of(estate, lines), MemoryWorld(estate))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width: int) -> None:
     estate = Estate()
-    seen = ahead(estate, Lines(estate.death))
+    seen = ahead(estate, MemoryLines(estate.death))
     text = drawn(planned.plan_picture(seen), width)
     for told in ("1 topic with 2 partitions", "1 group in use", "wave 1", "create-users", "maxPause is 300 s"):
         assert told in text
@@ -85,7 +97,7 @@ def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width
 
 def test_plan_as_json_has_counts_flags_units_waves_and_pauses() -> None:
     estate = Estate()
-    told = json.loads(json.dumps(planned.plan_json(ahead(estate, Lines(estate.death)))))
+    told = json.loads(json.dumps(planned.plan_json(ahead(estate, MemoryLines(estate.death)))))
     assert told["inventory"]["topics"] == 1
     assert told["inventory"]["partitions"] == 2
     assert set(told["flags"]) == {"blocking", "warning", "accepted"}
@@ -104,7 +116,7 @@ def test_a_pause_that_was_measured_is_told() -> None:
 
 def test_plan_tells_everything_else_when_the_source_does_not_answer() -> None:
     estate = Estate()
-    journal = journal_of(estate, Lines(estate.death))
+    journal = journal_of(estate, MemoryLines(estate.death))
     seen = planned.look_ahead(migration(), plan_of(), journal, Unreachable(estate))
     text = drawn(planned.plan_picture(seen), 80)
     assert "not known: source: no answer; look at its address" in text
@@ -115,17 +127,17 @@ def test_plan_tells_everything_else_when_the_source_does_not_answer() -> None:
 
 def test_plan_ends_with_3_for_what_a_human_must_decide_and_with_10_only_where_nothing_blocks() -> None:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     seen = ahead(estate, lines)
     assert [seen.exit_code(detailed=detailed) for detailed in (False, True)] == [0, 10]
-    estate.clusters[Side.SOURCE].held_by["stray"] = {FIRST: 1}
+    estate.groups[Side.SOURCE].held_by["stray"] = {Partition(TOPIC, 0): 1}
     undecided = ahead(estate, lines)
     assert undecided.judged is not None
     assert undecided.judged.blocking
     assert undecided.exit_code(detailed=True) == 3
 
 
-class Deaf(World):
+class Deaf(MemoryWorld):
     """The target does not answer."""
 
     def cluster(self, side: Side) -> MemoryCluster:
@@ -134,7 +146,7 @@ class Deaf(World):
         return MemoryWorld.cluster(self, side)
 
 
-class Unmade(World):
+class Unmade(MemoryWorld):
     """There is no target yet."""
 
     def cluster(self, side: Side) -> MemoryCluster:
@@ -144,7 +156,7 @@ class Unmade(World):
 
 
 @pytest.mark.parametrize(("world", "told"), [(Unreachable, "source: no answer"), (Deaf, "target: wrong password")])
-def test_a_side_that_fails_is_told_by_plan_and_status_which_show_the_rest(world: type[World], told: str) -> None:
+def test_a_side_that_fails_is_told_by_plan_and_status_which_show_the_rest(world: type[MemoryWorld], told: str) -> None:
     estate = Estate()
     lines = crossing(estate)
     journal = journal_of(estate, lines)
@@ -159,7 +171,7 @@ def test_a_side_that_fails_is_told_by_plan_and_status_which_show_the_rest(world:
 
 def test_a_target_that_is_not_made_yet_is_no_failure() -> None:
     estate = Estate()
-    journal = journal_of(estate, Lines(estate.death))
+    journal = journal_of(estate, MemoryLines(estate.death))
     assert views.look(migration(), plan_of(), journal, Unmade(estate)).unanswered == ()
     assert planned.look_ahead(migration(), plan_of(), journal, Unmade(estate)).exit_code(detailed=False) == 0
 
@@ -168,7 +180,7 @@ def test_an_edit_against_a_move_that_was_made_is_told_as_refused() -> None:
     estate, lines = calm()
     app = migration().applications[0]
     other = replace(migration(), applications=(replace(app, reads=(replace(app.reads[0], group="another"),)),))
-    seen = planned.look_ahead(other, plan_of(other), journal_of(estate, lines), World(estate))
+    seen = planned.look_ahead(other, plan_of(other), journal_of(estate, lines), MemoryWorld(estate))
     text = drawn(planned.plan_picture(seen), 120)
     assert "The plan file was edited since" in text
     assert "refused; put the plan file back" in text
@@ -182,9 +194,9 @@ def test_status_tells_fences_with_the_commands_that_lift_them(width: int) -> Non
     assert "FENCED" not in drawn(pictures.status_picture(status(estate, lines)), width)
     standing = denials(Side.SOURCE, migration().applications[0])
     estate.fences[Side.SOURCE].deny(standing)
-    text = drawn(pictures.status_picture(status(estate, lines)), width)
+    text = " ".join(drawn(pictures.status_picture(status(estate, lines)), width).split())
     assert "CLIENTS ARE FENCED on the source" in text
-    assert f"lift {standing[0]}" in text
+    assert f"--deny-principal {standing[0].principal} --operation Read --group {standing[0].name}" in text
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -201,7 +213,8 @@ def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width
 def test_status_as_json_has_every_part() -> None:
     estate, lines = calm()
     told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
-    assert set(told) == {"migration", "time", "units", "applications", "lag", "fences", "next", "unanswered"}
+    parts = {"migration", "time", "units", "applications", "lag", "fences", "next"}
+    assert set(told) == {*parts, "standingStill", "refusedEdits", "unanswered"}
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 
 
@@ -214,7 +227,7 @@ def test_how_long_catching_up_takes_is_told_from_two_looks_only() -> None:
 
 def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_the_story() -> None:
     estate = Estate()
-    lines = Lines(estate.death)
+    lines = MemoryLines(estate.death)
     assert views.next_command(plan_of(), journal_of(estate, lines)) == "kmigrate apply --phase assess"
     lines = crossing(estate)
     run_until(estate, lines, '"positions"')
@@ -222,14 +235,45 @@ def test_the_next_command_finishes_what_is_half_done_then_goes_in_the_order_of_t
     assert views.next_command(plan_of(), half) == f"kmigrate apply --phase cutover --app {APP}"
 
 
+@pytest.mark.parametrize("at", ["cluster", "fence", "workload"])
+def test_an_interruption_ends_a_look_and_is_nothing_that_was_seen(at: str) -> None:
+    estate, lines = calm()
+    world = type("At", (Struck,), {"at": at})(estate)
+    with pytest.raises(Interrupted) as told:
+        views.look(migration(), plan_of(), journal_of(estate, lines), world)
+    assert told.value.exit_code == 143
+
+
+def test_an_interruption_ends_plan_and_the_look_at_whose_journal_it_is() -> None:
+    estate = Estate()
+    world = type("At", (Struck,), {"at": "cluster"})(estate)
+    journal = journal_of(estate, MemoryLines(estate.death))
+    with pytest.raises(Interrupted):
+        planned.look_ahead(migration(), plan_of(), journal, world)
+    with pytest.raises(Interrupted):
+        looks._belongs(Session(migration=migration(), plan=plan_of(), journal=journal, world=world))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_history_has_a_line_per_entry_and_the_checkpoints(width: int) -> None:
     estate, lines = calm()
-    rows = table(journal_of(estate, lines).entries)
+    rows = looks.rows_of(plan_of(), journal_of(estate, lines))
     text = drawn(pictures.history_picture(rows), width)
     assert "⚑" in text
     assert "SEALED" in text
     assert len(text.splitlines()) > len(rows)
+
+
+@pytest.mark.parametrize("commands", [(), COMMANDS[:3], COMMANDS[:4], COMMANDS])
+def test_history_flags_just_those_checkpoints_that_rollback_takes(commands: tuple[str, ...]) -> None:
+    estate = Estate()
+    lines = MemoryLines(estate.death)
+    walk(estate, lines, commands)
+    journal = journal_of(estate, lines)
+    flagged = [row.checkpoint for row in looks.rows_of(plan_of(), journal) if row.checkpoint]
+    assert flagged == [each.name for each in checkpoints(plan_of(), journal)]
+    for name in flagged:
+        way_to(plan_of(), journal, name)
 
 
 def test_init_never_overwrites_and_wants_one_place_of_the_secret(tmp_path: Path) -> None:
@@ -266,3 +310,13 @@ def test_plan_and_status_of_a_dead_source_end_with_7_and_tell_the_rest(tmp_path:
     assert (told["changes"], told["inventory"]) == (True, None)
     assert "localhost:1" in told["unknown"] or "source" in told["unknown"]
     assert not (tmp_path / ".kmigrate").exists()
+
+
+def test_status_shouts_who_stands_still_and_what_of_the_plan_file_is_refused() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
+    seen = status(estate, lines)
+    assert f"{APP.upper()} IS STOPPED" in seen.standing_still
+    assert seen.edits == ()
+    assert f"{APP.upper()} IS STOPPED" in drawn(pictures.status_picture(seen), 160)

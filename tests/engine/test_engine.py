@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
-from memory_world import Death, Died, Lines, MemoryClock
 
+from kmigrate.adapters.memory import Death, Died, MemoryClock, MemoryLines
 from kmigrate.engine import preview, run_unit, undo_unit, way_back
 from kmigrate.errors import Blocked, Interrupted, NoWayBack, Overrun, VerifyFailed, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.model import Json, JsonObject
-from kmigrate.plan import Action, Change, Finding, Step, Unit
+from kmigrate.plan import HELD, Action, Change, Finding, Step, Unit
 from kmigrate.world import Ledger, Reporter
 
 
@@ -26,6 +26,7 @@ class Room:
     done: list[str] = field(default_factory=list)
     reporter: Reporter = field(default_factory=Reporter)
     ledger: Ledger | None = None
+    clock: MemoryClock = field(default_factory=MemoryClock)
 
     def bound(self, ledger: Ledger) -> Room:
         self.ledger = ledger
@@ -70,11 +71,11 @@ def unit(*steps: Step) -> Unit:
     return Unit(name="room", title="Room", gate="Now?", steps=steps or (Light(name="a"), Light(name="b")))
 
 
-def journal_of(lines: Lines) -> Journal:
+def journal_of(lines: MemoryLines) -> Journal:
     return Journal(lines, MemoryClock(), "me", "shop")
 
 
-def events(lines: Lines) -> Iterator[str]:
+def events(lines: MemoryLines) -> Iterator[str]:
     return (f"{entry.event} {entry.step}".strip() for entry in journal_of(lines).entries[1:])
 
 
@@ -84,7 +85,7 @@ def death() -> Death:
 
 
 def test_a_step_is_checked_started_applied_verified_and_the_unit_sealed(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(Light(name="a")), room, journal_of(lines))
     assert room.done == ["check a", "apply a", "verify a", "check a"]
     assert list(events(lines)) == ["STARTED a", "APPLIED a", "VERIFIED a", "SEALED"]
@@ -96,20 +97,20 @@ def test_started_is_on_disk_before_the_first_change(death: Death) -> None:
             assert list(events(lines))[-1] == "STARTED a"
             super().apply(world)
 
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(Looking(name="a")), room, journal_of(lines))
     assert room.lamps == {"a": "on"}
 
 
 def test_a_satisfied_step_is_not_applied_and_still_verified(death: Death) -> None:
-    room, lines = Room(death, {"a": "on"}), Lines(death)
+    room, lines = Room(death, {"a": "on"}), MemoryLines(death)
     run_unit(unit(Light(name="a")), room, journal_of(lines))
     assert "apply a" not in room.done
     assert "verify a" in room.done
 
 
 def test_a_sealed_unit_is_not_looked_at_again(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(), room, journal_of(lines))
     room.done.clear()
     run_unit(unit(), room, journal_of(lines))
@@ -117,7 +118,7 @@ def test_a_sealed_unit_is_not_looked_at_again(death: Death) -> None:
 
 
 def test_a_step_that_lies_is_not_sealed(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     with pytest.raises(VerifyFailed):
         run_unit(unit(Light(name="a", lies=True)), room, journal_of(lines))
     assert list(events(lines)) == ["STARTED a", "APPLIED a"]
@@ -125,14 +126,14 @@ def test_a_step_that_lies_is_not_sealed(death: Death) -> None:
 
 def calm() -> int:
     death = Death()
-    run_unit(unit(), Room(death), journal_of(Lines(death)))
+    run_unit(unit(), Room(death), journal_of(MemoryLines(death)))
     return death.seen
 
 
 @pytest.mark.parametrize("instant", range(1, calm() + 1))
 def test_death_at_every_line_and_every_change_then_on_comes_to_the_same_end(instant: int) -> None:
     death = Death(at=instant)
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     with pytest.raises(Died):
         run_unit(unit(), room, journal_of(lines))
     run_unit(unit(), room, journal_of(lines))
@@ -147,7 +148,7 @@ def test_death_at_every_line_and_every_change_then_on_comes_to_the_same_end(inst
 def test_death_anywhere_then_back_then_death_anywhere_in_it_restores_what_was(instant: int) -> None:
     for second in range(1, 16):
         death = Death(at=instant)
-        room, lines = Room(death, {"a": "dim"}), Lines(death)
+        room, lines = Room(death, {"a": "dim"}), MemoryLines(death)
         with pytest.raises(Died):
             run_unit(unit(), room, journal_of(lines))
         death.at = death.seen + second
@@ -160,7 +161,7 @@ def test_death_anywhere_then_back_then_death_anywhere_in_it_restores_what_was(in
 
 
 def test_undo_goes_in_reverse_order_and_says_that_the_unit_went_back(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(), room, journal_of(lines))
     room.done.clear()
     undo_unit(unit(), room, journal_of(lines))
@@ -169,7 +170,7 @@ def test_undo_goes_in_reverse_order_and_says_that_the_unit_went_back(death: Deat
 
 
 def test_a_unit_that_went_back_can_be_run_again(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(), room, journal_of(lines))
     undo_unit(unit(), room, journal_of(lines))
     run_unit(unit(), room, journal_of(lines))
@@ -181,7 +182,7 @@ def test_a_unit_that_went_back_can_be_run_again(death: Death) -> None:
 
 def test_a_one_way_step_is_seen_before_anything_is_undone(death: Death) -> None:
     steps = (Light(name="a", one_way="burnt"), Light(name="b"))
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     run_unit(unit(*steps), room, journal_of(lines))
     room.done.clear()
     with pytest.raises(NoWayBack, match="burnt"):
@@ -191,13 +192,13 @@ def test_a_one_way_step_is_seen_before_anything_is_undone(death: Death) -> None:
 
 def test_a_one_way_step_that_never_started_does_not_stand_in_the_way(death: Death) -> None:
     steps = (Light(name="a"), Light(name="b", one_way="burnt"))
-    lines = Lines(death)
+    lines = MemoryLines(death)
     journal_of(lines).record("room", "f", Event.STARTED, "a", {"was": "off"})
     assert [step.name for step in way_back(unit(*steps), journal_of(lines))] == ["a"]
 
 
 def test_a_begun_unit_with_another_plan_is_blocked_and_nothing_happens(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     with pytest.raises(VerifyFailed):
         run_unit(unit(Light(name="a", lies=True)), room, journal_of(lines))
     room.done.clear()
@@ -207,7 +208,7 @@ def test_a_begun_unit_with_another_plan_is_blocked_and_nothing_happens(death: De
 
 
 def test_a_plan_edited_after_the_yes_and_before_the_first_step_can_be_resumed(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     journal_of(lines).record("room", "of the old plan", Event.APPROVED)
     death.at = death.seen + 3
     with pytest.raises(Died):
@@ -233,7 +234,7 @@ def test_preview_changes_nothing_and_tells_what_blocks(death: Death) -> None:
         def check(self, world: Room) -> Finding:
             raise Blocked("no hands")
 
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     seen = preview(unit(Light(name="a"), Blocking(name="b")), room, journal_of(lines))
     assert [(len(each.changes), each.blocked) for each in seen] == [(1, ""), (0, "no hands")]
     assert (room.lamps, lines.written) == ({}, [])
@@ -246,7 +247,7 @@ class Outgrown(Light):
 
 
 def test_a_unit_that_outgrows_its_budget_is_undone_newest_first(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     with pytest.raises(WentBack, match="it takes too long"):
         run_unit(unit(Light(name="a"), Outgrown(name="b")), room, journal_of(lines))
     assert room.lamps == {"a": "off", "b": "off"}
@@ -254,10 +255,11 @@ def test_a_unit_that_outgrows_its_budget_is_undone_newest_first(death: Death) ->
 
 
 def test_from_the_point_of_no_undo_on_it_holds_instead(death: Death) -> None:
-    room, lines = Room(death), Lines(death)
+    room, lines = Room(death), MemoryLines(death)
     held = replace(unit(Light(name="a"), Outgrown(name="b")), point_of_no_undo="b")
     with pytest.raises(Blocked, match="it holds, b was begun"):
         run_unit(held, room, journal_of(lines))
+    assert HELD in journal_of(lines).units["room"].facts
     assert room.lamps == {"a": "on", "b": "on"}
 
 
@@ -267,4 +269,4 @@ def test_an_interrupt_while_looking_ends_the_look(death: Death) -> None:
             raise Interrupted(2)
 
     with pytest.raises(Interrupted):
-        preview(unit(Struck(name="a"), Light(name="b")), Room(death), journal_of(Lines(death)))
+        preview(unit(Struck(name="a"), Light(name="b")), Room(death), journal_of(MemoryLines(death)))

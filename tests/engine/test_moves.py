@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import Death, Lines, MemoryClock, migration
+from memory_estate import migration
 
+from kmigrate.adapters.memory import Death, MemoryClock, MemoryLines
 from kmigrate.engine import back, forward, where
 from kmigrate.errors import Blocked
 from kmigrate.journal import Event, Journal
@@ -17,7 +18,7 @@ APPROVED, BEGUN, STARTED, SEALED, WENT = "approved", "begun", "started", "sealed
 
 def journal(*states: tuple[str, str]) -> Journal:
     """A journal in which units stand as told."""
-    kept = Journal(Lines(Death()), MemoryClock(), "me", "shop")
+    kept = Journal(MemoryLines(Death()), MemoryClock(), "me", "shop")
     for unit, state in states:
         kept.record(unit, "f", Event.APPROVED)
         if state != APPROVED:

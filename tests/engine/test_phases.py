@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
-from memory_world import Death, Died, Lines, MemoryClock, migration
+from memory_estate import migration
 from test_engine import Light, Room
 
+from kmigrate.adapters.memory import Death, Died, MemoryClock, MemoryLines
 from kmigrate.engine import back, checkpoints, edits, forward, phase_done, phase_unit, run_unit, undo_unit, way_to
 from kmigrate.errors import Blocked, NoWayBack, UsageError
 from kmigrate.journal import Journal
@@ -24,7 +25,7 @@ class House:
     """A room, a journal, and a plan file that can be edited: lamps per phase, and what the move relies on."""
 
     room: Room = field(default_factory=lambda: Room(Death()))
-    lines: Lines = field(default_factory=lambda: Lines(Death()))
+    lines: MemoryLines = field(default_factory=lambda: MemoryLines(Death()))
     phases: dict[str, tuple[Light, ...]] = field(
         default_factory=lambda: {"provision": (Light(name="a"),), "replicate": (Light(name="b"),)}
     )
@@ -37,7 +38,7 @@ class House:
             phases=tuple(Phase(name=name, title=name, unit=unit) for name, unit in units.items()),
             moves=tuple(self.moves),
             stays={},
-            unit=lambda app, direction, attempt: _move(self.moves, app, direction, attempt),
+            unit=lambda app, direction, attempt: move(self.moves, app, direction, attempt),
         )
 
     @property
@@ -69,7 +70,7 @@ class House:
         return [(way.unit.name, way.undo) for way in ways]
 
 
-def _move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
+def move(moves: Mapping[str, str], app: str, direction: Direction, attempt: int) -> Unit:
     to = "on" if direction is Direction.CUTOVER else "off"
     steps = (Light(name="stop", to=to), Light(name="start", to=to))
     name = f"{direction}/{app}#{attempt}"
@@ -117,10 +118,10 @@ def test_an_edit_that_contradicts_a_move_is_refused_everywhere_until_it_is_taken
     house.moves = edited
     (_, edit) = edits(house.plan, house.journal)
     assert f"rollback --app {APP}" in edit.refused
-    with pytest.raises(Blocked, match="moved reader with group g; the plan file now says"):
+    with pytest.raises(Blocked, match="moves reader with group g; the plan file now says"):
         house.apply("provision")
     for way in (forward, back):
-        with pytest.raises(Blocked, match="moved reader with group g"):
+        with pytest.raises(Blocked, match="moves reader with group g"):
             way(house.plan, house.journal, APP)
     house.moves = {APP: "group g"}
     assert house.apply("provision") == "provision#2"
@@ -215,11 +216,30 @@ def test_a_new_application_is_an_edit_of_what_was_provisioned_and_of_no_move() -
     assert len(prints) == 1
 
 
-def test_no_application_goes_back_once_a_phase_has_begun_what_cannot_be_undone() -> None:
+def test_a_move_begun_before_a_checkpoint_and_done_after_it_comes_back_too() -> None:
     house = House()
-    house.phases["door"] = (Light(name="d", one_way="it fell shut"),)
-    run_unit(_move(house.moves, APP, Direction.CUTOVER, 1), house.room, house.journal)
-    assert back(house.plan, house.journal, APP) is not None
-    house.apply("door")
-    with pytest.raises(NoWayBack, match="it fell shut"):
-        back(house.plan, house.journal, APP)
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2  # within the move
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    house.cut_over()
+    assert checkpoints(house.plan, house.journal)[-1].name == f"cutover/{APP}#1"
+    house.phases["provision"] += (Light(name="c"),)
+    house.apply("provision")
+    ways = [("provision#2", True), (f"rollback/{APP}#1", False)]
+    assert house.go_to("replicate") == ways
+    assert house.go_to("replicate") == []
+
+
+def test_a_move_that_did_nothing_since_a_checkpoint_is_left_as_it_is() -> None:
+    house = House()
+    house.apply("provision")
+    house.room.death.at = house.room.death.seen + 2
+    with pytest.raises(Died):
+        house.cut_over()
+    house.apply("replicate")
+    assert way_to(house.plan, house.journal, "replicate") == ()
+    house.cut_over()
+    house.phases["replicate"] += (Light(name="c"),)
+    assert [way.unit.name for way in way_to(house.plan, house.journal, "replicate")] == [f"rollback/{APP}#1"]

@@ -52,7 +52,7 @@ def run_a_program() -> None:
     told = f"echo $$ > {FOLDER}/program.pid; : > {FOLDER}/in-program-one"
     stop = ("sh", "-c", f"{told}; while ! [ -e {FOLDER}/go ]; do sleep 0.01; done")
     workload = CommandWorkload(stop=stop, switch=("true",), start=("true",), healthy=("true",))
-    CommandWorkloads("app", (workload,), lambda _side: {}, FOLDER).stop()
+    CommandWorkloads("app", (workload,), lambda _side: {}, FOLDER).stop(60_000)
 
 
 def run(journal: Journal) -> None:

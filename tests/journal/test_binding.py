@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import Death, Lines, MemoryClock
 
+from kmigrate.adapters.memory import Death, MemoryClock, MemoryLines
 from kmigrate.errors import Blocked, JournalError, UsageError
 from kmigrate.journal import Journal
 from kmigrate.model import Side
 from kmigrate.wiring import bind
 
 
-def opened(lines: Lines) -> Journal:
+def opened(lines: MemoryLines) -> Journal:
     return Journal(lines, MemoryClock(), "somebody", "shop")
 
 
 def test_the_ids_are_written_once_and_an_unknown_one_later() -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     journal = opened(lines)
     journal.bind("A", "")
     journal.bind("A", "")
@@ -32,7 +32,7 @@ def test_the_ids_are_written_once_and_an_unknown_one_later() -> None:
 
 @pytest.mark.parametrize(("source", "target", "told"), [("X", "B", "source cluster A"), ("A", "X", "target cluster B")])
 def test_other_clusters_are_refused_and_nothing_is_written(source: str, target: str, told: str) -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     opened(lines).bind("A", "B")
     before = list(lines.written)
     with pytest.raises(JournalError, match=told) as caught:
@@ -43,13 +43,13 @@ def test_other_clusters_are_refused_and_nothing_is_written(source: str, target: 
 
 
 def test_looking_writes_nothing() -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     opened(lines).belongs_to("A", "B")
     assert lines.written == []
 
 
 def test_the_same_cluster_twice_is_a_mistake_of_the_plan_file() -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     with pytest.raises(UsageError, match="the same cluster A"):
         opened(lines).bind("A", "A")
     assert lines.written == []
@@ -71,7 +71,7 @@ class Pair:
 
 
 def test_a_target_that_is_not_there_yet_binds_later() -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     journal = opened(lines)
     bind(journal, Pair("A", ""), read_only=True)
     assert journal.clusters == {}

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from memory_world import MemoryClock
 
 from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.adapters.memory import MemoryClock
 from kmigrate.errors import JournalError, PlatformError
 from kmigrate.journal import Event, Journal
 

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from memory_world import Death, Lines, MemoryClock
 
 from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.adapters.memory import Death, MemoryClock, MemoryLines
 from kmigrate.errors import Interrupted, JournalError, PlatformError
 from kmigrate.journal import Event, Journal
 
 
-def written() -> Lines:
-    lines = Lines(Death())
+def written() -> MemoryLines:
+    lines = MemoryLines(Death())
     journal = opened(lines)
     journal.record("provision", "f1", Event.STARTED, "find", {"a": 1})
     journal.record("provision", "f1", Event.APPLIED, "find")
@@ -25,7 +25,7 @@ def written() -> Lines:
     return lines
 
 
-def opened(lines: Lines, migration: str = "shop") -> Journal:
+def opened(lines: MemoryLines, migration: str = "shop") -> Journal:
     return Journal(lines, MemoryClock(), "somebody", migration)
 
 
@@ -86,7 +86,7 @@ def test_a_blank_line_is_told_in_words(blank: str) -> None:
 
 
 def test_a_newer_version_is_refused_even_if_its_keys_are_unknown() -> None:
-    lines = Lines(Death(), ['{"v": 2, "unheard": true}'])
+    lines = MemoryLines(Death(), ['{"v": 2, "unheard": true}'])
     with pytest.raises(JournalError, match="format 2"):
         opened(lines)
 
@@ -97,7 +97,7 @@ def test_the_journal_of_another_migration_is_refused() -> None:
 
 
 def test_a_write_that_a_signal_cut_short_ends_writing_in_this_process() -> None:
-    class Interrupting(Lines):
+    class Interrupting(MemoryLines):
         def append(self, line: str) -> None:
             super().append(line)
             if len(self.written) == 3:
@@ -114,7 +114,7 @@ def test_a_write_that_a_signal_cut_short_ends_writing_in_this_process() -> None:
 
 
 def test_a_write_that_the_disk_refused_may_be_tried_again() -> None:
-    class Full(Lines):
+    class Full(MemoryLines):
         full = False
 
         def append(self, line: str) -> None:
@@ -137,7 +137,7 @@ def test_a_write_that_the_disk_refused_may_be_tried_again() -> None:
 
 
 def test_the_first_before_of_an_attempt_stays_and_a_new_one_comes_after_undo() -> None:
-    journal = opened(Lines(Death()))
+    journal = opened(MemoryLines(Death()))
     for before in ({"was": 1}, {"was": 2}):
         journal.record("u", "f", Event.STARTED, "s", before)
     unit = journal.unit("u")
@@ -154,7 +154,7 @@ def test_the_first_before_of_an_attempt_stays_and_a_new_one_comes_after_undo() -
 
 
 def test_facts_belong_to_their_unit_and_the_last_one_counts() -> None:
-    lines = Lines(Death())
+    lines = MemoryLines(Death())
     journal = opened(lines)
     one, other = journal.ledger("one", "f"), journal.ledger("other", "f")
     one.put("bound", 1)
@@ -173,7 +173,7 @@ def test_a_unit_that_went_back_is_neither_sealed_nor_open_and_has_no_facts() -> 
 
 
 def test_the_fingerprint_is_that_of_the_first_step_and_not_of_an_earlier_yes() -> None:
-    journal = opened(Lines(Death()))
+    journal = opened(MemoryLines(Death()))
     journal.record("u", "old", Event.APPROVED)
     journal.record("u", "new", Event.STARTED, "s")
     unit = journal.unit("u")

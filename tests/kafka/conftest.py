@@ -1,42 +1,11 @@
-"""Two real clusters for every test of the kafka tier; topics, groups and lanes are new in every test."""
+"""Figures that tests of the kafka tier count; topics, groups and lanes are new in every test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from two_clusters import Figures, TwoClusters, started
-
-from kmigrate.lab.runtime.bench import Bench
-from kmigrate.lab.runtime.clock import LabClock
-from kmigrate.lab.runtime.pki import make_certificates
-from kmigrate.lab.runtime.ports import Ports
-from kmigrate.lab.runtime.prepare import prepare
-from kmigrate.lab.runtime.process import Machine
-from kmigrate.world import Reporter
-
-
-@pytest.fixture(scope="session")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
-    """A source and a target, one broker each; the machine's reaper ends them when the test run is killed."""
-    folder = tmp_path_factory.mktemp("two")
-    clock = LabClock()
-    jvm = prepare(clock, Reporter())
-    machine, ports = Machine(), Ports()
-    bench = Bench(
-        folder=folder,
-        machine=machine,
-        ports=ports,
-        jvm=jvm,
-        certificates=make_certificates(folder / "pki", "both"),
-        clock=clock,
-        reporter=Reporter(),
-    )
-    try:
-        yield started(bench)
-    finally:
-        machine.close()
-        ports.close()
+from two_clusters import Figures
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ from uuid import uuid4
 import pytest
 from two_clusters import KMIGRATE, MIRROR, READER, TwoClusters
 
-from kmigrate.adapters.access import SignedAccess
 from kmigrate.adapters.kafka import KafkaGroups, Login
 from kmigrate.adapters.kafka.wire import refused_at
 from kmigrate.errors import PlatformError
 from kmigrate.manifests.users import Rule
-from kmigrate.model import Application, Reads
 
 pytestmark = pytest.mark.kafka
 
@@ -48,29 +46,6 @@ def test_describing_alone_is_told_from_reading_and_writing(two: TwoClusters) -> 
         assert _refused(own.bootstrap, reader, name) == {f"topic {name}": "", f"group g-{name}": "Read is not allowed"}
     finally:
         two.source.withdraw(READER, rule)
-
-
-def test_every_credential_of_an_application_is_tried(two: TwoClusters) -> None:
-    name = f"t-{uuid4().hex[:8]}"
-    two.topic(name, 1)
-    own = two.source.connection("cluster").login
-    app = Application(
-        name="app",
-        team="team",
-        principals=(),
-        workloads=(),
-        writes=(name,),
-        reads=(Reads(group=f"g-{name}", topics=(name,)),),
-    )
-    access = SignedAccess(
-        application=lambda _: app,
-        brokers=lambda: (own.bootstrap,),
-        logins=lambda _: (own, replace(own, password="wrong")),
-    )
-    two.until("described", lambda: len(access.try_out("app")) == 4)
-    told = [(trial.subject, trial.ok) for trial in access.try_out("app")]
-    signed = (f"sign in as {KMIGRATE}", True)
-    assert told == [signed, (f"group g-{name}", True), (f"topic {name}", False), (f"sign in as {KMIGRATE}", False)]
 
 
 def test_a_wrong_password_is_told_as_such(two: TwoClusters) -> None:

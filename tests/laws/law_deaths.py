@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from law_logs import Died
 from laws import Broken, Walk, ask, same
 
 from kmigrate.engine import where
-from kmigrate.journal import Event
+from kmigrate.journal import Event, Journal
 
 CONTINUATIONS = ("resume", "back", "resume-back", "back-again")
 
@@ -17,20 +16,14 @@ def deaths(walk: Walk, command: str, continuation: str) -> int:
     if " " not in command and unit is not None and any(step.one_way for step in unit.steps):
         continuation = "resume"  # the one-way door
     calm = walk.copy()
-    start = calm.estate.watch.seen
-    calm.type(command)
-    for at in range(1, calm.estate.watch.seen - start + 1):
-        life = walk.copy(at)
+    lives = calm.lives(command)
+    for at, life in enumerate(lives, 1):
         try:
-            try:
-                life.type(command)
-            except Died:
-                life.estate.watch.at = -1
-                go_on(life, command, continuation)
+            go_on(life, command, continuation)
             compare(walk, calm, life, command, continuation)
         except Exception as error:
             raise Broken(f"death {at} of {command}, then {continuation}: {error}") from error
-    return calm.estate.watch.seen - start
+    return len(lives)
 
 
 def go_on(life: Walk, command: str, continuation: str) -> None:
@@ -42,27 +35,28 @@ def go_on(life: Walk, command: str, continuation: str) -> None:
         life.go_back(command)
     if continuation == "back-again":
         life.type(command)
-    newest_first(life)
 
 
 def compare(walk: Walk, calm: Walk, life: Walk, command: str, continuation: str) -> None:
     """The calm end; or, of a phase that went back, the picture before; of a move, where it is and every record once."""
     there = continuation in ("resume", "back-again")
     _, _, app = command.partition(" ")
-    life.exact()
+    journal = life.journal()
+    newest_first(journal)
+    life.exact(journal)
     if app:
         ends = calm if there or command.startswith("rollback") else walk
-        ask(where(life.journal(), app) is where(ends.journal(), app), "the same end as the calm run", command)
+        ask(where(journal, app) is where(ends.journal(), app), "the same end as the calm run", command)
         ask(life.estate.workloads[app].running, "the same end as the calm run", f"{app} runs")
     else:
         wanted = calm if there else walk
         same("the same end as the calm run", command, wanted.estate.picture(), life.estate.picture())
 
 
-def newest_first(life: Walk) -> None:
+def newest_first(journal: Journal) -> None:
     """Steps are undone in the reverse of the order in which they were begun."""
     begun: dict[str, list[str]] = {}
-    for entry in life.journal().entries:
+    for entry in journal.entries:
         steps = begun.setdefault(entry.unit, [])
         if entry.event is Event.STARTED and entry.step not in steps:
             steps.append(entry.step)

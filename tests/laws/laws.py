@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from law_world import Estate, LawWorld, Picture
+from law_watch import watch_of
+from memory_estate import Estate, Picture
 
+from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.engine import back, forward, run_step, run_unit, undo_unit, where
 from kmigrate.errors import Blocked
 from kmigrate.journal import Event, Journal
@@ -42,17 +44,25 @@ class Walk:
     tell: Callable[[Migration], Plan] = story
     engine: Engine = field(default_factory=Engine)
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         return self.tell(self.estate.migration)
 
     def journal(self) -> Journal:
-        return self.engine.journal(self.estate.watch, self.estate.clock, "law", self.estate.migration.name)
+        return self.engine.journal(self.estate.lines, self.estate.clock, "law", self.estate.migration.name)
 
-    def copy(self, at: int = -1) -> Walk:
-        walk = Walk(copy.deepcopy(self.estate), self.tell, self.engine)
-        walk.estate.watch.at = walk.estate.watch.seen + at if at > 0 else -1
+    def copy(self) -> Walk:
+        walk = replace(self, estate=self.estate.copy())
+        watch_of(walk.estate).at_instant = None
         return walk
+
+    def lives(self, command: str) -> list[Walk]:
+        """The world at every instant at which the process may be killed while it does the command, which it does."""
+        lives: list[Walk] = []
+        watch_of(self.estate).at_instant = lambda: lives.append(self.copy())
+        self.type(command)
+        watch_of(self.estate).at_instant = None
+        return lives
 
     def commands(self) -> Iterator[str]:
         """Every phase, and every move there, back and there again."""
@@ -62,21 +72,22 @@ class Walk:
         self.estate.settle()  # the writers are gone; nobody leaves a source that is written
         yield from AFTER
 
-    def unit(self, command: str) -> tuple[Unit | None, bool]:
+    def unit(self, command: str, journal: Journal | None = None) -> tuple[Unit | None, bool]:
         """The unit a command is about now, and whether it is to be undone."""
         verb, _, app = command.partition(" ")
         if verb == "cutover":
-            return forward(self.plan, self.journal(), app), False
+            return forward(self.plan, journal or self.journal(), app), False
         if verb == "rollback":
-            way = back(self.plan, self.journal(), app)
+            way = back(self.plan, journal or self.journal(), app)
             return (way.unit, way.undo) if way else (None, False)
         return self.plan.phase(verb).unit, False
 
     def type(self, command: str) -> None:
         """What the command line does: read the journal anew, find the unit, run it or undo it."""
-        unit, undo = self.unit(command)
+        journal = self.journal()
+        unit, undo = self.unit(command, journal)
         if unit is not None:
-            (self.engine.undo if undo else self.engine.run)(unit, LawWorld(self.estate), self.journal())
+            (self.engine.undo if undo else self.engine.run)(unit, MemoryWorld(self.estate), journal)
         self.rest()
 
     def go_back(self, command: str) -> None:
@@ -87,20 +98,25 @@ class Walk:
             return
         unit = self.plan.phase(verb).unit
         assert unit is not None
-        self.engine.undo(unit, LawWorld(self.estate), self.journal())
+        self.engine.undo(unit, MemoryWorld(self.estate), self.journal())
         self.rest()
 
-    def rest(self) -> None:
-        for _ in range(4):
-            self.estate.turn()
+    def counts(self) -> tuple[int, int, int]:
+        """Instants, changes and journal lines so far."""
+        return self.estate.death.seen, watch_of(self.estate).changes, len(self.estate.lines.written)
 
-    def exact(self) -> None:
+    def rest(self) -> None:
+        self.estate.turns(4)
+
+    def exact(self, journal: Journal | None = None) -> None:
         """Every record written was processed once, in order, by every group; nothing was written out of turn."""
         done = self.copy().estate
         done.settle()
-        ask(not done.watch.unruly, "nothing is written out of turn", "; ".join(done.watch.unruly))
+        unruly = watch_of(done).unruly
+        ask(not unruly, "nothing is written out of turn", "; ".join(unruly))
+        told = journal or self.journal()
         for app in self.estate.migration.applications:
-            where_it_is = where(self.journal(), app.name)
+            where_it_is = where(told, app.name)
             ask(done.workloads[app.name].side is where_it_is, "it is where the journal says", app.name)
             for reads in app.reads if done.workloads[app.name].running else ():
                 for partition, count in done.written.items():
@@ -155,7 +171,7 @@ def step_laws(walk: Walk, unit: Unit, index: int, unsatisfied: set[str]) -> None
     """All laws of one step, in the state the steps before it have left."""
     step, told = unit.steps[index], f"{unit.name}, {unit.steps[index].name}"
     journal = walk.journal()
-    world = LawWorld(walk.estate).bound(journal.ledger(unit.name, unit.fingerprint))
+    world = MemoryWorld(walk.estate).bound(journal.ledger(unit.name, unit.fingerprint))
     was, finding = walk.estate.picture(), look(walk, step, world, told)
     unsatisfied |= {step.name} if finding else set()
     walk.engine.step(step, unit, world, journal)
@@ -169,10 +185,9 @@ def step_laws(walk: Walk, unit: Unit, index: int, unsatisfied: set[str]) -> None
 
 def look(walk: Walk, step: Step, world: World, told: str) -> bool:
     """Check, and see that nothing in the world and no line was written by it."""
-    watch = walk.estate.watch
-    was, count = walk.estate.picture(), (watch.seen, watch.changes, len(watch.written))
+    was, count = walk.estate.picture(), walk.counts()
     finding = step.check(world)
-    ask((watch.seen, watch.changes, len(watch.written)) == count, "check changes nothing", told)
+    ask(walk.counts() == count, "check changes nothing", told)
     same("check changes nothing", told, was, walk.estate.picture())
     return bool(finding.changes)
 
@@ -189,14 +204,14 @@ def bound(walk: Walk, unit: Unit, event: Event, step: Step) -> World:
     """The world for a step applied by hand, after the line that allows it."""
     journal = walk.journal()
     journal.record(unit.name, unit.fingerprint, event, step.name)
-    return LawWorld(walk.estate).bound(journal.ledger(unit.name, unit.fingerprint))
+    return MemoryWorld(walk.estate).bound(journal.ledger(unit.name, unit.fingerprint))
 
 
 def twice_is_once(walk: Walk, unit: Unit, step: Step, told: str) -> None:
     again = walk.copy()
-    was, changes = again.estate.picture(), again.estate.watch.changes
+    was, changes = again.estate.picture(), watch_of(again.estate).changes
     step.apply(bound(again, unit, Event.STARTED, step))
-    ask(again.estate.watch.changes == changes, "applied twice equals once", told)
+    ask(watch_of(again.estate).changes == changes, "applied twice equals once", told)
     same("applied twice equals once", told, was, again.estate.picture())
 
 
@@ -219,14 +234,14 @@ def looks_again(walk: Walk, unit: Unit, step: Step, told: str) -> None:
     was = other.estate.picture()
     known = other.journal().unit(unit.name)
     assert known is not None
-    lines = list(other.estate.watch.written)
+    lines = list(other.estate.lines.written)
     step.undo(bound(other, unit, Event.UNDOING, step), known.steps[step.name].before)
-    facts = [line for line in other.estate.watch.written[len(lines) :] if json.loads(line)["event"] == "FACT"]
+    facts = [line for line in other.estate.lines.written[len(lines) :] if json.loads(line)["event"] == "FACT"]
     if facts:
         return  # it took facts of its own back too, which nobody else could
-    other.estate.watch.written[:] = lines
+    other.estate.lines.written[:] = lines
     other.rest()
     journal = other.journal()
-    world = LawWorld(other.estate).bound(journal.ledger(unit.name, unit.fingerprint))
+    world = MemoryWorld(other.estate).bound(journal.ledger(unit.name, unit.fingerprint))
     other.engine.step(step, unit, world, journal)
     same("the journal is not trusted without looking", told, was, other.estate.picture())

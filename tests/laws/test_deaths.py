@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from law_deaths import CONTINUATIONS, deaths
-from law_world import Estate
+from law_watch import estate_of
 from laws import Walk
 
 from kmigrate.errors import Blocked
 from kmigrate.planfile.load import load
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
-SOAK_MS = 2_000
+SOAK_MS = 500
 """Nothing happens in a soak but looking; a long one only makes every life longer."""
 
 
@@ -28,7 +28,7 @@ def before(plan: Path) -> tuple[tuple[str, Walk], ...]:
 
 def _boundaries(plan: Path) -> Iterator[tuple[str, Walk]]:
     said = load(plan)
-    walk = Walk(Estate(replace(said, policy=replace(said.policy, soak_ms=SOAK_MS))))
+    walk = Walk(estate_of(replace(said, policy=replace(said.policy, soak_ms=SOAK_MS))))
     for command in walk.commands():
         boundary = walk.copy()
         try:

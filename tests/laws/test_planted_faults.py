@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 from law_deaths import deaths
-from law_world import Estate
+from law_watch import estate_of
 from laws import Broken, Engine, Walk, every_law
 
 from kmigrate.engine import run_step, undo_unit
@@ -48,7 +48,7 @@ def planted(name: str, verbs: Callable[[type[Step]], Verbs]) -> Callable[[Migrat
 
 
 def walk(tell: Callable[[Migration], Plan] = story, engine: Engine | None = None) -> Walk:
-    return Walk(Estate(load(PLAN)), tell, engine or Engine())
+    return Walk(estate_of(load(PLAN)), tell, engine or Engine())
 
 
 def at(command: str, engine: Engine) -> Walk:
@@ -167,7 +167,7 @@ def earliest(kind: type[Step]) -> Verbs:
 
 
 def writes_on_the_source(kind: type[Step]) -> Verbs:
-    denial = Denial(principal="User:x", resource="group", name="somebody", operation="Read")
+    denial = Denial(principal="User:sa-12345", resource="group", name="somebody", operation="Read")
 
     def apply(self: Step, world: World) -> None:
         kind.apply(self, world)

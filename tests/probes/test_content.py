@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import Estate, Log, MemoryWorld
+from memory_estate import Estate
 
+from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Partition, Side
+from kmigrate.model import Partition, Side, Topic
 from kmigrate.positions import digest
 from kmigrate.probes.content import Compared, compare
 
@@ -17,7 +18,8 @@ def _world(source: str, target: str) -> MemoryWorld:
     """A letter is a record, a dot is a marker."""
     world = MemoryWorld(Estate())
     for side, letters in ((Side.SOURCE, source), (Side.TARGET, target)):
-        log = world.estate.clusters[side].logs.setdefault(P, Log())
+        world.estate.clusters[side].create(Topic(name=P.topic, partitions=1))
+        log = world.estate.clusters[side].logs[P]
         for number, letter in enumerate(letters):
             if letter == ".":
                 log.mark()
@@ -55,9 +57,7 @@ def test_a_difference_is_named_with_both_offsets(source: str, target: str, told:
 
 def test_what_retention_took_from_the_source_is_counted_and_no_difference() -> None:
     world = _world("abcd", "abcd")
-    world.cluster(Side.SOURCE).logs[P].start = 2
-    log = world.cluster(Side.SOURCE).logs[P]
-    log.entries[:2] = [type(e)(e.offset, None) for e in log.entries[:2]]
+    world.cluster(Side.SOURCE).logs[P].expire(2)
     assert (_compare(world).records, _compare(world).gone) == (2, 2)
 
 

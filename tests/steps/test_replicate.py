@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from memory_world import TOPIC, Estate, Log, MemoryWorld, migration
+from memory_estate import TOPIC, Estate, migration
 
+from kmigrate.adapters.memory import Log, MemoryFacts, MemoryWorld
 from kmigrate.errors import Blocked, Refused, StillUnderWay
-from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Json, JsonObject, Partition, Side
+from kmigrate.manifests.lanes import FORWARD, forward_lanes
+from kmigrate.manifests.mirror import Endpoint, mirror_maker
+from kmigrate.model import JsonObject, Partition, Side, Topic
 from kmigrate.plan import Finding
 from kmigrate.positions import digest
 from kmigrate.probes.drain import await_copies
@@ -20,19 +22,7 @@ from kmigrate.world import Reporter
 
 CATCH_UP, GUARD = CatchUp(migration=migration()), GuardRetention(migration=migration())
 FIRST, SECOND = Partition(TOPIC, 0), Partition(TOPIC, 1)
-MIRROR: JsonObject = {"kind": "KafkaMirrorMaker2", "metadata": {"name": "kmigrate-forward", "namespace": "kafka"}}
 DAY_MS = 86_400_000
-
-
-@dataclass
-class Facts:
-    known: dict[str, Json] = field(default_factory=dict)
-
-    def get(self, name: str) -> Json:
-        return self.known.get(name)
-
-    def put(self, name: str, value: Json) -> None:
-        self.known[name] = value
 
 
 @dataclass
@@ -48,12 +38,20 @@ def _world() -> MemoryWorld:
     estate = Estate(writing=False)
     estate.app.held_up = True
     for partition in (FIRST, SECOND):
-        estate.clusters[Side.TARGET].logs[partition] = Log()
-        estate.clusters[Side.SOURCE].logs[partition] = Log()
+        for cluster in estate.clusters.values():
+            cluster.create(Topic(name=TOPIC, partitions=2))
+            cluster.logs[partition] = Log()
     _write(estate, FIRST, 40)
     _write(estate, SECOND, 40)
-    estate.store.apply(MIRROR)
-    return MemoryWorld(estate, Facts(), Told())
+    estate.store.apply(_mirror())
+    estate.operator.work()
+    return MemoryWorld(estate, MemoryFacts(), Told())
+
+
+def _mirror() -> JsonObject:
+    one = migration()
+    nobody = Endpoint(bootstrap="", mechanism="plain", username="", password=("", ""))
+    return mirror_maker(FORWARD, forward_lanes(one), one.target, reads_from=nobody, writes_to=nobody)
 
 
 def _write(estate: Estate, partition: Partition, count: int) -> None:
@@ -71,8 +69,12 @@ def _caught_up() -> MemoryWorld:
 
 def _stopped(world: MemoryWorld) -> MemoryWorld:
     """The same, with the mirror gone: what is written from now on is not copied."""
-    world.estate.store.kept.clear()
+    world.estate.mirror.held_up = True
     return world
+
+
+def _configure(world: MemoryWorld, config: dict[str, str]) -> None:
+    world.estate.clusters[Side.SOURCE].create(Topic(name=TOPIC, partitions=2, config=config))
 
 
 def _after_turns(world: MemoryWorld, turns: int, happens: Callable[[], None]) -> None:
@@ -89,9 +91,7 @@ def _after_turns(world: MemoryWorld, turns: int, happens: Callable[[], None]) ->
 
 def _vanish(world: MemoryWorld, partition: Partition, start: int) -> None:
     """Retention takes everything before `start`."""
-    log = world.estate.clusters[Side.SOURCE].logs[partition]
-    log.start = start
-    log.entries[:start] = [type(e)(e.offset, None) for e in log.entries[:start]]
+    world.estate.clusters[Side.SOURCE].logs[partition].expire(start)
 
 
 def _lines(world: MemoryWorld) -> list[str]:
@@ -132,8 +132,7 @@ def test_what_retention_took_before_the_copy_began_is_not_behind() -> None:
 def test_on_the_way_back_only_partitions_are_counted_since_connect_tells_offsets_of_the_source() -> None:
     world = _stopped(_world())
     log = world.estate.clusters[Side.TARGET].logs[FIRST]
-    log.put(1, digest(1, b"k", b"open"), 0)
-    log.unstable = 1
+    log.put(1, digest(1, b"k", b"open"), transaction="open")
     (lane,) = forward_lanes(migration())
     with pytest.raises(StillUnderWay, match=r"0 of 1 partitions copied$"):
         await_copies(world, Side.TARGET, {FIRST: 1}, lane, what="copies", deadline_ms=100)
@@ -144,7 +143,7 @@ def test_on_the_way_back_only_partitions_are_counted_since_connect_tells_offsets
 
 def test_a_task_that_fails_while_waiting_is_named_at_once() -> None:
     world = _world()
-    _after_turns(world, 2, lambda: setattr(world.estate.mirror, "failed", "task 0 FAILED: no such host"))
+    _after_turns(world, 2, lambda: setattr(world.estate.mirror, "failed", "no such host"))
     began = world.clock.now
     with pytest.raises(Blocked, match="task 0 FAILED: no such host"):
         CATCH_UP.apply(world)
@@ -165,7 +164,7 @@ def test_what_is_copied_may_expire() -> None:
     world = _caught_up()
     world.estate.clock.now += 30 * DAY_MS
     for log in world.estate.clusters[Side.SOURCE].logs.values():
-        log.start = log.end
+        log.expire(log.end)
     assert GUARD.check(world) == Finding()
     assert GUARD.verify(world) == {
         "topics": 1,
@@ -216,7 +215,7 @@ def test_records_that_outlive_the_default_of_a_week_uncopied_block_with_numbers_
 )
 def test_the_shorter_term_counts_and_only_where_it_applies(config: dict[str, str], age_ms: int, blocks: bool) -> None:
     world = _stopped(_caught_up())
-    world.estate.clusters[Side.SOURCE].configs[TOPIC] = config
+    _configure(world, config)
     _write(world.estate, SECOND, 3)
     world.estate.clock.now += age_ms
     if not blocks:
@@ -229,7 +228,7 @@ def test_the_shorter_term_counts_and_only_where_it_applies(config: dict[str, str
 def test_the_time_the_mirror_needs_counts() -> None:
     world = _stopped(_caught_up())
     world.ledger.put("copied_per_s/lane-1", 0.01)
-    world.estate.clusters[Side.SOURCE].configs[TOPIC] = {"retention.ms": "200000"}
+    _configure(world, {"retention.ms": "200000"})
     _write(world.estate, FIRST, 1)
     assert not GUARD.check(world).changes
     _write(world.estate, FIRST, 2)
@@ -240,7 +239,7 @@ def test_the_time_the_mirror_needs_counts() -> None:
 def test_without_a_measured_rate_the_age_of_what_is_left_stands_for_it() -> None:
     world = _stopped(_caught_up())
     world.ledger.put("copied_per_s/lane-1", None)
-    world.estate.clusters[Side.SOURCE].configs[TOPIC] = {"retention.ms": "60000"}
+    _configure(world, {"retention.ms": "60000"})
     _write(world.estate, FIRST, 1)
     world.estate.clock.now += 30_000
     assert not GUARD.check(world).changes
@@ -252,9 +251,9 @@ def test_without_a_measured_rate_the_age_of_what_is_left_stands_for_it() -> None
 def test_a_partition_of_which_nothing_was_copied_counts_from_where_its_log_starts() -> None:
     world = _stopped(_caught_up())
     new = Partition(TOPIC, 2)
-    world.estate.clusters[Side.SOURCE].logs[new] = Log()
+    world.estate.clusters[Side.SOURCE].create(Topic(name=TOPIC, partitions=3))
     _write(world.estate, new, 9)
-    world.estate.clusters[Side.SOURCE].logs[new].start = 4
+    world.estate.clusters[Side.SOURCE].logs[new].expire(4)
     evidence = GUARD.verify(world)
     assert isinstance(evidence, dict)
     assert evidence["uncopied"] == 5
@@ -263,7 +262,7 @@ def test_a_partition_of_which_nothing_was_copied_counts_from_where_its_log_start
 def test_records_that_are_gone_uncopied_are_refused_never_clamped() -> None:
     world = _stopped(_caught_up())
     _write(world.estate, FIRST, 10)
-    world.estate.clusters[Side.SOURCE].logs[FIRST].start = 45
+    world.estate.clusters[Side.SOURCE].logs[FIRST].expire(45)
     with pytest.raises(Refused) as refused:
         GUARD.check(world)
     assert refused.value.message == (
@@ -293,7 +292,7 @@ def test_markers_after_the_last_copy_are_no_loss_when_retention_empties_the_log(
     log = world.estate.clusters[Side.SOURCE].logs[FIRST]
     log.mark()
     CATCH_UP.apply(world)
-    log.start = log.end
+    log.expire(log.end)
     assert GUARD.check(world) == Finding()
 
 

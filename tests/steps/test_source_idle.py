@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import GROUP, TOPIC, Estate, MemoryWorld, migration
+from memory_estate import GROUP, TOPIC, Estate, migration
 
+from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.errors import Blocked
 from kmigrate.model import Side
 from kmigrate.steps.decommission import ProveIdle
@@ -15,7 +16,7 @@ STEP = ProveIdle(migration=migration())
 def _moved() -> MemoryWorld:
     estate = Estate()
     estate.writing, estate.app.side = False, Side.TARGET
-    estate.clusters[Side.SOURCE].members.clear()
+    estate.groups[Side.SOURCE].members.clear()
     estate.app.held_up = True
     return MemoryWorld(estate)
 

@@ -3,14 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from memory_world import GROUP, Died, Estate, Lines, Log, MemoryWorld, migration
+from memory_estate import GROUP, Estate, migration
 from walking import APP, FIRST, assert_exact, command, crossing, journal_of, plan_of, run_until, walk
 
+from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld
 from kmigrate.engine import forward, run_unit
-from kmigrate.errors import Blocked, Refused, StillUnderWay, VerifyFailed
-from kmigrate.model import Application, Auth, Denial, Direction, Migration, Partition, Principal, SecretRef, Side, Trial
+from kmigrate.errors import Blocked, Refused, StillUnderWay, VerifyFailed, WentBack
+from kmigrate.model import Application, Auth, Denial, Direction, Migration, Principal, SecretRef, Side, Topic
 from kmigrate.steps.cutover import FenceClients, Soak
-from kmigrate.steps.cutover.soak import BEGAN
+from kmigrate.steps.cutover.move import BEGAN
 
 UNIT = "cutover/ml-features#1"
 ON_SOURCE = Denial(principal="User:sa-ml", resource="group", name=GROUP, operation="Read")
@@ -18,7 +19,8 @@ ON_TARGET = replace(ON_SOURCE, principal="User:ml-features")
 
 
 def standing(estate: Estate) -> tuple[set[Denial], set[Denial]]:
-    return estate.fences[Side.SOURCE].rules, estate.fences[Side.TARGET].rules
+    source, target = (estate.clusters[side].acls.denied() for side in Side)
+    return source, target
 
 
 def app_of(one: Migration) -> Application:
@@ -26,7 +28,7 @@ def app_of(one: Migration) -> Application:
     return app
 
 
-def bound(estate: Estate, lines: Lines) -> MemoryWorld:
+def bound(estate: Estate, lines: MemoryLines) -> MemoryWorld:
     return MemoryWorld(estate).bound(journal_of(estate, lines).ledger(UNIT, "f"))
 
 
@@ -45,12 +47,11 @@ def test_the_side_left_is_fenced_and_the_side_entered_is_not_after_every_move() 
 def test_positions_are_carried_only_once_every_broker_enforces_the_fence() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.fences[Side.SOURCE].stuck = True
-    with pytest.raises(StillUnderWay, match="not enforced everywhere yet"):
+    estate.clusters[Side.SOURCE].acls.stuck = True
+    with pytest.raises(WentBack, match="not enforced everywhere yet"):
         command("cutover", estate, lines)
-    assert estate.clusters[Side.TARGET].commits == []
-    assert not estate.app.running
-    estate.fences[Side.SOURCE].stuck = False
+    assert estate.groups[Side.TARGET].commits == []
+    estate.clusters[Side.SOURCE].acls.stuck = False
     command("cutover", estate, lines)
     assert_exact(estate, lines, Side.TARGET)
 
@@ -59,7 +60,7 @@ def test_positions_are_carried_only_once_every_broker_enforces_the_fence() -> No
 def test_undo_lifts_what_the_move_denied_and_leaves_what_stood_before(before: frozenset[Denial]) -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.fences[Side.SOURCE].rules |= before
+    estate.fences[Side.SOURCE].deny(before)
     run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
     assert standing(estate)[0] == {ON_SOURCE}
     command("rollback", estate, lines)
@@ -70,11 +71,11 @@ def test_undo_starts_the_application_only_where_no_broker_denies_it_any_more() -
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
-    estate.fences[Side.SOURCE].stuck = True
+    estate.clusters[Side.SOURCE].acls.stuck = True
     with pytest.raises(StillUnderWay, match="still denied"):
         command("rollback", estate, lines)
     assert not estate.app.running
-    estate.fences[Side.SOURCE].stuck = False
+    estate.clusters[Side.SOURCE].acls.stuck = False
     command("rollback", estate, lines)
     assert_exact(estate, lines, Side.SOURCE)
 
@@ -84,7 +85,7 @@ def test_a_way_back_that_is_undone_fences_the_side_again_that_it_would_have_ente
     lines = crossing(estate)
     command("cutover", estate, lines)
 
-    class Watched(Lines):
+    class Watched(MemoryLines):
         def append(self, line: str) -> None:
             super().append(line)
             if '"event":"VERIFIED","step":"lift-fence"' in line:
@@ -121,19 +122,20 @@ def test_an_application_that_signs_in_as_kmigrate_or_the_mirror_is_blocked_befor
 def test_a_credential_that_one_broker_refuses_blocks_before_anything_stops() -> None:
     estate = Estate()
     lines = crossing(estate)
-    refused = Trial(broker="target-2:9092", subject="topic shipments", ok=False, detail="not authorized")
-    estate.access[Side.TARGET].trials = (Trial(broker="target-1:9092", subject="sign-in", ok=True), refused)
+    estate.clusters[Side.TARGET].addresses = ("target-1:9092", "target-2:9092")
+    estate.access[Side.TARGET].refusals["target-2:9092", "topic shipments"] = "not authorized"
     with pytest.raises(Blocked, match="topic shipments at target-2:9092: not authorized"):
         command("cutover", estate, lines)
     assert estate.app.running
 
 
 def test_what_we_denied_ourselves_does_not_stand_in_the_way_back() -> None:
-    estate = Estate()
+    one, auth = migration(), Auth(type="plain", username="k", password=SecretRef(env="S"))
+    known = replace(app_of(one).principals[0], source_auth=auth)
+    estate = Estate(replace(one, applications=(replace(app_of(one), principals=(known,)),)))
     lines = crossing(estate)
     command("cutover", estate, lines)
-    denied = Trial(broker="source-1:9092", subject=f"group {GROUP}", ok=False, detail="not authorized")
-    estate.access[Side.SOURCE].trials = (denied,)
+    assert [trial.subject for trial in estate.access[Side.SOURCE].try_out(APP) if not trial.ok] == [f"group {GROUP}"]
     command("rollback", estate, lines)
     assert_exact(estate, lines, Side.SOURCE)
 
@@ -141,7 +143,9 @@ def test_what_we_denied_ourselves_does_not_stand_in_the_way_back() -> None:
 def test_a_position_that_cannot_be_translated_is_refused_before_anything_stops() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.clusters[Side.SOURCE].logs[FIRST].start = estate.clusters[Side.SOURCE].held_by[GROUP][FIRST] + 1
+    estate.app.held_up = True
+    estate.turns(2)
+    estate.clusters[Side.SOURCE].logs[FIRST].expire(estate.groups[Side.SOURCE].held_by[GROUP][FIRST] + 1)
     with pytest.raises(Refused):
         command("cutover", estate, lines)
     assert '"step":"stop-workloads"' not in "".join(lines.written)
@@ -186,7 +190,7 @@ def test_a_reader_that_comes_back_to_the_side_left_is_named(sign: str) -> None:
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, sign)
-    estate.clusters[Side.SOURCE].held_by[GROUP][FIRST] += 1
+    estate.groups[Side.SOURCE].held_by[GROUP][FIRST] += 1
     with pytest.raises(VerifyFailed, match=f"group {GROUP} was moved there: {FIRST}"):
         next(s for s in plan_of().unit(APP, Direction.CUTOVER, 1).steps if isinstance(s, Soak)).apply(
             bound(estate, lines)
@@ -200,7 +204,7 @@ def test_a_member_on_the_side_left_is_named() -> None:
     world = bound(estate, lines)
     soak = next(step for step in plan_of().unit(APP, Direction.CUTOVER, 1).steps if isinstance(step, Soak))
     assert soak.check(world).changes == ()
-    estate.clusters[Side.SOURCE].members[GROUP] = ("a stranger",)
+    estate.groups[Side.SOURCE].members[GROUP] = ("a stranger",)
     with pytest.raises(VerifyFailed, match="a stranger"):
         soak.check(world)
 
@@ -224,7 +228,7 @@ def test_a_fence_that_somebody_lifted_is_found_missing() -> None:
     world = bound(estate, lines)
     fence = next(step for step in plan_of().unit(APP, Direction.CUTOVER, 1).steps if isinstance(step, FenceClients))
     assert fence.check(world).changes == ()
-    estate.fences[Side.SOURCE].rules.clear()
+    estate.fences[Side.SOURCE].lift([ON_SOURCE])
     assert len(fence.check(world).changes) == 1
     estate.turn()
     with pytest.raises(VerifyFailed, match="not every broker"):
@@ -234,14 +238,15 @@ def test_a_fence_that_somebody_lifted_is_found_missing() -> None:
 def test_a_topic_that_came_since_is_named_before_anything_stops_and_not_while_the_application_stands_still() -> None:
     estate = Estate()
     lines = crossing(estate)
-    new, source = Partition("new", 0), estate.clusters[Side.SOURCE]
-    source.logs[new], estate.clusters[Side.TARGET].logs[new] = Log(), Log()
+    new, source = Topic(name="new", partitions=1), estate.clusters[Side.SOURCE]
+    source.create(new)
+    estate.clusters[Side.TARGET].create(new)
     with pytest.raises(Blocked, match="new"):
         command("cutover", estate, lines)
     assert estate.app.running
-    del source.logs[new]
+    source.remove("new")
     run_until(estate, lines, '"event":"VERIFIED","step":"stop-workloads"')
-    source.logs[new] = Log()
+    source.create(new)
     command("cutover", estate, lines)
     assert estate.app.side is Side.TARGET
 
@@ -250,10 +255,10 @@ def test_nothing_starts_on_the_side_entered_while_a_broker_there_still_denies_it
     estate = Estate()
     lines = crossing(estate)
     command("cutover", estate, lines)
-    estate.fences[Side.SOURCE].stuck = True
-    with pytest.raises(StillUnderWay, match="still denied"):
+    estate.clusters[Side.SOURCE].acls.stuck = True
+    with pytest.raises(Blocked, match=r"longer than maxPause.*still denied"):
         command("rollback", estate, lines)
     assert (estate.app.running, estate.app.side) == (False, Side.TARGET)
-    estate.fences[Side.SOURCE].stuck = False
+    estate.clusters[Side.SOURCE].acls.stuck = False
     command("rollback", estate, lines)
     assert_exact(estate, lines, Side.SOURCE)

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import pytest
-from memory_world import Estate, MemoryApplication, MemoryWorld
+from memory_estate import Estate, migration
 from walking import APP, crossing, journal_of, plan_of
 
+from kmigrate.adapters.memory import MemoryWorkload, MemoryWorld
 from kmigrate.cli.views import upcoming
 from kmigrate.engine import forward, preview, run_unit
 from kmigrate.errors import Blocked
-from kmigrate.world import Ledger, WorkloadView
+from kmigrate.model import Side
+from kmigrate.steps.cutover.fences import denials
+from kmigrate.world import WorkloadView
 
 GONE = "the start program of ml-features is not there or may not be run: /opt/start"
 
 
-class Halved(MemoryApplication):
+class Halved(MemoryWorkload):
     """It can be stopped, and not started."""
 
     def look(self) -> WorkloadView:
-        seen = MemoryApplication.look(self)
+        seen = MemoryWorkload.look(self)
         return WorkloadView(running=seen.running, bootstrap=seen.bootstrap, missing=(GONE,))
 
 
 class World(MemoryWorld):
-    """With such an application; stays what it is when bound."""
+    """With such an application."""
 
-    def bound(self, ledger: Ledger) -> World:
-        return World(self.estate, ledger, self.reporter)
-
-    def workload(self, application: str) -> MemoryApplication:
-        kept = self.estate.app
-        return Halved(kept.death, kept.side, kept.running)
+    def workload(self, application: str) -> MemoryWorkload:
+        kept = self.estate.workloads[application]
+        return Halved(kept.app, kept.addresses, kept.clusters, kept.groups, kept.clock, kept.death)
 
 
 def test_a_move_does_not_begin_and_plan_names_the_program_at_its_unit() -> None:
@@ -43,6 +43,7 @@ def test_a_move_does_not_begin_and_plan_names_the_program_at_its_unit() -> None:
         run_unit(unit, world, journal)
     assert "workloads of ml-features" in told.value.hint
     assert estate.app.running
-    assert not any(fence.rules for fence in estate.fences.values())
+    for side in Side:
+        assert not estate.fences[side].standing(denials(side, migration().applications[0]))
     (cutover,) = (each for each in upcoming(plan_of(), journal) if each.name.startswith("cutover/"))
     assert preview(cutover, world, journal)[0].blocked == GONE

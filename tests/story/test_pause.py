@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from memory_world import Died, Estate, Lines, MemoryWorld, migration
+from memory_estate import Estate, migration
 from walking import APP, assert_exact, command, crossing, journal_of, plan_of, run_until
 
+from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld
 from kmigrate.engine import back, forward, run_unit
 from kmigrate.errors import Blocked, WentBack
 from kmigrate.journal import UnitRecord
@@ -15,14 +16,14 @@ UNIT = "cutover/ml-features#1"
 SHORT = Policy(max_pause_ms=20_000, soak_ms=2_000)
 
 
-def cut_over(estate: Estate, lines: Lines, policy: Policy = SHORT) -> None:
+def cut_over(estate: Estate, lines: MemoryLines, policy: Policy = SHORT) -> None:
     journal = journal_of(estate, lines)
     unit = forward(plan_of(replace(migration(), policy=policy)), journal, APP)
     assert unit is not None
     run_unit(unit, MemoryWorld(estate), journal)
 
 
-def record(estate: Estate, lines: Lines) -> UnitRecord:
+def record(estate: Estate, lines: MemoryLines) -> UnitRecord:
     unit = journal_of(estate, lines).unit(UNIT)
     assert unit is not None
     return unit
@@ -45,14 +46,20 @@ def test_the_pause_is_split_into_the_part_of_the_tool_and_the_part_of_the_applic
 def test_a_move_that_outgrows_its_budget_goes_back_by_itself_and_sets_out_again() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.fences[Side.SOURCE].stuck_until = "UNDOING"
-    estate.fences[Side.SOURCE].lines = lines
+    estate.clusters[Side.SOURCE].acls.stuck = True
+
+    class Loosening(MemoryLines):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if "UNDOING" in line:
+                estate.clusters[Side.SOURCE].acls.stuck = False
+
     with pytest.raises(WentBack, match=r"longer than maxPause \(20 s\).*not enforced everywhere yet") as told:
-        cut_over(estate, lines)
+        cut_over(estate, Loosening(lines.death, lines.written))
     assert told.value.exit_code == 9
     assert record(estate, lines).went_back
     assert estate.app.running
-    assert estate.fences[Side.SOURCE].rules == set()
+    assert estate.clusters[Side.SOURCE].acls.denied() == set()
     command("cutover", estate, lines)
     assert journal_of(estate, lines).attempts(APP)[-1].name == "cutover/ml-features#2"
     assert_exact(estate, lines, Side.TARGET)
@@ -61,7 +68,7 @@ def test_a_move_that_outgrows_its_budget_goes_back_by_itself_and_sets_out_again(
 def test_it_turns_back_while_the_way_back_still_fits_the_budget() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.fences[Side.SOURCE].stuck = True
+    estate.clusters[Side.SOURCE].acls.stuck = True
     begun = estate.clock.now
     with pytest.raises(WentBack):
         cut_over(estate, lines)
@@ -74,10 +81,10 @@ def test_where_going_back_fails_it_says_so_and_rollback_goes_on() -> None:
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
     estate.clock.now += 400_000
-    estate.fences[Side.SOURCE].stuck = True  # it is enforced, and lifting it comes to nothing
+    estate.clusters[Side.SOURCE].acls.stuck = True  # it is enforced, and lifting it comes to nothing
     with pytest.raises(Blocked, match="going back failed, so cutover/ml-features#1 stands halfway"):
         command("cutover", estate, lines)
-    estate.fences[Side.SOURCE].stuck = False
+    estate.clusters[Side.SOURCE].acls.stuck = False
     command("rollback", estate, lines)
     assert_exact(estate, lines, Side.SOURCE)
 
@@ -98,12 +105,12 @@ def test_by_policy_it_holds_names_the_way_back_and_goes_on_when_told_again() -> 
     estate = Estate()
     lines = crossing(estate)
     policy = replace(SHORT, turn_back=False)
-    estate.fences[Side.SOURCE].stuck = True
+    estate.clusters[Side.SOURCE].acls.stuck = True
     with pytest.raises(Blocked, match="longer than maxPause") as held:
         cut_over(estate, lines, policy)
     assert "kmigrate rollback --app ml-features" in held.value.hint
     assert not estate.app.running
-    estate.fences[Side.SOURCE].stuck = False
+    estate.clusters[Side.SOURCE].acls.stuck = False
     cut_over(estate, lines, policy)
     assert_exact(estate, lines, Side.TARGET)
 
@@ -113,7 +120,7 @@ def test_a_way_back_holds_rather_than_turning_round_to_the_side_that_was_left() 
     lines = crossing(estate)
     command("cutover", estate, lines)
 
-    class Watched(Lines):
+    class Watched(MemoryLines):
         def append(self, line: str) -> None:
             super().append(line)
             if '"event":"VERIFIED","step":"stop-workloads"' in line:
@@ -132,7 +139,7 @@ def test_after_the_start_it_holds_and_names_the_way_back() -> None:
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, '"begun_ms"')
-    estate.app.held_up = True
+    estate.app.held_up, estate.writing = True, False
     with pytest.raises(Blocked, match="goes on reading") as held:
         command("cutover", estate, lines)
     assert "kmigrate rollback --app ml-features" in held.value.hint
@@ -168,7 +175,7 @@ def test_a_way_back_cut_short_after_the_application_ran_again_takes_the_clock_ba
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"fence-clients"')
 
-    class Watched(Lines):
+    class Watched(MemoryLines):
         def append(self, line: str) -> None:
             super().append(line)
             if '"event":"UNDONE","step":"stop-workloads"' in line:

@@ -29,6 +29,13 @@ _MISSING_RIGHTS = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --cluster",
 }
 
+# librdkafka does not count these as worth asking again when they come as the answer to an admin client
+_COORDINATOR_AWAY = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+
 
 class Connection:
     """One admin client and one consumer of a cluster, opened on first use and kept warm.
@@ -124,4 +131,5 @@ def failure(error: KafkaError, doing: str, login: Login, said: str = "") -> Kmig
         return Transient(told, hint=f"check that {login.bootstrap} can be reached from here and that its CA is trusted")
     if error.code() in _MISSING_RIGHTS:
         return Blocked(told, hint=f"grant it: {granting(login, _MISSING_RIGHTS[error.code()])}")
-    return Transient(told) if error.retriable() else PlatformError(told, hint="look at the broker's log")
+    again = error.retriable() or error.code() in _COORDINATOR_AWAY
+    return Transient(told) if again else PlatformError(told, hint="look at the broker's log")

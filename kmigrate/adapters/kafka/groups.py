@@ -36,7 +36,7 @@ class KafkaGroups:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @patiently
+    @steadily
     def describe(self, names: Iterable[str]) -> Mapping[str, Group]:
         """State and members per group."""
         wanted = list(names)
@@ -104,8 +104,6 @@ class KafkaGroups:
                 code = error.args[0].code()
                 if code in _NOT_EMPTY:
                     raise self._not_empty(group, "somebody joined just now") from error
-                if code == KafkaError.COORDINATOR_NOT_AVAILABLE:
-                    raise Transient(f"removing group {group}: its coordinator is away") from error
                 if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
                     raise self._may_not_delete(group) from error
                 if code != KafkaError.GROUP_ID_NOT_FOUND:

@@ -12,6 +12,7 @@ from kmigrate.model import OffsetRange, Partition, Record
 from kmigrate.positions import digest
 
 _READ_TIMEOUT_S = 30.0
+_BATCH = 2_000
 
 
 class Reading:
@@ -71,32 +72,35 @@ class Reading:
         if first is None:
             late = ", ".join(str(p) for p in sorted(self._ends)[:3])
             raise Transient(f"{self._connection.login.name}: reading {late}: no record for {_READ_TIMEOUT_S:.0f} s")
-        for message in (first, *consumer.consume(2_000, 0.0)):
-            self._one(message, consumer)
+        done: list[TopicPartition] = []
+        for message in (first, *consumer.consume(_BATCH, 0.0)):
+            partition = Partition(message.topic() or "", message.partition() or 0)
+            end = self._ends.get(partition)
+            if end is not None and self._ended_by(message, partition, end):
+                del self._ends[partition]
+                done.append(TopicPartition(partition.topic, partition.number))
+        if done:
+            consumer.incremental_unassign(done)
 
-    def _one(self, message: Message, consumer: Consumer) -> None:
-        partition = Partition(str(message.topic()), int(message.partition() or 0))
-        if partition not in self._ends:
-            return
-        error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+    def _ended_by(self, message: Message, partition: Partition, end: int) -> bool:
+        """Keep the record if it is within the range; whether the range ends with it."""
+        error, offset = message.error(), message.offset() or 0
+        if error is None:
+            if offset < end:
+                self._found[partition].append(record(message))
+            return offset >= end - 1
+        if error.code() != KafkaError._PARTITION_EOF:
             raise failure(error, f"{self._connection.login.name}: reading {partition}", self._connection.login)
-        offset = int(message.offset() or 0)
-        if error is None and offset < self._ends[partition]:
-            self._found[partition].append(record(message))
-        if offset >= self._ends[partition] - (1 if error is None else 0):
-            del self._ends[partition]
-            consumer.incremental_unassign([TopicPartition(partition.topic, partition.number)])
+        return offset >= end
 
 
 def record(message: Message) -> Record:
     """What positions need of a message."""
     _, timestamp = message.timestamp()
-    sent = message.headers() or []
-    pairs = sent.items() if isinstance(sent, dict) else sent
-    headers = [(name, _bytes(value)) for name, value in pairs]
+    sent = message.headers() or ()
+    headers = [(name, _bytes(value)) for name, value in (sent.items() if isinstance(sent, dict) else sent)]
     told = digest(timestamp, _bytes(message.key()), _bytes(message.value()), headers)
-    return Record(offset=int(message.offset() or 0), timestamp=timestamp, digest=told)
+    return Record(message.offset() or 0, timestamp, told)
 
 
 def _bytes(part: str | bytes | None) -> bytes | None:

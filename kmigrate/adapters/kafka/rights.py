@@ -71,6 +71,25 @@ def remove(connection: Connection, unwanted: Iterable[Right]) -> None:
             raise _refused(connection, error, "Alter") from error
 
 
+def may_alter(connection: Connection) -> None:
+    """Raise Blocked when the broker says that we may not alter ACLs; a broker that does not say is believed to let us.
+
+    KIP-430: DescribeCluster with authorized operations.
+    """
+    asked = connection.admin().describe_cluster(include_authorized_operations=True, request_timeout=TIMEOUT_S)
+    told = connection.result(asked, "describing the cluster").authorized_operations
+    if told and AclOperation.ALTER not in told and AclOperation.ALL not in told:
+        raise _lacking(connection, "changing ACLs", "Alter")
+
+
+def _lacking(connection: Connection, doing: str, operation: str) -> Blocked:
+    login = connection.login
+    return Blocked(
+        f"{login.name}: {doing}: User:{login.username} lacks {operation} on the cluster",
+        hint=f"grant it: {granting(login, f'--operation {operation} --cluster')}",
+    )
+
+
 def _refused(connection: Connection, error: KafkaException | TimeoutError, operation: str) -> KmigrateError:
     login = connection.login
     doing = "listing ACLs" if operation == "Describe" else "changing ACLs"
@@ -78,10 +97,7 @@ def _refused(connection: Connection, error: KafkaException | TimeoutError, opera
         return Transient(f"{login.name}: {doing}: no answer in {TIMEOUT_S:.0f} s")
     if error.args[0].code() != KafkaError.CLUSTER_AUTHORIZATION_FAILED:
         return connection.failure(error, doing)
-    return Blocked(
-        f"{login.name}: {doing}: User:{login.username} lacks {operation} on the cluster",
-        hint=f"grant it: {granting(login, f'--operation {operation} --cluster')}",
-    )
+    return _lacking(connection, doing, operation)
 
 
 def _right(acl: AclBinding) -> Right:

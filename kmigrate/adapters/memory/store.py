@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.memory.death import Death
+from kmigrate.adapters.memory.state import State
 from kmigrate.errors import Conflict, Invalid, StillUnderWay
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -20,7 +21,7 @@ _LOOK_EVERY_MS = 20
 
 
 @dataclass(slots=True)
-class MemoryStore:
+class MemoryStore(State):
     """Resources in a dictionary; a change passes `death` before and after, a status (the operator's) does not."""
 
     clock: Clock
@@ -28,6 +29,15 @@ class MemoryStore:
     _kept: dict[Key, Resource] = field(default_factory=dict)
     _version: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def version(self) -> int:
+        """Changes with every write."""
+        return self._version
+
+    def all(self) -> tuple[Resource, ...]:
+        """Every resource of every kind."""
+        return tuple(self._kept.values())
 
     def apply(self, body: JsonObject) -> Resource:
         """Create or converge; raises Invalid for a bad name or a refusing schema, Conflict for a stale version."""
@@ -43,10 +53,8 @@ class MemoryStore:
                 merged = {**merged, "status": there.status}
             if there is not None and merged == there.body:
                 return there
-            self.death.pass_by()
-            made = self._put(key, merged)
-        self.death.pass_by()
-        return made
+            with self.death.writing(str(key)):
+                return self._put(key, merged)
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None."""
@@ -69,10 +77,9 @@ class MemoryStore:
         with self._lock:
             if key not in self._kept:
                 return False
-            self.death.pass_by()
-            del self._kept[key]
-            self._version += 1
-        self.death.pass_by()
+            with self.death.writing(f"{key} removed"):
+                del self._kept[key]
+                self._version += 1
         return True
 
     def write_status(self, key: Key, status: JsonObject) -> Resource | None:

@@ -15,6 +15,8 @@ from kmigrate.lab.auditor.log import Log
 from kmigrate.lab.auditor.readers import Histories, Place, Reader, Runs, Stretches, Switch
 from kmigrate.lab.auditor.writers import Writer
 
+Moves = tuple[int, tuple[Switch, ...]]
+"""Of how many partitions an application was to work, and its switches from one side to the other."""
 NO_WINDOWS: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
@@ -159,14 +161,7 @@ def _application(
 
 
 def _verdict_on(
-    seen: About,
-    runs: Runs,
-    reader: Reader,
-    writer: Writer,
-    found: Mapping[str, int],
-    moves: tuple[int, tuple[Switch, ...]],
-    *,
-    settled: bool,
+    seen: About, runs: Runs, reader: Reader, writer: Writer, found: Mapping[str, int], moves: Moves, *, settled: bool
 ) -> ApplicationAudit:
     before, during, after = (reader if seen.reads else writer).stretches.around
     lost = reader.lost(settled=settled)

@@ -12,11 +12,11 @@ from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
 from kmigrate.probes.translation import Translator, refuse_low_grades
 from kmigrate.steps.cutover.move import (
-    BEGUN,
     BOUNDS,
     COMMITTED,
     POSITIONS,
     MoveStep,
+    has_begun,
     read_offsets,
     stands_still,
     write_offsets,
@@ -38,7 +38,8 @@ class CarryPositions(MoveStep):
         for reads in self.app.reads:
             there = self._there(world, reads)
             carried = self._carried(world, reads.group)
-            before[reads.group] = {str(p): offset for p, offset in there.items()}
+            held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
+            before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
             short = [p for p in there if not _stands(there[p], carried.get(p), past=self._settled(world, reads.group))]
             if short:
                 subject = f"group {reads.group} on the {self.entering}"
@@ -47,11 +48,12 @@ class CarryPositions(MoveStep):
 
     def apply(self, world: World) -> None:
         """The positions and how they were found are on disk before they are committed."""
-        if world.ledger.get(BEGUN) is not None:
+        if has_begun(world):
             raise Blocked(
                 f"{self.app.name} was started on the {self.entering} already: no position is written there any more",
                 hint=f"somebody else moved a group: look at its positions on both sides, or roll {self.app.name} back",
             )
+        self._unread(world, "put the group back to where it was stopped on the side left, then run `apply` again")
         with self.within_budget(world, 0):
             self._carry(world)
 
@@ -72,31 +74,34 @@ class CarryPositions(MoveStep):
         return world.ledger.get(POSITIONS)
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """The group gets back what it held there; where it held nothing, it is removed.
+        """The group gets back exactly what it held there; where that was less, it is removed first.
 
         Raises Blocked when somebody has read with it there since: going back would give those records twice.
         """
-        self._unread(world)
+        self._unread(
+            world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there"
+        )
         world.ledger.put(COMMITTED, None)
         for group, offsets in before.items():
             if not isinstance(offsets, Mapping):
                 continue
             groups = world.groups(self.entering)
             held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
-            if len(held) < len(offsets):
+            if groups.held(group).keys() - held.keys():
                 groups.delete(group)
-            if held:
-                groups.commit(group, held)
+            now = groups.held(group)
+            lost = {p: offset for p, offset in held.items() if now.get(p) != offset}
+            if lost:
+                groups.commit(group, lost)
 
-    def _unread(self, world: World) -> None:
+    def _unread(self, world: World, hint: str) -> None:
+        """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""
         for reads in self.app.reads:
-            there, carried = self._there(world, reads), self._carried(world, reads.group)
-            past = [p for p, at in there.items() if at is not None and p in carried and at > carried[p]]
-            if past and self._settled(world, reads.group):
-                raise Blocked(
-                    f"group {reads.group} has read on the {self.entering} already: it is past {past[0]} as carried",
-                    hint=f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there",
-                )
+            there, put = self._there(world, reads), self._carried(world, reads.group, COMMITTED)
+            past = [p for p, at in there.items() if at is not None and p in put and at > put[p]]
+            if past:
+                told = f"group {reads.group} has read on the {self.entering} already: it is past {past[0]} as carried"
+                raise Blocked(told, hint=hint)
 
     def _read_back(self, world: World) -> None:
         for reads in self.app.reads:
@@ -116,10 +121,10 @@ class CarryPositions(MoveStep):
     def _there(self, world: World, reads: Reads) -> Mapping[Partition, int | None]:
         return world.groups(self.entering).positions(reads.group, partitions_read(world, self.entering, reads))
 
-    def _carried(self, world: World, group: str) -> dict[Partition, int]:
+    def _carried(self, world: World, group: str, bounds_fact: str = BOUNDS) -> dict[Partition, int]:
         """What the ledger says, as long as it was worked out from where the group stands on the side left."""
         fact = world.ledger.get(POSITIONS)
-        bounds = read_offsets(world.ledger.get(BOUNDS)).get(group, {})
+        bounds = read_offsets(world.ledger.get(bounds_fact)).get(group, {})
         of = fact.get(group) if isinstance(fact, Mapping) else None
         carried: dict[Partition, int] = {}
         for name, told in of.items() if isinstance(of, Mapping) else ():

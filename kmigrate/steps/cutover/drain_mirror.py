@@ -9,7 +9,16 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
-from kmigrate.steps.cutover.move import BOUNDS, LAST, MoveStep, held, read_offsets, read_partitions, write_offsets
+from kmigrate.steps.cutover.move import (
+    BOUNDS,
+    LAST,
+    MoveStep,
+    held,
+    left_behind,
+    read_offsets,
+    read_partitions,
+    write_offsets,
+)
 from kmigrate.world import World
 
 
@@ -22,7 +31,7 @@ class DrainMirror(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
-        bounds = held(world, self.leaving, self.app)
+        bounds = left_behind(world, self.leaving, self.app)
         if read_offsets(world.ledger.get(BOUNDS)) != bounds or world.ledger.get(LAST) is None:
             partitions = sum(len(of) for of in bounds.values())
             return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))
@@ -41,10 +50,12 @@ class DrainMirror(MoveStep):
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
         last: dict[Partition, int] = {}
+        end = world.clock.monotonic_ms() + deadline_ms
         for group, of in bounds.items():
             for lane, part in self.by_lane(of):
                 what = f"copies of what group {group} has read"
-                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=deadline_ms)
+                left = max(0, end - world.clock.monotonic_ms())
+                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left)
                 last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, Overrun, StillUnderWay
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
-from kmigrate.plan import Step
-from kmigrate.probes.groups import positions_held, running_groups
+from kmigrate.plan import HELD, Step
+from kmigrate.probes.groups import partitions_read, positions_held, running_groups
 from kmigrate.world import World
 
 BOUNDS = "bounds"
@@ -23,15 +23,18 @@ COMMITTED = "committed"
 """The bounds whose positions were committed and read back: from then on a group may stand past them, never before."""
 BEGUN = "begun_ms"
 """When the application was about to be started on the side entered: from then on no position is written there."""
+BEGAN = "soak_began_ms"
+"""When the watch began: it goes on with what is left of its time, also in another process."""
 PAUSE = "pause_ms"
 STOPPED = "stopped_ms"
 """When the groups were Empty: until then the application's own stopping took its part of the pause."""
 PARTS = "pause_parts"
 """Both parts of the pause: the application's own stopping and starting, and what kmigrate did between."""
-HELD = "held_ms"
-"""When the move held because the pause outgrew its budget; whoever runs it again has decided to go on."""
 WAY_BACK_MS = 15_000
 """What taking a move back before its start is predicted to take: lifting denials, and the application's start."""
+
+BACK_DEADLINE_MS = 600_000
+"""How long going back waits for the application's own programs, or for a human: there is nothing better to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,44 +57,89 @@ class MoveStep(Step):
         """The side the application runs on afterwards."""
         return self.leaving.other
 
+    def pointed_to(self, world: World) -> Side | None:
+        """Where the settings point; None when they disagree: a switch that was cut short is done again.
+
+        Raises Blocked for an address that is neither side's.
+        """
+        address = world.workload(self.app.name).look().bootstrap
+        side = world.side_of(address)
+        if address and side is None:
+            raise Blocked(
+                f"{self.app.name} points to {address}, which is neither the source nor the target",
+                hint="point it to one of them, or correct its workloads in the plan file",
+            )
+        return side
+
     def left_ms(self, world: World) -> int:
-        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up."""
+        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up.
+
+        All of it again once the pause is over: whatever is done later makes nobody stand still.
+        """
+        if world.ledger.get(PAUSE) is not None:
+            return self.policy.max_pause_ms
         started, most = world.ledger.get(CLOCK_STARTED), self.policy.max_pause_ms
         spent = world.clock.now_ms() - started if isinstance(started, int) else 0
         return most - min(WAY_BACK_MS, most // 4) - spent
 
     @contextmanager
     def within_budget(self, world: World, most_ms: int) -> Iterator[int]:
-        """Work between the stop and the start; gives the deadline (ms) of a wait in it.
+        """Work between the stop and the start; gives the deadline (ms) of a wait in it: what is left of the pause.
 
-        Raises Overrun when what is left of the pause is used up; Blocked instead where the move shall hold: by policy,
-        and on the way back, since nobody goes back to a side that was left for a reason without being told to.
+        Raises Overrun when that is used up; Blocked instead where the move shall hold: by policy, and on the way back,
+        since nobody goes back to a side that was left for a reason without being told to. Once it held, or once the
+        pause is over, nothing bounds it: then a wait may take `most_ms`, and the same command goes on with it.
         """
-        if world.ledger.get(HELD) is not None:
+        if world.ledger.get(HELD) is not None or world.ledger.get(PAUSE) is not None:
             yield most_ms
             return
+        if self.left_ms(world) <= 0:
+            raise self._outgrown(world, "nothing is left for going on")
         try:
-            self._in_budget(world, "nothing is left for going on")
-            yield min(most_ms, self.left_ms(world))
+            yield self.left_ms(world)
         except StillUnderWay as error:
-            self._in_budget(world, error.message)
-            raise
-        self._in_budget(world, "the step took too long")
+            raise self._outgrown(world, error.message) from error
+        if self.left_ms(world) <= 0:
+            raise self._outgrown(world, "the step took too long")
 
-    def _in_budget(self, world: World, why: str) -> None:
-        if self.left_ms(world) > 0:
-            return
+    def _outgrown(self, world: World, why: str) -> Blocked:
+        """What to raise once the budget is used up; where the move shall hold, that it did is in the ledger."""
         budget = f"{self.policy.max_pause_ms / 1000:g} s"
         told = f"{self.app.name} would stand still for longer than maxPause ({budget}), its way back counted in: {why}"
+        ways = f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway"
         if self.policy.turn_back and self.leaving is Side.SOURCE:
-            raise Overrun(told, hint=f"look at what took so long, then run `apply` for {self.app.name} again")
+            again = f"look at what took so long, then run `apply` for {self.app.name} again"
+            return Overrun(told, hint=again, held=ways)
         world.ledger.put(HELD, world.clock.now_ms())
-        raise Blocked(told, hint=f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway")
+        return Blocked(told, hint=ways)
+
+
+def has_begun(world: World) -> bool:
+    """Whether the application may have worked on the side entered, by the ledger."""
+    # a move that is watched has begun, also where an older version did not write that down
+    return world.ledger.get(BEGUN) is not None or world.ledger.get(BEGAN) is not None
 
 
 def held(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
     """Where each group of the application stands; raises Blocked where one holds no position."""
     return {reads.group: positions_held(world, side, reads) for reads in app.reads}
+
+
+def left_behind(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
+    """Where each group stands on the side that is left; what is forgotten there stands where it was stopped.
+
+    A cluster drops the positions of a group that stays Empty (`offsets.retention.minutes`); nobody moved them then.
+    Before the application has begun across, `held` alone counts.
+    """
+    if not has_begun(world):
+        return held(world, side, app)
+    bounds, found = _bounds(world), {}
+    for reads in app.reads:
+        there = world.groups(side).positions(reads.group, partitions_read(world, side, reads))
+        stopped = bounds.get(reads.group, {})
+        known = {p: stopped.get(p) if offset is None else offset for p, offset in there.items()}
+        found[reads.group] = {p: offset for p, offset in known.items() if offset is not None}
+    return found
 
 
 def stands_still(world: World, side: Side, app: Application) -> None:

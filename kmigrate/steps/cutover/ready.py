@@ -12,7 +12,7 @@ from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
 from kmigrate.probes.translation import Translator, refuse_low_grades
 from kmigrate.steps.cutover.fences import denials
-from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, held
+from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.world import World
 
 
@@ -63,9 +63,12 @@ class Ready(MoveStep):
         self._topics_alike(world)
         self._mirror_well(world)
         self._spares_ours()
-        held(world, self.leaving, self.app)
+        left_behind(world, self.leaving, self.app)
         if world.ledger.get(CLOCK_STARTED) is not None:
             return ()
+        self.pointed_to(world)
+        for side in Side:
+            world.fence(side).allowed()
         self._fits(world)
         self._undecided(world)
         self._translatable(world)

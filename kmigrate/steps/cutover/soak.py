@@ -11,14 +11,14 @@ from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.unmarked import records_after
-from kmigrate.steps.cutover.move import BOUNDS, MoveStep, held, read_offsets, write_offsets
+from kmigrate.steps.cutover.move import BEGAN, BOUNDS, MoveStep, held, left_behind, read_offsets, write_offsets
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
-BEGAN = "soak_began_ms"
-"""When the watch began: it goes on with what is left of its time, also in another process."""
 FROM = "soak_from"
 """Where the groups stood on the side entered when the watch began."""
+TIME = "soak_time_ms"
+"""How long is watched: what the plan file said when the watch began holds for it, also once it is sealed."""
 _PATIENCE_MS = 60_000
 
 
@@ -48,6 +48,7 @@ class Soak(MoveStep):
         if world.ledger.get(FROM) is None:
             world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app)))
         if world.ledger.get(BEGAN) is None:
+            world.ledger.put(TIME, self.policy.soak_ms)
             world.ledger.put(BEGAN, world.clock.now_ms())
         wait_until(
             lambda: self._look(world),
@@ -56,7 +57,7 @@ class Soak(MoveStep):
             reporter=world.reporter,
             deadline_ms=max(0, self._remaining(world)) + _PATIENCE_MS,
             every_ms=200,
-            slowest_ms=min(5_000, max(200, self.policy.soak_ms // 10)),
+            slowest_ms=min(5_000, max(200, self._time(world) // 10)),
         )
 
     def verify(self, world: World) -> Json:
@@ -65,18 +66,22 @@ class Soak(MoveStep):
         start = read_offsets(world.ledger.get(FROM))
         now = held(world, self.entering, self.app)
         return {
-            "soak_ms": self.policy.soak_ms,
+            "soak_ms": self._time(world),
             "advanced": {group: sum(now[group][p] - at for p, at in of.items()) for group, of in start.items()},
         }
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        world.ledger.put(BEGAN, None)
-        world.ledger.put(FROM, None)
+        for fact in (BEGAN, FROM, TIME):
+            world.ledger.put(fact, None)
 
     def _remaining(self, world: World) -> int:
         began = world.ledger.get(BEGAN)
-        return self.policy.soak_ms - (world.clock.now_ms() - began if isinstance(began, int) else 0)
+        return self._time(world) - (world.clock.now_ms() - began if isinstance(began, int) else 0)
+
+    def _time(self, world: World) -> int:
+        begun_with = world.ledger.get(TIME)
+        return begun_with if isinstance(begun_with, int) else self.policy.soak_ms
 
     def _look(self, world: World) -> Ready[None] | NotYet:
         self._nothing_foreign(world)
@@ -88,7 +93,7 @@ class Soak(MoveStep):
     def _nothing_foreign(self, world: World) -> None:
         running = running_groups(world, self.leaving, self.app)
         left = read_offsets(world.ledger.get(BOUNDS))
-        moved = {g: _moved(left.get(g, {}), now) for g, now in held(world, self.leaving, self.app).items()}
+        moved = {g: _moved(left.get(g, {}), now) for g, now in left_behind(world, self.leaving, self.app).items()}
         told = [f"group {group} has readers there ({state})" for group, state in running.items()]
         told += [f"group {group} was moved there: {what}" for group, what in moved.items() if what]
         if told:

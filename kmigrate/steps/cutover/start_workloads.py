@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,11 +12,10 @@ from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.unmarked import records_after
-from kmigrate.steps.cutover.move import BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
+from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
-_DEADLINE_MS = 90_000
 _PATIENCE_MS = 30_000
 
 
@@ -28,11 +28,16 @@ class StartWorkloads(MoveStep):
     one_way: ClassVar[str] = "the application has worked on the other side; the way back is a move of its own"
 
     def check(self, world: World) -> Finding:
-        """Missing while nothing runs, or while a group has no members on the side entered."""
+        """Missing while nothing runs, while a group has no members there, or while the pause is not written down.
+
+        Somebody else may have started it: what later steps rely on is in the ledger only once `apply` was here.
+        """
         view = world.workload(self.app.name).look()
-        if view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world):
+        there = view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world)
+        if there and self._is_told(world):
             return Finding()
-        return Finding(changes=(Change(action=Action.START, subject=self.app.name, detail=f"on the {self.entering}"),))
+        action = Action.WAIT if there else Action.START
+        return Finding(changes=(Change(action=action, subject=self.app.name, detail=f"on the {self.entering}"),))
 
     def apply(self, world: World) -> None:
         """Start and wait for the first record: it ends the pause."""
@@ -40,9 +45,19 @@ class StartWorkloads(MoveStep):
             stands_still(world, self.leaving, self.app)
             world.ledger.put(BEGUN, world.clock.now_ms())
         put = held(world, self.entering, self.app)
-        world.workload(self.app.name).start()
-        awaited = self._with_records(world, put)
-        self._await(lambda: self._goes_on(world, put, awaited), world)
+        with self._patiently(world) as deadline_ms:
+            end = world.clock.monotonic_ms() + deadline_ms
+            world.workload(self.app.name).start(deadline_ms)
+            awaited = self._with_records(world, put)
+            wait_until(
+                lambda: self._goes_on(world, put, awaited),
+                what=f"{self.app.name} goes on reading",
+                clock=world.clock,
+                reporter=world.reporter,
+                deadline_ms=max(0, end - world.clock.monotonic_ms()),
+                every_ms=20,
+                slowest_ms=100,
+            )
         self._stop_clock(world)
 
     def verify(self, world: World) -> Json:
@@ -53,18 +68,16 @@ class StartWorkloads(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """Never called: `one_way` says why."""
 
-    def _await(self, look: Callable[[], Ready[None] | NotYet], world: World) -> None:
-        """The application has begun there, so nothing goes back by itself: once it takes too long, we hold."""
+    def _is_told(self, world: World) -> bool:
+        """Whether the start and the pause are in the ledger; once it is watched, a pause could only be made up."""
+        timed = world.ledger.get(CLOCK_STARTED) is None or world.ledger.get(PAUSE) is not None
+        return world.ledger.get(BEGAN) is not None or (world.ledger.get(BEGUN) is not None and timed)
+
+    @contextmanager
+    def _patiently(self, world: World) -> Iterator[int]:
+        """The application has begun there, so nothing goes back by itself: once its pause is used up, we hold."""
         try:
-            wait_until(
-                look,
-                what=f"{self.app.name} goes on reading",
-                clock=world.clock,
-                reporter=world.reporter,
-                deadline_ms=min(_DEADLINE_MS, max(_PATIENCE_MS, self.left_ms(world))),
-                every_ms=20,
-                slowest_ms=100,
-            )
+            yield max(_PATIENCE_MS, self.left_ms(world))
         except StillUnderWay as error:
             raise Blocked(
                 error.message,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.model import Json, JsonObject
-from kmigrate.plan import Action, Change, Finding
+from kmigrate.plan import HELD, Action, Change, Finding
 from kmigrate.probes.groups import running_groups
-from kmigrate.steps.cutover.move import CLOCK_STARTED, HELD, STOPPED, MoveStep
+from kmigrate.steps.cutover.move import BACK_DEADLINE_MS, CLOCK_STARTED, STOPPED, MoveStep
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -35,14 +35,15 @@ class StopWorkloads(MoveStep):
         if world.ledger.get(CLOCK_STARTED) is None:
             world.ledger.put(CLOCK_STARTED, world.clock.now_ms())
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
+            end = world.clock.monotonic_ms() + deadline_ms
             if self._runs_here(world):
-                world.workload(self.app.name).stop()
+                world.workload(self.app.name).stop(deadline_ms)
             wait_until(
                 lambda: self._empty(world),
                 what=f"groups of {self.app.name} Empty on the {self.leaving}",
                 clock=world.clock,
                 reporter=world.reporter,
-                deadline_ms=deadline_ms,
+                deadline_ms=max(0, end - world.clock.monotonic_ms()),
                 every_ms=20,
             )
         if world.ledger.get(STOPPED) is None:
@@ -57,7 +58,7 @@ class StopWorkloads(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """Start again what ran; then nothing stands still any more, and the clock is taken back too."""
         if before.get("running"):
-            world.workload(self.app.name).start()
+            world.workload(self.app.name).start(BACK_DEADLINE_MS)
         for fact in (CLOCK_STARTED, STOPPED, HELD):
             if world.ledger.get(fact) is not None:
                 world.ledger.put(fact, None)

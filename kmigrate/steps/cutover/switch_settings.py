@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
 from kmigrate.model import JsonObject, Side
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.steps.cutover.move import MoveStep
+from kmigrate.steps.cutover.move import BACK_DEADLINE_MS, MoveStep
 from kmigrate.world import World
+
+_DEADLINE_MS = 120_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,27 +22,16 @@ class SwitchSettings(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing while the settings point anywhere else."""
-        side = self._side(world)
+        side = self.pointed_to(world)
         was = side or self.leaving
         there = Change(action=Action.CHANGE, subject=f"settings of {self.app.name}", detail=f"{was} → {self.entering}")
         return Finding(changes=() if side is self.entering else (there,), before={"side": str(was)})
 
     def apply(self, world: World) -> None:
         """Switch; instances are stopped."""
-        with self.within_budget(world, 0):
-            world.workload(self.app.name).switch(self.entering)
+        with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
+            world.workload(self.app.name).switch(self.entering, deadline_ms)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Point it back."""
-        world.workload(self.app.name).switch(Side(str(before["side"])))
-
-    def _side(self, world: World) -> Side | None:
-        """Where the settings point; None when they disagree: a switch that was cut short is done again."""
-        address = world.workload(self.app.name).look().bootstrap
-        side = world.side_of(address)
-        if address and side is None:
-            raise Blocked(
-                f"{self.app.name} points to {address}, which is neither the source nor the target",
-                hint="point it to one of them, or correct its workloads in the plan file",
-            )
-        return side
+        world.workload(self.app.name).switch(Side(str(before["side"])), BACK_DEADLINE_MS)

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from kmigrate.lab import shop
+from kmigrate.lab import shop, stock
 from kmigrate.lab.apps import control
 from kmigrate.lab.auditor.audit import ApplicationAudit, Cluster, Verdict, audit
 from kmigrate.lab.auditor.kafka_log import KafkaLog
@@ -126,7 +126,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         cluster = KafkaCluster(layout, bench)
         cluster.start()
         admin = {**layout.admin_config(), "log_level": "0"}
-        shop.create_estate(admin, reporter, preload=PRELOAD)
+        stock.create_estate(admin, reporter, preload=PRELOAD)
         ca = str(certificates.ca)
         shop.install_apps(folder, bootstrap=layout.bootstrap(CLIENT), passwords=passwords, ca=ca)
         applications = Applications(folder / "apps", machine, clock)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kmigrate.adapters.kafka import Connection, Login
 from kmigrate.lab.operator.admin import Acl, ClusterAdmin, NewTopicWish
 from kmigrate.lab.operator.status import mapping, setting
 from kmigrate.lab.runtime.bench import Bench
+from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.kafka import (
     PLAIN,
     PLAIN_LOGIN,
@@ -23,6 +25,10 @@ from kmigrate.lab.runtime.kafka import (
     new_cluster_id,
     sasl_config,
 )
+from kmigrate.lab.runtime.pki import make_certificates
+from kmigrate.lab.runtime.ports import Ports
+from kmigrate.lab.runtime.prepare import prepare
+from kmigrate.lab.runtime.process import Machine
 from kmigrate.lab.runtime.properties import jaas
 from kmigrate.lab.runtime.source import CLIENT, source_layout
 from kmigrate.manifests.kafka import kafka, small_machine_config
@@ -38,7 +44,7 @@ TARGET = Target(platform="lab", store="", namespace="kafka", cluster="prod", lis
 WRITER, OTHER, READER, KMIGRATE = "writer", "other", "reader", "kmigrate"
 MIRROR, MIRROR_BACK = "mirror", "mirror-back"
 USERS = (WRITER, OTHER, READER, KMIGRATE, MIRROR, MIRROR_BACK)
-_ALL = (
+ALL = (
     Rule(resource="topic", name="*", operations=("All",)),
     Rule(resource="group", name="*", operations=("All",)),
     Rule(resource="transactionalId", name="*", operations=("All",)),
@@ -163,6 +169,28 @@ def acls(user: str, rules: Iterable[Rule]) -> list[Acl]:
     ]
 
 
+@contextmanager
+def running(folder: Path) -> Iterator[TwoClusters]:
+    """Both clusters as processes of this one, with everything they need in the folder."""
+    clock = LabClock()
+    machine, ports = Machine(), Ports()
+    try:
+        yield started(
+            Bench(
+                folder=folder,
+                machine=machine,
+                ports=ports,
+                jvm=prepare(clock, Reporter()),
+                certificates=make_certificates(folder / "pki", "both"),
+                clock=clock,
+                reporter=Reporter(),
+            )
+        )
+    finally:
+        machine.close()
+        ports.close()
+
+
 def started(bench: Bench) -> TwoClusters:
     """Start both; applications may do everything, kmigrate what its rules say, mirrors nothing yet."""
     passwords = {user: secrets.token_urlsafe(18) for user in USERS}
@@ -176,7 +204,7 @@ def started(bench: Bench) -> TwoClusters:
         assert not refusal, refusal
     for one in sides.values():
         for user in (WRITER, OTHER, READER):
-            one.allow(user, _ALL)
+            one.allow(user, ALL)
         one.allow(KMIGRATE, kmigrate_rules())
     return TwoClusters(bench=bench, sides=sides)
 

@@ -1,0 +1,90 @@
+"""What fences and trials say whatever they sign in with: denials as rules, whom they spare, what is looked for."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+
+from kmigrate.errors import Blocked
+from kmigrate.manifests.users import denials as denied_rules
+from kmigrate.model import Application, Denial, JsonObject, Right
+from kmigrate.world import Key, Resource, ResourceStore
+
+
+def spare(denials: Iterable[Denial], spared: frozenset[str]) -> None:
+    """Raise Blocked when a denial would catch kmigrate itself or a mirror."""
+    for denial in denials:
+        if denial.principal in spared or denial.principal == "User:*":
+            raise Blocked(
+                f"{denial.principal} is not denied anything: kmigrate or the mirror signs in with it",
+                hint="give the application a principal of its own and name it in the plan file",
+            )
+
+
+def right(one: Denial) -> Right:
+    """The ACL that is a denial."""
+    return Right(principal=one.principal, resource=one.resource, name=one.name, operation=one.operation, type="deny")
+
+
+def removal(bootstrap: str, denial: Denial) -> str:
+    """The command that removes that ACL."""
+    return shlex.join(
+        [
+            *("kafka-acls.sh", "--bootstrap-server", bootstrap, "--command-config", "admin.properties", "--remove"),
+            *("--force", "--deny-principal", denial.principal, "--operation", denial.operation),
+            *(f"--{denial.resource}", denial.name),
+        ]
+    )
+
+
+def edit(namespace: str, denial: Denial) -> str:
+    """The KafkaUser to edit: the operator would write an ACL that only the cluster lost again."""
+    return f"kubectl --namespace {namespace} edit kafkauser {_name(denial)}  # remove the deny rule: {denial}"
+
+
+def deny(store: ResourceStore, namespace: str, wanted: Iterable[Denial]) -> None:
+    """Add deny rules to KafkaUsers; others stay. Raises Blocked for a user that is not there."""
+    for denial in wanted:
+        user = store.get(Key("KafkaUser", namespace, _name(denial)))
+        if user is None:
+            raise Blocked(f"there is no KafkaUser for {denial.principal}", hint="run `kmigrate apply` again")
+        if _rule(denial) not in denied_rules(user.spec):
+            store.apply(_with_rules(user, (*_acls(user), _rule(denial))))
+
+
+def lift(store: ResourceStore, namespace: str, unwanted: Iterable[Denial]) -> None:
+    """Take deny rules out of KafkaUsers; others stay."""
+    for denial in unwanted:
+        user = store.get(Key("KafkaUser", namespace, _name(denial)))
+        if user is not None and _rule(denial) in denied_rules(user.spec):
+            store.apply(_with_rules(user, tuple(acl for acl in _acls(user) if acl != _rule(denial))))
+
+
+def looked_for(app: Application) -> tuple[tuple[str, str, str], ...]:
+    """What an application must be able to do, sorted: resource, name, operation."""
+    topics = {
+        *(("topic", name, "Read") for name in app.topics_read),
+        *(("topic", name, "Write") for name in app.writes),
+    }
+    return tuple(sorted(topics | {("group", reads.group, "Read") for reads in app.reads}))
+
+
+def _name(denial: Denial) -> str:
+    return denial.principal.removeprefix("User:")
+
+
+def _rule(denial: Denial) -> JsonObject:
+    place: JsonObject = {"type": denial.resource, "name": denial.name, "patternType": "literal"}
+    return {"type": "deny", "resource": place, "operations": [denial.operation], "host": "*"}
+
+
+def _acls(user: Resource) -> tuple[JsonObject, ...]:
+    authorization = user.spec.get("authorization")
+    listed = authorization.get("acls") if isinstance(authorization, Mapping) else None
+    return tuple(acl for acl in listed if isinstance(acl, Mapping)) if isinstance(listed, list | tuple) else ()
+
+
+def _with_rules(user: Resource, acls: tuple[JsonObject, ...]) -> JsonObject:
+    """The whole resource with these rules, on condition that nobody wrote it since (its resourceVersion)."""
+    kept = {name: value for name, value in user.body.items() if name != "status"}
+    return {**kept, "spec": {**user.spec, "authorization": {"type": "simple", "acls": list(acls)}}}
