@@ -190,6 +190,8 @@ class Journal:
     def _read(self, line: str) -> Entry:
         number = len(self.entries) + 1
         hint = "nothing was changed; put journal.jsonl and journal.head back from a copy"
+        if not line.strip():
+            raise JournalError(f"journal line {number} is blank: a line was added, or its text removed", hint=hint)
         try:
             raw = json.loads(line)
             version = raw["v"]

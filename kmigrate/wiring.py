@@ -19,12 +19,13 @@ from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, Login
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
-from kmigrate.adapters.secrets import SecretReader, authority
+from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.system import SystemClock
 from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal
 from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
+from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.probes.resources import require
 from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER
@@ -123,9 +124,15 @@ class LiveWorld:
                 replace(own, username=p.target, password=self._target_password(p.target)) for p in app.principals
             )
         auths = [p.source_auth for p in app.principals if p.source_auth is not None]
-        return tuple(
-            replace(own, username=self.secrets.username(a), password=self.secrets.resolve(a.password)) for a in auths
-        )
+        return tuple(replace(own, **self._credential(auth)) for auth in auths)
+
+    def _credential(self, auth: Auth) -> dict[str, str]:
+        """How somebody signs in to the source."""
+        return {
+            "mechanism": auth.mechanism,
+            "username": self.secrets.username(auth),
+            "password": self.secrets.resolve(auth.password),
+        }
 
     def workload(self, application: str) -> Workload:
         """The instances of an application."""
@@ -167,9 +174,7 @@ class LiveWorld:
         return Login(
             name="source",
             bootstrap=source.bootstrap,
-            mechanism="PLAIN",
-            username=self.secrets.username(source.auth),
-            password=self.secrets.resolve(source.auth.password),
+            **self._credential(source.auth),
             ca=authority(source.ca),
         )
 
@@ -200,21 +205,18 @@ class LiveWorld:
                 f"{app.name} goes back to the source, and the plan file does not say its credential there",
                 hint=f"add sourceAuth to its principal {principal.source}, or point it back yourself",
             )
-        return common | {
-            "bootstrap": self.wires.migration.source.bootstrap,
-            "mechanism": "PLAIN",
-            "username": self.secrets.username(principal.source_auth),
-            "password": self.secrets.resolve(principal.source_auth.password),
-            "ca": authority(self.wires.migration.source.ca),
-        }
+        source = self.wires.migration.source
+        address = {"bootstrap": source.bootstrap, "ca": authority(source.ca)}
+        return common | address | self._credential(principal.source_auth)
 
     def _place(self, app: Application, side: Side) -> Place:
         """What a human is told of that side: no secret."""
         principal = app.principals[0]
         if side is Side.TARGET:
             return Place(bootstrap=self._target_bootstrap(), username=principal.target, mechanism="SCRAM-SHA-512")
-        source = self.wires.migration.source
-        return Place(bootstrap=source.bootstrap, username=principal.source.removeprefix("User:"), mechanism="PLAIN")
+        source, name = self.wires.migration.source, principal.source.removeprefix("User:")
+        mechanism = (principal.source_auth or source.auth).mechanism
+        return Place(bootstrap=source.bootstrap, username=name, mechanism=mechanism)
 
     def _target_bootstrap(self) -> str:
         target = self.wires.migration.target

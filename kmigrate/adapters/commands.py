@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -36,11 +37,19 @@ class CommandWorkloads:
         self._name, self._workloads, self._settings, self._folder = application, workloads, settings, folder
 
     def look(self) -> WorkloadView:
-        """Ask every program; running if one runs; no address while they point to different places (`switch` mends)."""
+        """Ask every program; running if one runs; no address while they point to different places (`switch` mends).
+
+        Raises PlatformError naming all programs that are not there when one of them is a `healthy`.
+        """
+        missing = tuple(told for workload in self._workloads for told in self._missing(workload))
+        if any(shutil.which(workload.healthy[0]) is None for workload in self._workloads):
+            raise PlatformError("; ".join(missing), hint="correct its path in the plan file")
         views = [self._look(workload) for workload in self._workloads]
         addresses = {view.bootstrap for view in views}
         return WorkloadView(
-            running=any(view.running for view in views), bootstrap=addresses.pop() if len(addresses) == 1 else ""
+            running=any(view.running for view in views),
+            bootstrap=addresses.pop() if len(addresses) == 1 else "",
+            missing=missing,
         )
 
     def stop(self, deadline_ms: int) -> None:
@@ -66,6 +75,13 @@ class CommandWorkloads:
         """Remove settings that a killed run left lying; the journal's lock keeps all others out."""
         for left in self._folder.glob("settings-*.json"):
             left.unlink(missing_ok=True)
+
+    def _missing(self, workload: CommandWorkload) -> Iterator[str]:
+        """The programs that could not be run, found as subprocess.run finds them."""
+        verbs = {"stop": workload.stop, "switch": workload.switch, "start": workload.start, "healthy": workload.healthy}
+        for verb, argv in verbs.items():
+            if shutil.which(argv[0]) is None:
+                yield f"the {verb} program of {self._name} is not there or may not be run: {argv[0]}"
 
     def _look(self, workload: CommandWorkload) -> WorkloadView:
         try:

@@ -90,6 +90,15 @@ class FolderStore:
         self._listed[kind, namespace] = found
         return found[1]
 
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        """All resources of a kind in all namespaces, by namespace and name."""
+        with locked(self._root, self._clock, shared=True):
+            try:
+                namespaces = sorted(path.name for path in self._root.iterdir() if _NAME.fullmatch(path.name))
+            except (FileNotFoundError, NotADirectoryError):
+                return ()
+            return tuple(found for namespace in namespaces for found in self._scan(kind, namespace))
+
     def _scan(self, kind: str, namespace: str) -> tuple[Resource, ...]:
         folder = self._path(Key(kind, namespace, "x")).parent
         try:
@@ -191,7 +200,7 @@ class FolderStore:
     def _version(self) -> str:
         try:
             text = (self._root / ".version").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "0"
         return text if text.isdigit() else str(max(self._versions(), default=0))
 

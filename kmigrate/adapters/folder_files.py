@@ -17,9 +17,14 @@ _LOCK_DEADLINE_MS = 30_000
 
 @contextlib.contextmanager
 def locked(root: Path, clock: Clock, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock of the store (flock(2): it ends with its process); StillUnderWay after 30 s of waiting."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold the lock of the store (flock(2): it ends with its process); StillUnderWay after 30 s of waiting.
+
+    Who reads (`shared`) makes nothing: where no lock is, nobody ever wrote, and there is nothing to hold.
+    """
+    handle = _lock_file(root, shared=shared)
+    if handle is None:
+        yield
+        return
     try:
         wait_until(
             _taking(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX),
@@ -33,6 +38,27 @@ def locked(root: Path, clock: Clock, *, shared: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _lock_file(root: Path, *, shared: bool) -> int | None:
+    try:
+        if shared:
+            return os.open(root / ".lock", os.O_RDONLY)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if shared:
+            return None
+        raise _unusable(root, error) from error
+    except OSError as error:
+        raise _unusable(root, error) from error
+
+
+def _unusable(root: Path, error: OSError) -> PlatformError:
+    return PlatformError(
+        f"the folder store {root} cannot be used: {error.strerror}",
+        hint="give this user its rights, or correct target.store in the plan file",
+    )
 
 
 def _taking(handle: int, mode: int) -> Callable[[], Ready[None] | NotYet]:

@@ -72,6 +72,7 @@ class JournalFile:
     def _take(self, folder: Path, holder: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._claim(self._opened(folder / "journal.lock"), holder)
+        self._whole_lines()  # before a file is made or a torn line cut: who is refused finds everything as it was
         self._file = self._opened(self._path, os.O_APPEND)
         self._head = self._opened(self._head_path)
         self._cut_torn_line()
@@ -107,42 +108,43 @@ class JournalFile:
             os.fsync(self._file)
 
     def _whole_lines(self) -> Sequence[bytes]:
-        """The lines, agreeing with the head. A reader takes the head first: only lines may have come since."""
+        """The lines, agreeing with the head. A writer may go on meanwhile: it is taken before the lines and after."""
         try:
-            if not self._path.exists() and not self._head_path.exists():
-                return ()
-            head = self._read_head()
-            data = self._path.read_bytes() if self._path.exists() else b""
+            before = self._read_head()
+            data = _plain(self._path)
+            after = self._read_head()
         except OSError as error:
             raise PlatformError(
                 f"the journal {self._path} cannot be read: {error.strerror}",
                 hint="give this user the right to read it, or set journal.store in the plan file",
             ) from error
         lines = data.split(b"\n")[:-1]
-        self._agree(lines, *head)
+        self._agree(lines, *before)
+        self._finished(lines, after[0])
         return lines
 
     def _read_head(self) -> tuple[int, str]:
         """Number and hash of the last line that was finished; nothing yet before the first."""
-        try:
-            number, _, told = self._head_path.read_text().strip().partition(" ")
-        except FileNotFoundError:
-            return 0, _digest(b"")
-        except UnicodeDecodeError as error:
-            raise JournalError(f"{self._head_path} is damaged", hint=_AGAIN) from error
+        text = _plain(self._head_path).decode("ascii", errors="replace")
+        number, _, told = text.strip().partition(" ")
         if not number:
             return 0, _digest(b"")
         if not number.isdecimal():
             raise JournalError(f"{self._head_path} is damaged", hint=_AGAIN)
         return int(number), told
 
+    def _finished(self, lines: Sequence[bytes], number: int) -> None:
+        """Only the last line may still wait for its head, and the head is made before the first line."""
+        if lines and not self._head_path.exists():
+            raise JournalError(f"{self._head_path} is missing, yet {self._path} has lines", hint=_AGAIN)
+        if number < len(lines) - 1:
+            foreign = f"{self._path} has {len(lines)} lines, of which kmigrate wrote {number}"
+            raise JournalError(f"{foreign}, or journal.head is an old one", hint=_AGAIN)
+
     def _agree(self, lines: Sequence[bytes], number: int, told: str) -> None:
         if number > len(lines):
             missing = f"{self._path} ends at line {len(lines)}, yet line {number} was written: its end was removed"
             raise JournalError(missing, hint=_AGAIN)
-        if not self._read_only and number < len(lines) - 1:
-            foreign = f"{self._path} has {len(lines)} lines, of which kmigrate wrote {number}"
-            raise JournalError(f"{foreign}, or journal.head is an old one", hint=_AGAIN)
         if told != _digest(lines[number - 1] if number else b""):
             raise JournalError(f"{self._path}, line {number} is not what was written: it was edited", hint=_AGAIN)
 
@@ -163,6 +165,23 @@ def _unwritable(what: str, error: OSError) -> PlatformError:
     return PlatformError(
         f"{what} cannot be written: {error.strerror}",
         hint="give this user the right to write there, free space, or set journal.store in the plan file",
+    )
+
+
+def _plain(path: Path) -> bytes:
+    """All of a file, nothing for one that is not there; what is no plain file may never end, and is not opened."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _unreadable(path)
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _unreadable(path: Path) -> PlatformError:
+    return PlatformError(
+        f"the journal {path} cannot be read: it is no plain file",
+        hint="put the file there, or set journal.store in the plan file to another folder",
     )
 
 

@@ -64,16 +64,6 @@ class SecretReader:
         return value if isinstance(value, str) else None
 
 
-def authority(file: str) -> str:
-    """The PEM text of a private certificate authority; empty where no file is named."""
-    if not file:
-        return ""
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise UsageError(f"the CA {file} cannot be read: {error.strerror}", hint="correct source.ca") from error
-
-
 def _read(reference: SecretRef) -> str:
     try:
         return Path(reference.file).read_text().strip()

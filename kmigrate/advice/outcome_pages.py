@@ -6,6 +6,11 @@ Told = tuple[str, str, str, str]
 
 _AGAIN = "Type the same command again: it looks anew and goes on where it stopped."
 
+_INTERRUPTED = (
+    "If a move was under way its application may stand still: the message says so, and `kmigrate status` too.",
+    "On: type the same command again. Back: `kmigrate rollback --app APP`.",
+)
+
 ERRORS: dict[str, Told] = {
     "UsageError": (
         "The command line or the plan file is wrong",
@@ -103,8 +108,7 @@ ERRORS: dict[str, Told] = {
     "Interrupted": (
         "Somebody stopped kmigrate",
         "Ctrl-C or SIGTERM came. The write in flight was finished and is in the journal.",
-        "If a move was under way its application may stand still: the message says so.",
-        "On: type the same command again. Back: `kmigrate rollback --app APP`.",
+        *_INTERRUPTED,
     ),
 }
 
@@ -146,7 +150,7 @@ EXITS: dict[str, Told] = {
     "2": ("Exit code 2", "The command line or the plan file is wrong.", "Nothing was touched.", "Correct it."),
     "3": (
         "Exit code 3",
-        "Blocked: a human must act.",
+        "Blocked: a human must act. From `plan`: a red flag is undecided, or an edit of the plan file is refused.",
         "What is missing is not kmigrate's to decide.",
         "Do what the hint says, then type the same command again.",
     ),
@@ -165,7 +169,8 @@ EXITS: dict[str, Told] = {
     "6": ("Exit code 6", "The gate was not confirmed.", "Nothing was started.", "Answer it, or give --yes."),
     "7": (
         "Exit code 7",
-        "A platform failed, also after it was tried again.",
+        "A platform failed, also after it was tried again. From `plan` and `status`: the source or the target did not "
+        "answer, and everything else is shown.",
         "The last change may or may not have been made; the next run looks.",
         "Mend what is named, then type the same command again.",
     ),
@@ -183,7 +188,7 @@ EXITS: dict[str, Told] = {
     ),
     "10": (
         "Exit code 10",
-        "`plan --detailed-exitcode` found changes to make.",
+        "`plan --detailed-exitcode` found changes to make, and nothing that blocks them.",
         "It is no failure: scripts tell by it that there is something to apply.",
         "`kmigrate apply` for the phase that is named.",
     ),
@@ -193,6 +198,6 @@ EXITS: dict[str, Told] = {
         "What was begun goes on.",
         "Look at `kmigrate status`, then type the same command again.",
     ),
-    "130": ("Exit code 130", "Interrupted by Ctrl-C.", "The write in flight was finished.", "See Interrupted."),
-    "143": ("Exit code 143", "Interrupted by SIGTERM.", "The write in flight was finished.", "See Interrupted."),
+    "130": ("Exit code 130", "Interrupted by Ctrl-C.", *_INTERRUPTED),
+    "143": ("Exit code 143", "Interrupted by SIGTERM.", *_INTERRUPTED),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmigrate.advice.flag_pages import FLAGS
@@ -29,12 +30,18 @@ def ids() -> tuple[str, ...]:
     return tuple(each.id for each in _PAGES.values())
 
 
+def kinds() -> Mapping[str, tuple[str, ...]]:
+    """The ids of every kind of page, in the same order."""
+    return {name: tuple(told) for name, told in _KINDS.items()}
+
+
 def _made() -> dict[str, Page]:
-    told = {**FLAGS, **ERRORS, **GRADES, **EXITS}
     return {
         name.casefold(): Page(id=name, title=title, what=what, why=why, way_out=way_out)
+        for told in _KINDS.values()
         for name, (title, what, why, way_out) in told.items()
     }
 
 
+_KINDS = {"red flags": FLAGS, "errors": ERRORS, "grades": GRADES, "exit codes": EXITS}
 _PAGES = _made()

@@ -5,28 +5,40 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from kmigrate.model import Json
 from kmigrate.world import Reporter
 
-_WIDE = 160
+_UNCUT = 1_000_000
+"""As wide as anything gets where no terminal is: rich cuts trees and tables at the width it is told."""
 _SHORT = 90
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
-err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDE)
+_EVERY_S = 30.0
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNCUT)
+err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _UNCUT)
+
+
+def show(picture: RenderableType, on: Console = out) -> None:
+    """Print a picture whole: its plain lines as they are, for the terminal to fold; trees and tables folded by us."""
+    for part in picture.renderables if isinstance(picture, Group) else (picture,):
+        on.print(part, soft_wrap=isinstance(part, Text))
 
 
 class TerminalReporter(Reporter):
-    """Tells people: one line per step with its time, a spinner with the detail of what is waited for."""
+    """Tells people: one line per step with its time, a spinner with the detail of what is waited for.
 
-    def __init__(self) -> None:
+    Where no terminal is, a wait tells how far it is every half minute.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._spinner: Status | None = None
-        self._since = time.monotonic()
+        self._since, self._pace = time.monotonic(), _Pace(now)
 
     def unit_started(self, unit: str, title: str) -> None:
         """A heading."""
@@ -39,7 +51,8 @@ class TerminalReporter(Reporter):
     def step_started(self, unit: str, step: str, title: str) -> None:
         """The spinner shows the step."""
         self._since = time.monotonic()
-        self._show(f"{step}  {title}")
+        self._pace.begin()
+        self._show(escape(f"{step}  {title}"))
 
     def step_skipped(self, unit: str, step: str) -> None:
         """Nothing to do."""
@@ -55,12 +68,15 @@ class TerminalReporter(Reporter):
         self._line(f"  [yellow]↶[/] {step:18} undone")
 
     def progress(self, what: str, detail: str) -> None:
-        """The spinner shows how far a wait is."""
-        self._show(f"{what}: {detail}")
+        """The spinner shows how far a wait is; without a terminal a line does, now and then."""
+        if err.is_terminal:
+            self._show(escape(f"{what}: {detail}"))
+        else:
+            self._pace.progress(what, detail)
 
     def note(self, text: str) -> None:
         """A sentence."""
-        self._line(f"  {text}")
+        self._line(f"  {escape(text)}")
 
     def close(self) -> None:
         """Take the spinner away."""
@@ -82,7 +98,18 @@ class TerminalReporter(Reporter):
 
 
 class JsonReporter(Reporter):
-    """Tells programs: one JSON object per line on stdout."""
+    """Tells programs: one JSON object per line on stdout; how far a wait is goes to stderr every half minute."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._pace = _Pace(now)
+
+    def step_started(self, unit: str, step: str, title: str) -> None:
+        """Nothing is told before it is done."""
+        self._pace.begin()
+
+    def progress(self, what: str, detail: str) -> None:
+        """How far a wait is, in words."""
+        self._pace.progress(what, detail)
 
     def unit_started(self, unit: str, title: str) -> None:
         """`{"event": "unit_started", …}`."""
@@ -109,6 +136,22 @@ class JsonReporter(Reporter):
         say({"event": "note", "text": text})
 
 
+class _Pace:
+    """Lets one line of progress through every half minute, the first half a minute after a step began."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self._next = now, 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        self._next = self._now() + _EVERY_S
+
+    def progress(self, what: str, detail: str) -> None:
+        if self._now() >= self._next:
+            self.begin()
+            err.print(escape(f"  … {what}: {detail}"))
+
+
 def say(what: Mapping[str, Json]) -> None:
     """Write one JSON object and a newline to stdout."""
     sys.stdout.write(json.dumps(what) + "\n")
@@ -118,8 +161,8 @@ def say(what: Mapping[str, Json]) -> None:
 def table(title: str, *columns: str) -> Table:
     """A plain table."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for number, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
     return drawn
 
 

@@ -111,7 +111,7 @@ def _refuse_brokers(brokers: int) -> None:
 
 
 def _draw(seen: LabStatus) -> None:
-    from kmigrate.cli.draw import out, table
+    from kmigrate.cli.draw import out, show, table
 
     out.print(f"lab in {seen.folder}: [bold]{seen.phase}[/]" + (f", pid {seen.pid}" if seen.pid else ""))
     for part, facts in seen.facts.items():
@@ -122,11 +122,11 @@ def _draw(seen: LabStatus) -> None:
     for process in seen.processes:
         drawn.add_row(process.name, str(process.pid), f"{process.memory >> 20} MB", str(process.log))
     if seen.processes:
-        out.print(drawn)
+        show(drawn)
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
-    from kmigrate.cli.draw import out, say, table
+    from kmigrate.cli.draw import out, say, show, table
 
     if as_json:
         say(outcome.json())
@@ -147,6 +147,6 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
     )
     for line in outcome.lines:
         drawn.add_row(*line.cells())
-    out.print(drawn)
+    show(drawn)
     for text in outcome.sentences:
         out.print(text)

@@ -14,7 +14,7 @@ import typer
 
 from kmigrate.cli import gate
 from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
-from kmigrate.errors import Interrupted, JournalError, KmigrateError, UsageError
+from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from kmigrate.cli.migrate import Session
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kmigrate.model import SecretRef
     from kmigrate.plan import Plan
 
-THERE_ARE_CHANGES = 10
 _EVERY_S = 2.0
 DRAFTED = "{type: plain, username: {env: SOURCE_KEY}, password: {env: SOURCE_SECRET}}"
 """How a drafted plan file refers to the credential of the source."""
@@ -33,12 +32,17 @@ DRAFTED = "{type: plain, username: {env: SOURCE_KEY}, password: {env: SOURCE_SEC
 def plan(
     file: PlanFile = DEFAULT_PLAN,
     *,
-    detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 10 if there are changes.")] = False,
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 10 if there are changes and nothing blocks.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing."""
+    """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing.
+
+    Exits 7 if the source or the target does not answer, 3 if a red flag or an edit blocks; everything else is shown.
+    """
     from kmigrate.cli import planned
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
 
     with session(file, as_json=as_json, read_only=True) as s:
         _belongs(s)
@@ -46,9 +50,8 @@ def plan(
     if as_json:
         say(planned.plan_json(seen))
     else:
-        out.print(planned.plan_picture(seen))
-    if detailed and seen.changes:
-        raise typer.Exit(THERE_ARE_CHANGES)
+        show(planned.plan_picture(seen))
+    raise typer.Exit(seen.exit_code(detailed=detailed))
 
 
 def status(
@@ -57,9 +60,12 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 seconds until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is true: applications, units, lag, fences in force, ways back, and the next command to type."""
+    """Show what is true: applications, units, lag, fences in force, ways back, and the next command to type.
+
+    Exits 7 if the source or the target does not answer; what is known without it is shown.
+    """
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
 
     with closing(_looks(file, as_json=as_json)) as looks:
         if watch:
@@ -68,7 +74,9 @@ def status(
     if as_json:
         say(pictures.status_json(seen))
     else:
-        out.print(pictures.status_picture(seen))
+        show(pictures.status_picture(seen))
+    if seen.unanswered:
+        raise typer.Exit(PlatformError.exit_code)
 
 
 def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
@@ -76,14 +84,14 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
 
     with session(file, as_json=as_json, read_only=True) as s:
         rows = rows_of(s.plan, s.journal)
     if as_json:
         say({"migration": s.migration.name, "entries": [asdict(row) for row in rows]})
     elif rows:
-        out.print(pictures.history_picture(rows))
+        show(pictures.history_picture(rows))
     else:
         typer.echo("nothing was done yet; next: kmigrate plan")
 
@@ -151,14 +159,14 @@ def _watch(looks: Iterator[StatusView], *, as_json: bool) -> None:
     from rich.live import Live
 
     from kmigrate.cli import pictures
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import out, say, show
 
     if as_json or not out.is_terminal:
         for before, seen in _paced(looks):
             if as_json:
                 say(pictures.status_json(seen, before))
             else:
-                out.print(pictures.status_picture(seen, before))
+                show(pictures.status_picture(seen, before))
         return
     with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
         for before, seen in _paced(looks):

@@ -21,7 +21,7 @@ def explain(
     """Explain a red flag, error, grade or exit code in full, with the way out."""
     page = pages.page(name)
     if page is None:
-        raise UsageError(f"there is no page {name}", hint=f"nearest: kmigrate explain {_nearest(name)}")
+        raise UsageError(f"there is no page {name}", hint=_instead(name))
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(page)))
         return
@@ -37,6 +37,11 @@ def schema(name: Annotated[str, typer.Argument(metavar="plan", help="Which schem
     typer.echo(json.dumps(plan_schema(), indent=2))
 
 
-def _nearest(name: str) -> str:
+def _instead(name: str) -> str:
+    """The nearest id; where none is near, every kind of page with its ids."""
     known = {each.casefold(): each for each in pages.ids()}
-    return known[difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.0)[0]]
+    near = difflib.get_close_matches(name.casefold(), known, n=1)
+    if near:
+        return f"nearest: kmigrate explain {known[near[0]]}"
+    told = (f"\n    {kind}: {', '.join(ids)}" for kind, ids in pages.kinds().items())
+    return "there are pages for:" + "".join(told)

@@ -37,6 +37,7 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "lag": lags,
         "fences": fences,
         "next": seen.next,
+        "unanswered": list(seen.unanswered),
         "standingStill": seen.standing_still,
         "refusedEdits": list(seen.edits),
     }
@@ -71,6 +72,7 @@ def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableT
     if seen.standing_still:
         yield Text(f"{seen.standing_still}\n", style="bold red")
     yield from (_line(f"[yellow]{escape(edit)}[/]\n") for edit in seen.edits)
+    yield from (_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]\n") for told in seen.unanswered)
     yield from (_fence(fence) for fence in seen.fences)
     apps = table("Applications", "application", "on the", "runs", "way back", "stays because")
     for app in seen.applications:

@@ -11,9 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
-from kmigrate.cli.views import tree, upcoming
+from kmigrate.cli.views import tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview
-from kmigrate.errors import Interrupted, KmigrateError
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
 from kmigrate.model import Json, JsonObject, Migration
 from kmigrate.plan import Plan, Unit
@@ -21,10 +21,15 @@ from kmigrate.probes.inventory import assess, take_inventory
 from kmigrate.waves import Move, waves
 from kmigrate.world import World
 
+THERE_ARE_CHANGES = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:
-    """What plan shows; `inventory` and `judged` are None where the source did not answer, and `unknown` says why."""
+    """What plan shows; `inventory` and `judged` are None where the source did not answer, and `unknown` says why.
+
+    `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how.
+    """
 
     migration: Migration
     plan: Plan
@@ -34,16 +39,26 @@ class PlanView:
     edits: tuple[Edit, ...]
     units: tuple[tuple[Unit, tuple[Preview, ...]], ...]
     pauses: dict[str, int]
+    failed: int
+    unanswered: tuple[str, ...]
 
     @property
     def changes(self) -> bool:
         """Whether a unit would change something, or cannot say yet."""
         return any(step.changes or step.blocked for _, steps in self.units for step in steps)
 
+    def exit_code(self, *, detailed: bool) -> int:
+        """What failed, else what blocks, else with `detailed` whether there are changes."""
+        if self.failed or self.unanswered:
+            return self.failed or PlatformError.exit_code
+        if (self.judged is not None and self.judged.blocking) or any(edit.refused for edit in self.edits):
+            return Blocked.exit_code
+        return THERE_ARE_CHANGES if detailed and self.changes else 0
+
 
 def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World) -> PlanView:
     """Look at the source, the plan and the journal; what does not answer is told, not raised."""
-    inventory, judged, unknown = _inventory(world, migration)
+    inventory, judged, unknown, failed = _inventory(world, migration)
     units = tuple((unit, preview(unit, world, journal)) for unit in upcoming(plan, journal))
     return PlanView(
         migration=migration,
@@ -54,6 +69,8 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         edits=edits(plan, journal),
         units=units,
         pauses=_pauses(plan, journal),
+        failed=failed,
+        unanswered=unanswered(world),
     )
 
 
@@ -61,6 +78,7 @@ def plan_picture(seen: PlanView) -> Group:
     """Everything plan shows."""
     head = f"[bold]{escape(seen.migration.name)}[/]: {escape(seen.migration.source.bootstrap)} → "
     parts: list[RenderableType] = [_line(f"{head}{escape(seen.migration.target.cluster)}\n"), _there(seen)]
+    parts += [_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]") for told in seen.unanswered if told != seen.unknown]
     if seen.judged is not None and (seen.judged.flags or seen.judged.accepted):
         parts.append(_flags(seen.judged))
     if seen.edits:
@@ -79,6 +97,7 @@ def plan_json(seen: PlanView) -> JsonObject:
         "migration": seen.migration.name,
         "inventory": _counts(seen.inventory),
         "unknown": seen.unknown,
+        "unanswered": list(seen.unanswered),
         "flags": _flags_json(seen.judged),
         "edits": edited,
         "units": units,
@@ -90,14 +109,14 @@ def plan_json(seen: PlanView) -> JsonObject:
     }
 
 
-def _inventory(world: World, migration: Migration) -> tuple[Inventory | None, Judged | None, str]:
+def _inventory(world: World, migration: Migration) -> tuple[Inventory | None, Judged | None, str, int]:
     try:
         inventory = take_inventory(world, migration)
     except Interrupted:
         raise
     except KmigrateError as error:
-        return None, None, f"{error.message}; {error.hint}" if error.hint else error.message
-    return inventory, assess(migration, inventory), inventory.unlisted
+        return None, None, f"{error.message}; {error.hint}" if error.hint else error.message, error.exit_code
+    return inventory, assess(migration, inventory), inventory.unlisted, 0
 
 
 def _pauses(plan: Plan, journal: Journal) -> dict[str, int]:

@@ -33,7 +33,7 @@ def positions(
     --translate takes positions that are kept outside Kafka (by Flink, Spark, a database) to the target.
     """
     from kmigrate.cli import standing
-    from kmigrate.cli.draw import out, say
+    from kmigrate.cli.draw import say, show
     from kmigrate.manifests.lanes import forward_lanes
     from kmigrate.probes.standing import standing as look
 
@@ -51,7 +51,7 @@ def positions(
     if as_json:
         say(told)
     else:
-        out.print(picture)
+        show(picture)
 
 
 def _partitions(s: Session, group: str, topic: str) -> Sequence[Partition]:

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from kmigrate.cli import gate
-from kmigrate.cli.draw import err, out
+from kmigrate.cli.draw import err, out, show
 from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, phase_unit, way_back, where
-from kmigrate.errors import Blocked, Interrupted, KmigrateError
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Json, Lane, Migration, Side
@@ -65,7 +65,7 @@ class LagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """What status shows; `time` is when it was looked at (ms).
+    """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how.
 
     `standing_still` shouts which applications are stopped; `edits` are those of the plan file that are refused.
     """
@@ -79,6 +79,7 @@ class StatusView:
     next: str
     standing_still: str
     edits: tuple[str, ...]
+    unanswered: tuple[str, ...]
 
 
 def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
@@ -123,12 +124,28 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         next=next_command(plan, journal),
         standing_still=gate.warning(journal),
         edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
+        unanswered=unanswered(world),
     )
+
+
+def unanswered(world: World) -> tuple[str, ...]:
+    """What each side that fails says; a target that is not made yet, or a missing right, is no failure."""
+    return tuple(told for side in Side if (told := _failure(world, side)))
+
+
+def _failure(world: World, side: Side) -> str:
+    try:
+        world.cluster(side).id()
+    except PlatformError as error:
+        return f"{error.message}; {error.hint}" if error.hint else error.message
+    except (Blocked, UsageError):
+        return ""
+    return ""
 
 
 def unit_tree(unit: Unit, previews: Sequence[Preview], *, onto_stdout: bool = False) -> None:
     """Draw what one unit would change, step by step."""
-    (out if onto_stdout else err).print(tree(unit, previews))
+    show(tree(unit, previews), out if onto_stdout else err)
 
 
 def tree(unit: Unit, previews: Sequence[Preview]) -> Tree:

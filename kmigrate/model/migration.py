@@ -34,6 +34,11 @@ class Auth:
     username: str | SecretRef
     password: SecretRef
 
+    @property
+    def mechanism(self) -> str:
+        """As SASL spells it: PLAIN or SCRAM-SHA-512."""
+        return self.type.upper()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path as File
 
 from kmigrate.model import Json
+from kmigrate.planfile.files import no_authority, no_folder, no_secret
 from kmigrate.planfile.lines import Document, Path
 from kmigrate.planfile.mistakes import Mistake, nearest, place
 from kmigrate.planfile.schema import ENV_PATTERN
@@ -51,24 +52,28 @@ def unknown_flags(document: Document, known: frozenset[str]) -> Iterator[Mistake
 
 
 def missing_references(document: Document, folder: File) -> Iterator[Mistake]:
-    """Environment variables that are not set and files that cannot be read; what is in them is never read here."""
-    for path, value in _leaves(document.data, ()):
-        if len(path) > 1 and path[-2] in _REFERENCE_KEYS and path[-1] == "env" and _unset(value):
-            yield Mistake(document.line(path), f"{place(path)}: the environment variable {value[:60]} is not set")
-        elif path == ("source", "ca") or (len(path) > 1 and path[-2] in _REFERENCE_KEYS and path[-1] == "file"):
-            yield from _unreadable(document.line(path), place(path), folder / value)
+    """Variables that are not set, files and folders that are not what they must be; what is in them is never told."""
+    for path, value in _leaves(document.data, (), set()):
+        why = _missing(path, value, folder)
+        if why:
+            yield Mistake(document.line(path), f"{place(path)}: {why}")
+
+
+def _missing(path: Path, value: str, folder: File) -> str:
+    if path == ("source", "ca"):
+        return no_authority(folder / value)
+    if path in (("target", "store"), ("journal", "store")):
+        return no_folder(folder / value)
+    if len(path) < 2 or path[-2] not in _REFERENCE_KEYS:
+        return ""
+    if path[-1] == "file":
+        return no_secret(folder / value)
+    return f"the environment variable {value[:60]} is not set" if path[-1] == "env" and _unset(value) else ""
 
 
 def _unset(name: str) -> bool:
     """What is no name may be the secret itself, and is told elsewhere without being shown."""
     return re.match(ENV_PATTERN, name) is not None and not os.environ.get(name)
-
-
-def _unreadable(line: int, where: str, file: File) -> Iterator[Mistake]:
-    if not file.is_file():
-        yield Mistake(line, f"{where}: there is no file {file}")
-    elif not os.access(file, os.R_OK):
-        yield Mistake(line, f"{where}: the file {file} cannot be read by this user")
 
 
 def _topics(document: Document) -> Iterator[Mistake]:
@@ -185,12 +190,13 @@ def _texts(data: Json, key: str) -> Iterator[tuple[int, str]]:
             yield index, value
 
 
-def _leaves(data: Json, path: Path) -> Iterator[tuple[Path, str]]:
+def _leaves(data: Json, path: Path, known: set[tuple[int, Path]]) -> Iterator[tuple[Path, str]]:
+    """Every text and where it stands; what an alias names again under the same key is walked once, so this ends."""
     if isinstance(data, str):
         yield path, data
-    elif isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _leaves(value, (*path, str(key)))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _leaves(value, (*path, index))
+        return
+    if not isinstance(data, Mapping | list) or (id(data), path[-1:]) in known:
+        return
+    known.add((id(data), path[-1:]))
+    for key, value in data.items() if isinstance(data, Mapping) else enumerate(data):
+        yield from _leaves(value, (*path, key if isinstance(data, list) else str(key)), known)

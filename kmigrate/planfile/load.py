@@ -100,7 +100,7 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
         name=plan.metadata.name,
         source=Source(
             bootstrap=plan.source.bootstrapServers,
-            auth=_auth(plan.source.auth, folder),
+            auth=_auth(plan.source.auth, folder, plan.source.auth.type),
             ca=str(folder / plan.source.ca) if plan.source.ca else "",
         ),
         target=Target(
@@ -111,8 +111,8 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
             listener=plan.target.cluster.listener.name,
         ),
         topics=tuple(name for name in plan.topics.include if isinstance(name, str)),
-        applications=tuple(_application(app, folder) for app in plan.applications),
-        mirror_auth=_auth(plan.mirror.forward.auth, folder),
+        applications=tuple(_application(app, folder, plan.source.auth.type) for app in plan.applications),
+        mirror_auth=_auth(plan.mirror.forward.auth, folder, plan.source.auth.type),
         policy=_policy(plan.policy),
         journal=str(folder / plan.journal.store),
         lanes=plan.mirror.lanes,
@@ -125,14 +125,18 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
     )
 
 
-def _application(app: schema.ApplicationPart, folder: File) -> Application:
+def _application(app: schema.ApplicationPart, folder: File, mechanism: str) -> Application:
     return Application(
         name=app.name,
         team=app.team,
         reads=tuple(_reads(part) for part in app.reads),
         writes=tuple(app.writes),
         principals=tuple(
-            Principal(source=p.source, target=p.target, source_auth=_source_auth(p.sourceAuth, folder))
+            Principal(
+                source=p.source,
+                target=p.target,
+                source_auth=_auth(p.sourceAuth, folder, mechanism) if p.sourceAuth else None,
+            )
             for p in app.principals
         ),
         workloads=tuple(_workload(part) for part in app.workloads),
@@ -176,14 +180,12 @@ def _setting(value: str | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _source_auth(auth: schema.SourceAuthPart | None, folder: File) -> Auth | None:
-    if auth is None:
-        return None
-    return Auth(type="plain", username=_username(auth.username, folder), password=_reference(auth.password, folder))
-
-
-def _auth(auth: schema.AuthPart, folder: File) -> Auth:
-    return Auth(type=auth.type, username=_username(auth.username, folder), password=_reference(auth.password, folder))
+def _auth(auth: schema.AuthPart | schema.SourceAuthPart, folder: File, mechanism: str) -> Auth:
+    return Auth(
+        type=auth.type or mechanism,
+        username=_username(auth.username, folder),
+        password=_reference(auth.password, folder),
+    )
 
 
 def _username(name: str | schema.ReferencePart, folder: File) -> str | SecretRef:

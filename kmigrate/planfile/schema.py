@@ -75,17 +75,21 @@ Username = Annotated[
 ]
 
 
-class AuthPart(Part):
-    """How somebody signs in; the password is never written here, only where it lies."""
+Mechanism = Literal["plain", "scram-sha-512"]
 
-    type: Literal["plain", "scram-sha-512"] = "plain"
+
+class AuthPart(Part):
+    """How kmigrate signs in to the source; the password is never written here, only where it lies."""
+
+    type: Mechanism = "plain"
     username: Username
     password: ReferencePart
 
 
 class SourceAuthPart(Part):
-    """An application's own credential on the source."""
+    """A credential of an application or of the mirror on the source; `type` is that of `source.auth` where not said."""
 
+    type: Mechanism | None = None
     username: Username
     password: ReferencePart
 
@@ -227,7 +231,7 @@ class ApplicationPart(Part):
 class ForwardPart(Part):
     """The mirror's own credential on the source."""
 
-    auth: AuthPart
+    auth: SourceAuthPart
 
 
 class MirrorPart(Part):

@@ -9,6 +9,8 @@ from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, World
 
+_SILENCE_MS = 60_000
+
 
 def key_of(body: JsonObject) -> Key:
     """The key of a resource body."""
@@ -43,7 +45,11 @@ def missing(world: World, wanted: Sequence[JsonObject]) -> tuple[JsonObject, ...
 
 
 def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadline_ms: int) -> None:
-    """Wait until every wanted resource is Ready at its generation; the error after the deadline names a late one."""
+    """Wait until every wanted resource is Ready at its generation; the error after the deadline names a late one.
+
+    Raises Blocked after a minute in which no operator wrote a word about any of them: then nobody works on them.
+    """
+    patience = world.clock.monotonic_ms() + _SILENCE_MS
 
     def look() -> Ready[None] | NotYet:
         late = {str(key_of(body)): _state(world, key_of(body)) for body in wanted}
@@ -51,9 +57,25 @@ def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadli
         if not late:
             return Ready(None)
         name, why = next(iter(late.items()))
+        if world.clock.monotonic_ms() >= patience and not any(_touched(world, key_of(body)) for body in wanted):
+            raise _nobody_works_on(key_of(wanted[0]))
         return NotYet(f"{len(late)} of {len(wanted)} not ready; {name}: {why}")
 
     wait_until(look, what=what, clock=world.clock, reporter=world.reporter, deadline_ms=deadline_ms)
+
+
+def _touched(world: World, key: Key) -> bool:
+    """Whether an operator ever wrote a status, of whatever generation."""
+    resource = world.resources.get(key)
+    return resource is not None and bool(resource.status)
+
+
+def _nobody_works_on(key: Key) -> Blocked:
+    return Blocked(
+        f"no operator reacts to {key}: in {_SILENCE_MS // 1000} s none has written a status",
+        hint=f"start the operator that watches namespace {key.namespace} (in a lab: kmigrate lab up) and run the same "
+        "command again; if the name is mistyped, take back what was made: kmigrate rollback lists the checkpoints",
+    )
 
 
 def require(world: World, key: Key) -> Resource:

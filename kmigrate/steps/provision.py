@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked, VerifyFailed
@@ -19,7 +19,7 @@ from kmigrate.manifests.users import (
     user,
 )
 from kmigrate.model import Json, JsonObject, Migration, Side, Topic
-from kmigrate.plan import Finding, Step
+from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.access import await_access, fenced
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.topics import adoptable, await_topics, settled
@@ -44,10 +44,12 @@ class FindCluster(Step):
 
     def check(self, world: World) -> Finding:
         """Missing: Kafka and its pool where there is none; raises Blocked when somebody's cluster is not ready."""
-        if self._wanted(world):
-            return find(world, self._wanted(world))
-        self._listening(world)
-        return Finding()
+        wanted = self._wanted(world)
+        if not wanted:
+            self._listening(world)
+            return Finding()
+        finding = find(world, wanted)
+        return replace(finding, changes=tuple(self._loudly(world, change) for change in finding.changes))
 
     def apply(self, world: World) -> None:
         """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
@@ -70,6 +72,19 @@ class FindCluster(Step):
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove the cluster if it was made here."""
         restore(world, before)
+
+    def _loudly(self, world: World, change: Change) -> Change:
+        """A mistyped name asks for a new cluster as well as a wish for one does: say what else is there."""
+        if change.action is not Action.CREATE or change.subject != str(self._key):
+            return change
+        others = [
+            f"Kafka {each.key.name} in namespace {each.key.namespace}" for each in world.resources.everywhere("Kafka")
+        ]
+        instead = f"there is {', '.join(others)}; if you mean that one, correct target in the plan file"
+        told = f"there is no Kafka {self._key.name} in namespace {self._key.namespace}"
+        return replace(
+            change, detail=f"A NEW CLUSTER: {told}; {instead if others else 'there is none elsewhere either'}"
+        )
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
         """What to make: nothing once a Kafka is there, except while the one we made is on its way."""

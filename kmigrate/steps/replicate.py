@@ -103,7 +103,7 @@ class StartMirror(Step):
         source, target = self.migration.source, self.migration.target
         reads = Endpoint(
             bootstrap=source.bootstrap,
-            mechanism="plain",
+            mechanism=self.migration.mirror_auth.type,
             username=self.mirror_login,
             password=(_SOURCE_LOGIN, "password"),
             ca=(_SOURCE_CA, "ca.crt") if source.ca else None,

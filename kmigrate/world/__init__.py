@@ -35,10 +35,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadView:
-    """What was seen of an application's instances: whether one runs, and the bootstrap address it is set to."""
+    """What was seen of an application's instances: whether one runs, and the bootstrap address it is set to.
+
+    `missing` has one sentence for each thing without which they could not be stopped, switched or started.
+    """
 
     running: bool
     bootstrap: str
+    missing: tuple[str, ...] = ()
 
 
 class Workload(Protocol):

@@ -88,6 +88,10 @@ class ResourceStore(Protocol):
         """All resources of a kind in a namespace, by name."""
         ...
 
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        """All resources of a kind in all namespaces, by namespace and name."""
+        ...
+
     def delete(self, key: Key) -> bool:
         """Remove it; whether it was there."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
         CommandWorkloads(
             "ml", [CommandWorkload(stop=argv, switch=argv, start=argv, healthy=argv)], dict, tmp_path
         ).stop(MINUTE)
+
+
+def test_programs_that_are_not_there_are_seen_before_they_are_run(tmp_path: Path) -> None:
+    there, gone, locked = sh(says(True, "a:1")), ("/no/such/program",), tmp_path / "locked"
+    locked.write_text("#!/bin/sh\n")
+    work = CommandWorkload(stop=gone, switch=(str(locked),), start=("no-such-word",), healthy=there)
+    view = CommandWorkloads("ml", [work], dict, tmp_path).look()
+    assert view.running
+    for told, verb in zip(view.missing, ("stop", "switch", "start"), strict=True):
+        assert told.startswith(f"the {verb} program of ml is not there or may not be run: ")
+    with pytest.raises(PlatformError, match=r"(?s)the stop program.*the healthy program of ml is not there"):
+        CommandWorkloads("ml", [replace(work, healthy=gone)], dict, tmp_path).look()
+    assert workloads(tmp_path, says(True, "a:1")).look().missing == ()
 
 
 def test_switch_hands_the_settings_over_in_a_private_file_that_is_gone_afterwards(tmp_path: Path) -> None:

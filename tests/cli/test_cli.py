@@ -30,7 +30,7 @@ applications:
   - name: ml-features
     reads: [{topics: [shipments], group: ml-features}]
     principals: [{source: 'User:sa-1', target: ml-features}]
-    workloads: [{kind: command, stop: [a], switch: [b], start: [c], healthy: ['false']}]
+    workloads: [{kind: command, stop: [a], switch: [b], start: [c], healthy: ['no-such-program']}]
   - name: order-service
     writes: [shipments]
     principals: [{source: 'User:sa-2', target: order-service}]
@@ -107,6 +107,19 @@ def test_the_next_command_is_named_when_the_phase_is_missing(folder: Path) -> No
 def test_nothing_is_begun_when_nobody_says_yes(folder: Path) -> None:
     kmigrate(folder, "apply", "--phase", "assess")
     assert journal(folder) == []
+
+
+@pytest.mark.parametrize("argv", [("plan",), ("status",), ("history",), ("verify",), ("rollback",)])
+def test_commands_that_only_look_make_no_file_and_no_folder(argv: tuple[str, ...], folder: Path) -> None:
+    (folder / "store").rmdir()
+    before = sorted(folder.rglob("*"))
+    kmigrate(folder, *argv)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_plan_names_programs_that_are_not_there(folder: Path) -> None:
+    told = kmigrate(folder, "plan").stdout
+    assert "the stop program of ml-features is not there or may not be run: a" in told
 
 
 def test_json_of_a_long_command_ends_with_the_result(folder: Path) -> None:

@@ -26,6 +26,22 @@ def test_an_unknown_page_names_the_nearest() -> None:
     assert f"kmigrate explain {known}\n" in told.stderr
 
 
+def test_a_name_that_is_near_to_nothing_is_answered_with_all_kinds_of_pages() -> None:
+    told = _run("explain", "nonsense")
+    assert told.returncode == 2
+    assert "nearest" not in told.stderr
+    for kind, ids in pages.kinds().items():
+        assert f"{kind}: {', '.join(ids)}" in told.stderr
+
+
+def test_both_exit_codes_of_an_interruption_name_the_ways_on_and_back() -> None:
+    for code in ("130", "143"):
+        page = pages.page(code)
+        assert page is not None
+        assert "the same command again" in page.way_out
+        assert "kmigrate rollback --app APP" in page.way_out
+
+
 def test_the_schema_is_json_and_another_name_is_a_usage_error() -> None:
     assert json.loads(_run("schema", "plan").stdout)["title"] == "kmigrate plan file"
     assert _run("schema", "nothing").returncode == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from memory_estate import Estate, migration
+from memory_estate import TOPIC, Estate, migration
 from rich.console import Console, RenderableType
 from walking import APP, COMMANDS, calm, crossing, journal_of, plan_of, run_until, walk
 
@@ -27,8 +27,8 @@ from kmigrate.adapters.memory import (
 from kmigrate.cli import looks, pictures, planned, views
 from kmigrate.cli.migrate import Session
 from kmigrate.engine import checkpoints, way_to
-from kmigrate.errors import Interrupted, PlatformError, UsageError
-from kmigrate.model import SecretRef, Side
+from kmigrate.errors import Blocked, Interrupted, PlatformError, UsageError
+from kmigrate.model import Partition, SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.cutover.fences import denials
@@ -122,6 +122,58 @@ def test_plan_tells_everything_else_when_the_source_does_not_answer() -> None:
     assert "not known: source: no answer; look at its address" in text
     assert "create KafkaUser" in text
     assert "wave 1" in text
+    assert seen.exit_code(detailed=True) == 7
+
+
+def test_plan_ends_with_3_for_what_a_human_must_decide_and_with_10_only_where_nothing_blocks() -> None:
+    estate = Estate()
+    lines = MemoryLines(estate.death)
+    seen = ahead(estate, lines)
+    assert [seen.exit_code(detailed=detailed) for detailed in (False, True)] == [0, 10]
+    estate.groups[Side.SOURCE].held_by["stray"] = {Partition(TOPIC, 0): 1}
+    undecided = ahead(estate, lines)
+    assert undecided.judged is not None
+    assert undecided.judged.blocking
+    assert undecided.exit_code(detailed=True) == 3
+
+
+class Deaf(MemoryWorld):
+    """The target does not answer."""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        if side is Side.TARGET:
+            raise PlatformError("target: wrong password for kmigrate", hint="look at its KafkaUser")
+        return MemoryWorld.cluster(self, side)
+
+
+class Unmade(MemoryWorld):
+    """There is no target yet."""
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        if side is Side.TARGET:
+            raise Blocked("Kafka shop tells no address")
+        return MemoryWorld.cluster(self, side)
+
+
+@pytest.mark.parametrize(("world", "told"), [(Unreachable, "source: no answer"), (Deaf, "target: wrong password")])
+def test_a_side_that_fails_is_told_by_plan_and_status_which_show_the_rest(world: type[MemoryWorld], told: str) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    journal = journal_of(estate, lines)
+    seen = views.look(migration(), plan_of(), journal, world(estate))
+    assert seen.unanswered[0].startswith(told)
+    text = drawn(pictures.status_picture(seen), 120)
+    assert f"DOES NOT ANSWER: {told}" in text
+    assert "kmigrate apply --phase" in text
+    assert pictures.status_json(seen)["unanswered"] == list(seen.unanswered)
+    assert planned.look_ahead(migration(), plan_of(), journal, world(estate)).exit_code(detailed=False) == 7
+
+
+def test_a_target_that_is_not_made_yet_is_no_failure() -> None:
+    estate = Estate()
+    journal = journal_of(estate, MemoryLines(estate.death))
+    assert views.look(migration(), plan_of(), journal, Unmade(estate)).unanswered == ()
+    assert planned.look_ahead(migration(), plan_of(), journal, Unmade(estate)).exit_code(detailed=False) == 0
 
 
 def test_an_edit_against_a_move_that_was_made_is_told_as_refused() -> None:
@@ -132,6 +184,7 @@ def test_an_edit_against_a_move_that_was_made_is_told_as_refused() -> None:
     text = drawn(planned.plan_picture(seen), 120)
     assert "The plan file was edited since" in text
     assert "refused; put the plan file back" in text
+    assert seen.exit_code(detailed=True) == 3
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -160,8 +213,8 @@ def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width
 def test_status_as_json_has_every_part() -> None:
     estate, lines = calm()
     told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
-    parts = {"migration", "time", "units", "applications", "lag", "fences", "next", "standingStill", "refusedEdits"}
-    assert set(told) == parts
+    parts = {"migration", "time", "units", "applications", "lag", "fences", "next"}
+    assert set(told) == {*parts, "standingStill", "refusedEdits", "unanswered"}
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 
 
@@ -241,15 +294,18 @@ def test_init_writes_the_reference_it_was_given_into_the_draft() -> None:
     assert looks.credential("k", SecretRef(env="S")) == '{"type": "plain", "username": "k", "password": {"env": "S"}}'
 
 
-def test_plan_ends_with_10_when_asked_and_there_are_changes(tmp_path: Path) -> None:
+def test_plan_and_status_of_a_dead_source_end_with_7_and_tell_the_rest(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "plans" / "one-reader.yaml").read_text()
     file = tmp_path / "kmigrate.yaml"
     file.write_text(re.sub(r"bootstrapServers: \S+", "bootstrapServers: localhost:1", text))
-    call = [sys.executable, "-m", "kmigrate", "plan", "--json", "--detailed-exitcode", "-f", str(file)]
+    call = [sys.executable, "-m", "kmigrate", "-f", str(file), "--json"]
     secrets = dict.fromkeys(re.findall(r"env: (\w+)", text), "x")
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "USER": "somebody", **secrets}
-    done = subprocess.run(call, env=env, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == looks.THERE_ARE_CHANGES, done.stderr
+    for command in (["status"], ["plan", "--detailed-exitcode"]):
+        argv = [*call[:3], *command, *call[3:]]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 7, done.stderr
+        assert len(json.loads(done.stdout)["unanswered"]) == 1
     told = json.loads(done.stdout)
     assert (told["changes"], told["inventory"]) == (True, None)
     assert "localhost:1" in told["unknown"] or "source" in told["unknown"]

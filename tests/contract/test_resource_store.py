@@ -16,7 +16,7 @@ import pytest
 
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.memory import Death, Died, MemoryStore
-from kmigrate.errors import Conflict, Invalid
+from kmigrate.errors import Conflict, Invalid, PlatformError
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.model import Json, JsonObject
 from kmigrate.world import Key, ResourceStore
@@ -180,6 +180,14 @@ def test_a_list_holds_its_kind_and_namespace_only_by_name(store: ResourceStore) 
     store.apply(topic(1, name="c", namespace="other"))
     store.apply({**topic(1, name="d"), "kind": "KafkaUser"})
     assert [resource.key.name for resource in store.list("KafkaTopic", "kafka")] == ["a", "b"]
+
+
+def test_everywhere_holds_its_kind_in_every_namespace(store: ResourceStore) -> None:
+    for namespace, kind in (("b", "KafkaTopic"), ("a", "KafkaTopic"), ("a", "Kafka")):
+        store.apply({**topic(namespace=namespace), "kind": kind})
+    found = [resource.key for resource in store.everywhere("KafkaTopic")]
+    assert found == [Key("KafkaTopic", "a", "orders"), Key("KafkaTopic", "b", "orders")]
+    assert store.everywhere("KafkaUser") == ()
 
 
 def test_a_deleted_resource_is_gone_and_a_new_one_starts_at_generation_one(store: ResourceStore) -> None:
@@ -359,6 +367,31 @@ def test_a_writer_killed_at_any_moment_leaves_whole_resources_and_a_free_lock(tm
     metadata = {"name": "c", "namespace": "kafka"}
     again = store.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "end"}})
     assert again.data == {"a": "end"}
+
+
+def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store", LabClock())
+    assert store.list("Kafka", "kafka") == ()
+    assert store.everywhere("Kafka") == ()
+    assert store.get(TOPIC) is None
+    assert list(store.watch(["Kafka"], "kafka", 50)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_reads_needs_no_right_to_write_and_no_lock(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    FolderStore(root, LabClock()).apply(topic())
+    (root / ".lock").unlink()
+    assert [each.key for each in FolderStore(root, LabClock()).list("KafkaTopic", "kafka")] == [TOPIC]
+    assert not (root / ".lock").exists()
+
+
+def test_a_store_that_is_no_folder_is_a_failure_of_the_platform(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    store = FolderStore(tmp_path / "store", LabClock())
+    assert store.list("Kafka", "kafka") == ()
+    with pytest.raises(PlatformError, match="cannot be used"):
+        store.apply(topic())
 
 
 def test_a_half_written_file_is_no_resource_and_the_next_write_replaces_it(tmp_path: Path) -> None:

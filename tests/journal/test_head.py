@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,15 +59,30 @@ def test_a_line_that_we_did_not_write_is_found(tmp_path: Path) -> None:
     write(tmp_path)
     with (tmp_path / "journal.jsonl").open("ab") as file:
         file.write(b"{}\n{}\n")
-    with pytest.raises(JournalError, match="has 6 lines, of which kmigrate wrote 4"):
-        JournalFile(tmp_path, "me")
+    refused(tmp_path, told="has 6 lines, of which kmigrate wrote 4")
 
 
-def test_a_head_removed_is_found(tmp_path: Path) -> None:
-    write(tmp_path)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_head_removed_is_found_by_who_looks_too_and_no_other_is_made(count: int, tmp_path: Path) -> None:
+    write(tmp_path, count)
     (tmp_path / "journal.head").unlink()
-    with pytest.raises(JournalError, match=r"journal\.head is an old one"):
-        JournalFile(tmp_path, "me")
+    refused(tmp_path, told=r"journal\.head is missing")
+    (tmp_path / "journal.head").touch()
+    refused(tmp_path, told=r"journal\.head is an old one")
+
+
+def test_a_torn_line_stays_where_the_journal_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(b'{"half":')
+    (tmp_path / "journal.head").unlink()
+    refused(tmp_path, told="is missing")
+
+
+def test_a_death_before_the_first_head_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").touch()
+    assert list(JournalFile(tmp_path, "me", read_only=True).lines()) == []
+    JournalFile(tmp_path, "me").close()
 
 
 @pytest.mark.parametrize("text", ["x y\n", "0004\n"])
@@ -122,6 +138,22 @@ def test_what_is_no_plain_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).symlink_to("/dev/full")
     with pytest.raises(PlatformError, match="no plain file"):
         JournalFile(tmp_path, "me")
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "journal.head"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_who_only_looks_is_refused_too_and_reads_nothing_without_end(name: str, kind: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / name).unlink()
+    if kind == "device":
+        (tmp_path / name).symlink_to("/dev/full")
+    elif kind == "pipe":
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).mkdir()
+    with pytest.raises(PlatformError, match="no plain file") as caught:
+        list(JournalFile(tmp_path, "me", read_only=True).lines())
+    assert caught.value.exit_code == 7
 
 
 def test_a_folder_where_nobody_may_write_is_told() -> None:

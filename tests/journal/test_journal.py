@@ -77,6 +77,14 @@ def test_a_line_that_is_no_entry_is_refused(line: str) -> None:
         opened(lines)
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_line_is_told_in_words(blank: str) -> None:
+    lines = written()
+    lines.written.insert(1, blank)
+    with pytest.raises(JournalError, match="journal line 2 is blank: a line was added, or its text removed"):
+        opened(lines)
+
+
 def test_a_newer_version_is_refused_even_if_its_keys_are_unknown() -> None:
     lines = MemoryLines(Death(), ['{"v": 2, "unheard": true}'])
     with pytest.raises(JournalError, match="format 2"):

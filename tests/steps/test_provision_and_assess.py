@@ -9,13 +9,14 @@ from itertools import count
 import pytest
 
 from kmigrate.adapters.memory import MemoryEstate, MemoryFacts, MemoryWorld
-from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.manifests.names import OURS
 from kmigrate.manifests.users import fence_rules, keeping_denials, user
 from kmigrate.model import (
     Accepted,
     Application,
     Auth,
+    JsonObject,
     Migration,
     Partition,
     Principal,
@@ -182,13 +183,43 @@ def test_drift_names_what_is_new_and_other_partitions() -> None:
 def test_a_cluster_is_made_where_there_is_none_and_undo_removes_it() -> None:
     world, step = small(), FindCluster(migration=PLAN)
     finding = step.check(world)
-    assert [str(change) for change in finding.changes] == ["create KafkaNodePool kafka/dual", "create Kafka kafka/c"]
+    pool, cluster = (str(change) for change in finding.changes)
+    assert pool == "create KafkaNodePool kafka/dual"
+    assert cluster.startswith(
+        "create Kafka kafka/c (A NEW CLUSTER: there is no Kafka c in namespace kafka; there is none"
+    )
     assert brokers(world, PLAN) == 1
     step.apply(world)
     assert step.check(world).changes == ()
     step.verify(world)
     step.undo(world, finding.before)
     assert keys(world) == set()
+
+
+def test_a_mistyped_name_is_told_with_the_clusters_that_are_there() -> None:
+    world = provisioned()
+    mistyped = replace(PLAN, target=replace(PLAN.target, namespace="kafak"))
+    told = str(FindCluster(migration=mistyped).check(world).changes[-1])
+    assert "A NEW CLUSTER: there is no Kafka c in namespace kafak; there is Kafka c in namespace kafka;" in told
+
+
+def test_a_cluster_that_nobody_makes_real_is_told_after_a_minute() -> None:
+    world = small()
+    world.clock.work, begun_ms = lambda: None, world.clock.now
+    with pytest.raises(Blocked, match="no operator reacts to Kafka kafka/c") as told:
+        FindCluster(migration=PLAN).apply(world)
+    assert 60_000 <= world.clock.now - begun_ms < 90_000
+    assert "kmigrate lab up" in told.value.hint
+
+
+def test_a_cluster_that_an_operator_works_on_is_waited_for_much_longer() -> None:
+    world = small()
+    creating: JsonObject = {"conditions": [{"type": "NotReady", "reason": "Creating"}]}
+    begun_ms = world.clock.now
+    world.clock.work = lambda: world.resources.write_status(KAFKA, creating) and None
+    with pytest.raises(StillUnderWay, match="not looked at the last change"):
+        FindCluster(migration=PLAN).apply(world)
+    assert world.clock.now - begun_ms >= 900_000
 
 
 def test_a_cluster_of_ours_that_is_on_its_way_is_waited_for_and_somebody_elses_is_told() -> None:

@@ -25,7 +25,7 @@ _CONNECTING_S = 10.0
 _MISSING_RIGHTS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --operation Read"
     " --topic '*'",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Describe --operation Read --operation Delete --group '*'",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Describe --operation Read --group '*'",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --cluster",
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConsumerGroupDescription
 
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection, failure
+from kmigrate.adapters.kafka.login import granting
 from kmigrate.adapters.kafka.offsets import Told
 from kmigrate.adapters.retry import patiently, steadily
 from kmigrate.errors import Blocked, Transient
@@ -102,6 +104,8 @@ class KafkaGroups:
                 code = error.args[0].code()
                 if code in _NOT_EMPTY:
                     raise self._not_empty(group, "somebody joined just now") from error
+                if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    raise self._may_not_delete(group) from error
                 if code != KafkaError.GROUP_ID_NOT_FOUND:
                     raise self._connection.failure(error, f"removing group {group}") from error
 
@@ -109,6 +113,13 @@ class KafkaGroups:
         group = self.describe([name])[name]
         if not group.stopped:
             raise self._not_empty(name, f"{group.state}, members {', '.join(group.members) or 'unknown'}")
+
+    def _may_not_delete(self, name: str) -> Blocked:
+        login = self._connection.login
+        return Blocked(
+            f"{login.name}: removing group {name}: User:{login.username} lacks Delete on it",
+            hint=f"grant it: {granting(login, f'--operation Delete --group {shlex.quote(name)}')}",
+        )
 
     def _not_empty(self, name: str, told: str) -> Blocked:
         return Blocked(

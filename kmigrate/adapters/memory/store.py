@@ -66,6 +66,12 @@ class MemoryStore(State):
             found = (kept for key, kept in self._kept.items() if (key.kind, key.namespace) == (kind, namespace))
             return tuple(sorted(found, key=lambda resource: resource.key.name))
 
+    def everywhere(self, kind: str) -> tuple[Resource, ...]:
+        """All resources of a kind in all namespaces, by namespace and name."""
+        with self._lock:
+            found = (kept for key, kept in self._kept.items() if key.kind == kind and key.namespace)
+            return tuple(sorted(found, key=lambda resource: (resource.key.namespace, resource.key.name)))
+
     def delete(self, key: Key) -> bool:
         """Remove it; whether it was there."""
         with self._lock:

@@ -34,6 +34,8 @@ class Ready(MoveStep):
                 f"{self.app.name} names no workloads, so nobody could stop and start it",
                 hint=f"add workloads to {self.app.name} in the plan file",
             )
+        if world.ledger.get(CLOCK_STARTED) is None:
+            self._can_be_handled(world)
         self._look(world)
         return Finding()
 
@@ -71,6 +73,12 @@ class Ready(MoveStep):
         self._undecided(world)
         self._translatable(world)
         return self._lets_in(world)
+
+    def _can_be_handled(self, world: World) -> None:
+        """A program that is not there would be missed only once the application stands still."""
+        missing = world.workload(self.app.name).look().missing
+        if missing:
+            raise Blocked("; ".join(missing), hint=f"correct the workloads of {self.app.name} in the plan file")
 
     def _fits(self, world: World) -> None:
         """A static member that stops stays in its group until its session times out; that is part of the pause."""
