@@ -156,7 +156,7 @@ def test_a_foreign_record_right_after_the_position_is_refused_and_nothing_is_com
     foreign = target.entries.pop()
     target.entries.insert(index + 1, foreign)
     target.entries[:] = [
-        replace(e, offset=n, record=replace(e.record, offset=n) if e.record else None)
+        replace(e, offset=n, record=e.record._replace(offset=n) if e.record else None)
         for n, e in enumerate(target.entries)
     ]
     with pytest.raises(Refused, match="somebody else writes there"):
