@@ -19,5 +19,5 @@ def digest(
     passes exactly these parts through (MirrorSourceTask.convertRecord). Digests are compared within one process and
     never kept: how the parts are laid out is the Python's.
     """
-    parts = marshal.dumps((timestamp, key, value, list(headers)), _PLAIN)
+    parts = marshal.dumps((timestamp, key, value, *headers), _PLAIN)
     return hashlib.blake2b(parts, digest_size=16).digest()

@@ -134,6 +134,9 @@ def _aligned(stretch: Stretch, read: int, left: int, entered: int) -> Place | Un
 
 def _embed(originals: Digests, copies: Digests) -> list[int]:
     """The earliest index of each original among the copies, in order; ends with the first that is not there."""
+    same = min(len(originals), len(copies))
+    if originals[:same] == copies[:same]:
+        return list(range(same))  # the common case, and much faster
     places: list[int] = []
     at, end = 0, len(copies)
     for original in originals:

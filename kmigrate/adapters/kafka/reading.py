@@ -89,7 +89,7 @@ class Reading:
             if message.error() is not None:
                 self._refuse(message, partition)
             elif offset < end:
-                found[partition].append(record(message))
+                found[partition].append(Record(offset, message.timestamp()[1], told(message)))
                 offset += 1
             if offset >= end:
                 del ends[partition]
@@ -101,13 +101,11 @@ class Reading:
         error = message.error()
         assert error is not None
         if error.code() != KafkaError._PARTITION_EOF:
-            told = f"{self._connection.login.name}: reading {Partition(*partition)}"
-            raise failure(error, told, self._connection.login)
+            doing = f"{self._connection.login.name}: reading {Partition(*partition)}"
+            raise failure(error, doing, self._connection.login)
 
 
-def record(message: Message) -> Record:
-    """What positions need of a message; a message from a cluster has bytes or nothing in every part."""
-    timestamp = message.timestamp()[1]
-    key, value = message.key(), message.value()
-    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
-    return Record(cast("int", message.offset()), timestamp, digest(timestamp, key, value, headers))
+def told(message: Message) -> bytes:
+    """The digest of a message; one from a cluster has bytes or nothing in every part."""
+    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
+    return digest(message.timestamp()[1], message.key(), message.value(), headers or ())
