@@ -1,9 +1,9 @@
 """The nouns of a migration: `facts` of clusters, and what a plan file says (`migration`). Frozen values, no I/O."""
 
 from kmigrate.model.facts import (
+    KEYED_ROW,
     NO_BRACKET,
     Bracket,
-    KEYED_ROW,
     Denial,
     Direction,
     FullRecord,
@@ -20,8 +20,8 @@ from kmigrate.model.facts import (
     Record,
     Right,
     Side,
-    Sync,
     Stretch,
+    Sync,
     Topic,
     Trial,
 )
@@ -43,8 +43,8 @@ from kmigrate.model.migration import (
 )
 
 __all__ = [
-    "NO_BRACKET",
     "KEYED_ROW",
+    "NO_BRACKET",
     "Accepted",
     "Application",
     "Auth",
@@ -74,8 +74,8 @@ __all__ = [
     "SecretRef",
     "Side",
     "Source",
-    "Sync",
     "Stretch",
+    "Sync",
     "Target",
     "Topic",
     "Trial",
