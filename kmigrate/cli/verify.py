@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, bind, session
+from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
 from kmigrate.errors import Interrupted, KmigrateError, PlatformError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
-    from kmigrate.model import Json
+    from kmigrate.model import Json, Lane, Migration
     from kmigrate.plan import Plan, Step, Unit
     from kmigrate.world import World
 
+_CONTENT = "content"
 _ENDED_BY = {"replicate": "decommission", "rehearse": "decommission"}
 """Phases whose claims a later one rightly ends: the mirror runs no more."""
 
@@ -33,10 +35,11 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """One unit: what is wrong in it; or, in `skipped`, why it was not looked at."""
+    """One unit: what is wrong in it; or, in `skipped`, why it was not looked at; `told` is what else was seen."""
 
     unit: str
     skipped: str = ""
+    told: str = ""
     wrong: tuple[Wrong, ...] = ()
 
 
@@ -58,19 +61,27 @@ class SealedFacts:
 def verify(
     file: PlanFile = DEFAULT_PLAN,
     *,
-    app: Annotated[str, typer.Option("--app", help="Only this application's newest move.")] = "",
+    app: Annotated[str, typer.Option("--app", help="Only this application's newest move, and its topics.")] = "",
+    full: Annotated[
+        bool, typer.Option("--full", help="Also compare the topics on both sides, record by record.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look again at everything that was sealed; change nothing. Exit code 4 when something is not as it must be.
 
     7 when nothing is wrong as far as it could be looked at.
+
+    --full reads both logs up to now, and says beforehand how much that is. It keeps nothing, since it changes nothing,
+    also not the journal: interrupted, it begins anew (`apply --phase rehearse` goes on where it was).
     """
-    with session(file, as_json=as_json, read_only=True, quiet=True) as s:
+    with session(file, as_json=as_json, read_only=True, quiet=not full) as s:
         if app and app not in (*s.plan.moves, *s.plan.stays):
             raise UsageError(f"there is no application {app} in the plan file", hint="kmigrate status names them all")
         if s.journal.units:
             bind(s, read_only=True)
         seen = look_again(s.plan, s.journal, s.world, app)
+        if full:
+            seen = (*seen, compare_content(s, app))
         _tell(seen, as_json=as_json)
         end(seen)
 
@@ -85,6 +96,49 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
     looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
     apps = (app,) if app else moved(journal)
     return (*looked, *(_move(plan, journal, world, name) for name in apps))
+
+
+def compare_content(s: Session, app: str = "") -> Looked:
+    """Compare the topics of the forward lanes, of `app` alone if given, up to the last place known on both sides."""
+    from kmigrate.engine import phase_done
+    from kmigrate.manifests.lanes import forward_lanes
+
+    if not phase_done(s.plan, s.journal, "replicate"):
+        return Looked(unit=_CONTENT, skipped="replicate is not done yet")
+    if phase_done(s.plan, s.journal, "decommission"):
+        return Looked(unit=_CONTENT, skipped="decommission ended the mirror")
+    every = {lane: _topics_of(s.migration, lane.topics, app) for lane in forward_lanes(s.migration)}
+    lanes = {lane: topics for lane, topics in every.items() if topics}
+    try:
+        return _compare(s, lanes)
+    except Interrupted:
+        raise
+    except KmigrateError as error:
+        unknown = not isinstance(error, VerifyFailed)
+        told = Wrong(unit=_CONTENT, step="compare", what=error.message, hint=error.hint, unknown=unknown)
+        return Looked(unit=_CONTENT, wrong=(told,))
+
+
+def _compare(s: Session, lanes: Mapping[Lane, tuple[str, ...]]) -> Looked:
+    from kmigrate.probes import content
+
+    tell, records, partitions, wrong = s.world.reporter.note, 0, 0, list[Wrong]()
+    tell(f"{content.estimate(s.world, [topic for topics in lanes.values() for topic in topics])}")
+    tell("nothing is kept meanwhile, so when this is interrupted, the next call begins anew")
+    for lane, topics in lanes.items():
+        ends = content.settled_ends(s.world, lane, topics, deadline_ms=s.migration.policy.drain_deadline_ms)
+        proof = content.prove(s.world, ends)
+        records, partitions = records + content.total(proof.compared.values()), partitions + len(ends)
+        wrong += [Wrong(unit=_CONTENT, step="compare", what=f"{each}") for each in proof.differences]
+    told = "" if wrong else f"{records:,} records of {partitions} partitions are equal on both sides"
+    return Looked(unit=_CONTENT, told=told, wrong=tuple(wrong))
+
+
+def _topics_of(migration: Migration, topics: tuple[str, ...], app: str) -> tuple[str, ...]:
+    if not app:
+        return topics
+    known = migration.application(app)
+    return tuple(topic for topic in topics if topic in {*known.topics_read, *known.writes})
 
 
 def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked]:
@@ -148,7 +202,8 @@ def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
         return
     for each in seen:
         sign = "[dim]–[/]" if each.skipped else "[red]✗[/]" if each.wrong else "[green]✓[/]"
-        why = f"not looked at: {each.skipped}" if each.skipped else "" if each.wrong else "is as it was sealed"
+        fine = each.told or "is as it was sealed"
+        why = f"not looked at: {each.skipped}" if each.skipped else "" if each.wrong else fine
         out.print(f"{sign} {each.unit}  {escape(why)}")
         for wrong in each.wrong:
             out.print(

@@ -101,6 +101,50 @@ NO_BRACKET = Bracket(None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FullRecord:
+    """A record with its contents, which are never printed unless somebody asked; null is None, time is in ms."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes | None], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Records that follow each other in a partition, told by one digest over all of them in order.
+
+    `start` and `end` bound them (half-open) with the holes among them; `size` is about the bytes of all their parts.
+    A digest of one kind of cluster means nothing beside one of another kind, or of another run.
+    """
+
+    start: int
+    end: int
+    records: int
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedRows:
+    """Records of a compacted partition as rows of KEYED_ROW bytes in order, all of one part of the keys.
+
+    A row is a 16-byte digest of the key, the offset (8 bytes, big-endian), and a 16-byte digest of the rest, which is
+    zero for a tombstone. `end` is the offset up to which the partition was read; `size` as in a Stretch.
+    """
+
+    part: int
+    end: int
+    records: int
+    size: int
+    rows: bytes
+
+
+KEYED_ROW = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """The next record a group will read in a partition, translated to the other side.
 

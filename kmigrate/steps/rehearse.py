@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import VerifyFailed
+from kmigrate.errors import KmigrateError
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Partition, Position, Side
+from kmigrate.model import Application, Json, JsonObject, Migration, Partition, Position, Side
 from kmigrate.plan import Action, Change, Finding, Step
-from kmigrate.probes.content import Compared, compare, total
+from kmigrate.probes.content import Compared, Ends, estimate, prove, refuse_differences, settled_ends, total
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.translation import refuse_low_grades
 from kmigrate.waves import stays
 from kmigrate.world import World
 
-_CONTENT, _TRIED = "content", "tried_positions"
+_CONTENT, _SO_FAR, _TRIED = "content", "content_so_far", "tried_positions"
 _COPIED_MS = 3_600_000
+_KEEP_EVERY_MS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +32,32 @@ class ProveContent(Step):
     migration: Migration
 
     def check(self, world: World) -> Finding:
-        """Missing until it was compared in this unit."""
+        """Missing until it was compared in this unit; says how much will be read, and what that costs."""
         if world.ledger.get(_CONTENT) is not None:
             return Finding()
+        topics = [topic for lane in forward_lanes(self.migration) for topic in lane.topics]
+        detail = f"nothing is changed; {estimate(world, topics)}"
         subject = "both logs of every topic to be compared"
-        return Finding(changes=(Change(action=Action.WAIT, subject=subject, detail="nothing is changed"),))
+        return Finding(changes=(Change(action=Action.WAIT, subject=subject, detail=detail),))
 
     def apply(self, world: World) -> None:
-        """Take the source's ends of now, wait for their copies, compare; raises VerifyFailed with what differs."""
-        compared: dict[Partition, Compared] = {}
-        for lane in forward_lanes(self.migration):
-            compared |= _compare_lane(world, lane)
-        told: dict[str, Json] = {str(p): each.told() for p, each in sorted(compared.items())}
-        world.ledger.put(_CONTENT, {"records": total(compared.values()), "partitions": told})
+        """Take the source's ends of now, wait for their copies, compare; raises VerifyFailed with what differs.
+
+        The ends, and how far it is, are kept in the ledger: an interrupted proof goes on where it was. One that found a
+        difference begins anew.
+        """
+        so_far = ContentSoFar.of(world, self.migration)
+        try:
+            proof = prove(world, so_far.ends, compared=so_far.compared, keep=so_far.keep)
+        except KmigrateError:
+            so_far.put()
+            raise
+        if proof.differences:
+            so_far.forget()
+            refuse_differences(proof.differences)
+        told: dict[str, Json] = {str(p): each.told() for p, each in sorted(proof.compared.items())}
+        world.ledger.put(_CONTENT, {"records": total(proof.compared.values()), "partitions": told})
+        so_far.forget()
 
     def verify(self, world: World) -> Json:
         """How many records were equal, and in which ranges."""
@@ -52,7 +66,9 @@ class ProveContent(Step):
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next rehearsal compares anew."""
-        world.ledger.put(_CONTENT, None)
+        for name in (_CONTENT, _SO_FAR):
+            if world.ledger.get(name) is not None:
+                world.ledger.put(name, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,26 +123,52 @@ class TryPositions(Step):
         return found
 
 
-def _compare_lane(world: World, lane: Lane) -> dict[Partition, Compared]:
-    source = world.cluster(Side.SOURCE)
-    topics = source.topics(lane.topics)
-    logs = source.ranges([p for topic in topics.values() for p in topic.all()])
-    bounds = {p: log.end for p, log in logs.items()}
-    what = f"copies of {lane.name}"
-    seen = await_copies(world, Side.SOURCE, bounds, lane, what=what, deadline_ms=_COPIED_MS)
-    compared: dict[Partition, Compared] = {}
-    for number, (partition, end) in enumerate(sorted(bounds.items()), start=1):
-        entered = seen.positions[partition].offset
-        if entered is None:
-            reason = seen.positions[partition].reason
-            raise VerifyFailed(
-                f"{partition}: the place of {end} on the target is not known: {reason}", hint="run this again"
+@dataclass(slots=True, kw_only=True)
+class ContentSoFar:
+    """The ends of a proof under way and what was found equal before them, kept in the ledger every half a minute."""
+
+    world: World
+    ends: Mapping[Partition, Ends]
+    compared: Mapping[Partition, Compared]
+    kept_ms: int
+
+    @classmethod
+    def of(cls, world: World, migration: Migration) -> ContentSoFar:
+        """What an earlier call kept; else the ends of now, kept before anything is compared up to them."""
+        known, now = world.ledger.get(_SO_FAR), world.clock.monotonic_ms()
+        if isinstance(known, Mapping):
+            ends, compared = known["ends"], known["compared"]
+            assert isinstance(ends, Mapping)
+            assert isinstance(compared, Mapping)
+            return cls(
+                world=world,
+                ends={Partition.parse(name): Ends.read(told) for name, told in ends.items()},
+                compared={Partition.parse(name): Compared.read(told) for name, told in compared.items()},
+                kept_ms=now,
             )
-        compact = "compact" in topics[partition.topic].config.get("cleanup.policy", "delete")
-        compared[partition] = compare(world, partition, {Side.SOURCE: end, Side.TARGET: entered}, compacted=compact)
-        told = f"{number} of {len(bounds)} partitions equal, {total(compared.values())} records"
-        world.reporter.progress("comparing content", told)
-    return compared
+        found: dict[Partition, Ends] = {}
+        for lane in forward_lanes(migration):
+            found |= settled_ends(world, lane, lane.topics, deadline_ms=_COPIED_MS)
+        made = cls(world=world, ends=found, compared={}, kept_ms=now)
+        made.put()
+        return made
+
+    def keep(self, compared: Mapping[Partition, Compared]) -> None:
+        """More was found equal."""
+        self.compared = compared
+        if self.world.clock.monotonic_ms() - self.kept_ms >= _KEEP_EVERY_MS:
+            self.put()
+
+    def put(self) -> None:
+        """Write it down."""
+        ends: dict[str, Json] = {str(p): each.told() for p, each in sorted(self.ends.items())}
+        compared: dict[str, Json] = {str(p): each.told() for p, each in sorted(self.compared.items())}
+        self.world.ledger.put(_SO_FAR, {"ends": ends, "compared": compared})
+        self.kept_ms = self.world.clock.monotonic_ms()
+
+    def forget(self) -> None:
+        """The proof is over."""
+        self.world.ledger.put(_SO_FAR, None)
 
 
 def _grades(found: Mapping[Partition, Position]) -> Json:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Protocol
 
-from kmigrate.model import Denial, Group, Lane, OffsetRange, Partition, Record, Right, Topic, Trial
+from kmigrate.model import (
+    Denial,
+    FullRecord,
+    Group,
+    KeyedRows,
+    Lane,
+    OffsetRange,
+    Partition,
+    Record,
+    Right,
+    Stretch,
+    Topic,
+    Trial,
+)
 from kmigrate.positions import SyncIndex
 
 
@@ -54,6 +67,29 @@ class Cluster(Protocol):
 
         Every partition ends with an empty batch once all of its range was given. Raises as `read` does.
         """
+        ...
+
+    def stretches(
+        self, ranges: Mapping[Partition, OffsetRange], records: int
+    ) -> Generator[tuple[Partition, Stretch], None, None]:
+        """The committed records of each range in stretches of so many, in order within a partition.
+
+        Every partition ends with a stretch of fewer, perhaps of none. Reads ahead with all cores where that pays;
+        whoever stops early closes the iterator. Raises Transient when retention takes what is still to be read.
+        """
+        ...
+
+    def keyed(
+        self, ranges: Mapping[Partition, OffsetRange], parts: int
+    ) -> Generator[tuple[Partition, KeyedRows], None, None]:
+        """The committed records of each range that have a key, as rows, in order within each part of the keys.
+
+        `parts` is a power of two up to 256. Every partition ends with rows of no record. Raises as `stretches` does.
+        """
+        ...
+
+    def records_in_full(self, places: Iterable[tuple[Partition, int]]) -> Mapping[tuple[Partition, int], FullRecord]:
+        """The committed records at those offsets, with their contents; missing where there is none (any more)."""
         ...
 
 

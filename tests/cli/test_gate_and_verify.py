@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from walking import APP, crossing, journal_of, plan_of, run_until, walk
 from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorkload, MemoryWorld
 from kmigrate.cli import gate
 from kmigrate.cli.migrate import DEFAULT_PLAN, Session, bind, confirm, go_back, unit_to_apply, ways_back
-from kmigrate.cli.verify import Looked, SealedFacts, look_again
+from kmigrate.cli.verify import Looked, SealedFacts, compare_content, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
@@ -220,6 +221,45 @@ def test_an_interruption_ends_looking_again_and_is_no_finding() -> None:
     estate, lines = moved()
     with pytest.raises(Interrupted):
         look_again(plan_of(), journal_of(estate, lines), Struck(estate))
+
+
+def test_verify_full_compares_the_content_and_writes_nothing() -> None:
+    estate, lines = moved()
+    before, seen = len(lines.written), estate.death.seen
+    looked = compare_content(session_of(estate, lines))
+    assert re.fullmatch(r"\d+ records of 2 partitions are equal on both sides", looked.told)
+    assert (looked.wrong, looked.skipped) == ((), "")
+    assert compare_content(session_of(estate, lines), APP).told
+    assert (len(lines.written), estate.death.seen) == (before, seen)
+
+
+def test_verify_full_names_the_first_difference_of_each_partition() -> None:
+    estate, lines = moved()
+    for log in estate.clusters[Side.TARGET].logs.values():
+        log.entries[2:3] = []
+        log.entries = [replace(e, offset=n) for n, e in enumerate(log.entries)]
+        log.entries = [replace(e, record=e.record and e.record._replace(offset=e.offset)) for e in log.entries]
+    looked = compare_content(session_of(estate, lines))
+    told = [wrong.what for wrong in looked.wrong]
+    assert [each.partition(":")[0] for each in told] == [f"{TOPIC}/0", f"{TOPIC}/1"]
+    assert all("1 record of the source missing on the target" in each for each in told)
+
+
+def test_verify_full_says_when_there_is_nothing_to_compare() -> None:
+    estate = Estate()
+    early = compare_content(session_of(estate, MemoryLines(estate.death)))
+    assert early.skipped == "replicate is not done yet"
+    estate, lines = moved()
+    journal_of(estate, lines).record("decommission", "f", Event.SEALED)
+    assert compare_content(session_of(estate, lines)).skipped == "decommission ended the mirror"
+
+
+def test_verify_full_tells_what_keeps_it_from_comparing() -> None:
+    estate, lines = moved()
+    estate.mirror.failed = "a task FAILED"
+    estate.mirror.last.clear()
+    (wrong,) = compare_content(session_of(estate, lines)).wrong
+    assert "a task FAILED" in wrong.what
 
 
 def test_without_a_terminal_nobody_is_asked_and_yes_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,58 @@ def test_a_stream_gives_every_partition_in_order_and_ends_each_with_an_empty_bat
         assert [batch for p, batch in batches if p == partition][-1] == ()
 
 
+def test_stretches_hold_as_many_records_as_asked_and_the_last_one_fewer(stage: Stage) -> None:
+    topic = stage.topic(2)
+    full, empty = (Partition(topic, number) for number in range(2))
+    stage.put(full, *map(str, range(2)))
+    writing = stage.begin()
+    writing.put(full, "aborted")
+    writing.abort()
+    stage.eventually("the marker is there", lambda: stage.cluster.ranges([full]) == {full: span(0, 4)})
+    stage.put(full, "2", "3")
+    told_of = list(stage.cluster.stretches({full: span(0, 6), empty: span(0, 0)}, 2))
+    seen = [(each.start, each.end, each.records) for p, each in told_of if p == full]
+    assert seen == [(0, 2, 2), (2, 6, 2), (6, 6, 0)]
+    assert [(each.start, each.end, each.records) for p, each in told_of if p == empty] == [(0, 0, 0)]
+
+
+def test_equal_records_give_equal_stretches_wherever_they_lie_and_others_do_not(stage: Stage) -> None:
+    topic = stage.topic(3)
+    one, same, other = (Partition(topic, number) for number in range(3))
+    stage.put(one, *"abcde")
+    writing = stage.begin()
+    writing.put(same, "a", "b")
+    writing.commit()
+    stage.put(same, *"cde")
+    stage.put(other, *"abced")
+    stage.eventually("all is there", lambda: stage.cluster.ranges([same]) == {same: span(0, 6)})
+    wanted = {one: span(0, 5), same: span(0, 6), other: span(0, 5)}
+    told_of = {p: [] for p in wanted}
+    for partition, each in stage.cluster.stretches(wanted, 3):
+        told_of[partition].append((each.records, each.digest))
+    assert told_of[one] == told_of[same]
+    assert [a == b for a, b in zip(told_of[one], told_of[other], strict=True)] == [True, False]
+
+
+def test_records_without_a_key_are_not_among_the_keyed(stage: Stage) -> None:
+    one = Partition(stage.topic(), 0)
+    stage.put(one, "a", "b")
+    assert [(p, each.rows, each.end) for p, each in stage.cluster.keyed({one: span(0, 2)}, 4)] == [(one, b"", 2)]
+
+
+def test_a_record_in_full_is_a_committed_one(stage: Stage) -> None:
+    one = Partition(stage.topic(), 0)
+    stage.put(one, "a", at=NOW + 1)
+    writing = stage.begin()
+    writing.put(one, "b")
+    writing.abort()
+    stage.eventually("the marker is there", lambda: stage.cluster.ranges([one]) == {one: span(0, 3)})
+    found = stage.cluster.records_in_full([(one, offset) for offset in range(5)])
+    assert {place: (each.offset, each.timestamp, each.key) for place, each in found.items()} == {
+        (one, 0): (0, NOW + 1, None)
+    }
+
+
 def test_a_partition_that_is_not_there_is_told(stage: Stage) -> None:
     with pytest.raises(KmigrateError):
         stage.cluster.ranges([Partition("nobody-made-this", 0)])

@@ -106,6 +106,15 @@ def test_every_phase_up_to_the_first_move(by_hand: ByHand) -> None:
         assert side(by_hand) == "source"
 
 
+def test_verify_full_compares_both_logs_while_the_writer_goes_on(by_hand: ByHand) -> None:
+    told = [json.loads(line) for line in by_hand.done("verify", "--full", "--json").splitlines()]
+    assert "egress from the source" in told[0]["text"]
+    assert told[-1]["event"] == "result"
+    (content,) = [each for each in told[-1]["units"] if each["unit"] == "content"]
+    assert (content["wrong"], content["skipped"]) == ([], "")
+    assert content["told"].endswith("partitions are equal on both sides")
+
+
 def test_across_back_and_across_again_while_the_writer_goes_on(by_hand: ByHand) -> None:
     by_hand.done("apply", "--phase", "cutover", "--app", "averages", "--yes")
     assert side(by_hand) == "target"

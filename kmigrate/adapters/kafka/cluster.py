@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
 
 from kmigrate.adapters.kafka import rights as acls
+from kmigrate.adapters.kafka import telling, workers
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.reading import Reading
 from kmigrate.adapters.retry import patiently
-from kmigrate.model import OffsetRange, Partition, Record, Right, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
 
 _KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
@@ -96,6 +97,26 @@ class KafkaCluster:
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""
         return Reading(self._connection, ranges).batches()
+
+    def stretches(
+        self, ranges: Mapping[Partition, OffsetRange], records: int
+    ) -> Generator[tuple[Partition, Stretch], None, None]:
+        """The committed records of each range in stretches of so many, read with all cores where that pays."""
+        return workers.stretches(self._connection, ranges, records)
+
+    def keyed(
+        self, ranges: Mapping[Partition, OffsetRange], parts: int
+    ) -> Generator[tuple[Partition, KeyedRows], None, None]:
+        """The committed records of each range that have a key, as rows, read with all cores where that pays."""
+        return workers.keyed(self._connection, ranges, parts)
+
+    @patiently
+    def records_in_full(self, places: Iterable[tuple[Partition, int]]) -> Mapping[tuple[Partition, int], FullRecord]:
+        """The committed records at those offsets, with their contents."""
+        wanted = sorted(set(places))
+        logs = self.ranges({partition for partition, _ in wanted})
+        there = [(p, offset) for p, offset in wanted if logs[p].start <= offset < logs[p].end]
+        return telling.in_full(self._connection, there)
 
     def _offsets(self, wanted: Mapping[Partition, OffsetSpec], *, committed: bool) -> dict[Partition, int]:
         if not wanted:

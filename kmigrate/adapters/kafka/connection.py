@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -65,8 +66,8 @@ class Connection:
             self._consumers[committed] = self.new_consumer(committed=committed)
         return self._consumers[committed]
 
-    def new_consumer(self, *, committed: bool = True) -> Consumer:
-        """The same, new; whoever asks closes it."""
+    def new_consumer(self, *, committed: bool = True, ahead: Mapping[str, int] | None = None) -> Consumer:
+        """The same, new; whoever asks closes it. `ahead` says in librdkafka's words how far it reads ahead."""
         self.admin()
         return Consumer(
             {
@@ -79,6 +80,7 @@ class Connection:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 20,
                 "fetch.queue.backoff.ms": 5,
+                **(ahead or {}),
             }
         )
 

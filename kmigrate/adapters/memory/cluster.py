@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from kmigrate.adapters.memory import telling
 from kmigrate.adapters.memory.acls import Acls
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
 from kmigrate.errors import Blocked, PlatformError, Transient
-from kmigrate.model import OffsetRange, Partition, Record, Right, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
 
 _BATCH = 500
 
@@ -85,6 +86,23 @@ class MemoryCluster(State):
             for first in range(0, len(records), _BATCH):
                 yield partition, records[first : first + _BATCH]
             yield partition, ()
+
+    def stretches(
+        self, ranges: Mapping[Partition, OffsetRange], records: int
+    ) -> Generator[tuple[Partition, Stretch], None, None]:
+        """The committed records of each range in stretches of so many."""
+        return telling.stretches(self.read(ranges), ranges, records)
+
+    def keyed(
+        self, ranges: Mapping[Partition, OffsetRange], parts: int
+    ) -> Generator[tuple[Partition, KeyedRows], None, None]:
+        """The committed records of each range that have a key: none."""
+        return telling.keyed(ranges)
+
+    def records_in_full(self, places: Iterable[tuple[Partition, int]]) -> Mapping[tuple[Partition, int], FullRecord]:
+        """The committed records at those offsets."""
+        wanted = {(p, offset): self._log(p).visible(offset, offset + 1) for p, offset in places}
+        return {place: telling.in_full(each) for place, entries in wanted.items() for each in _records(entries)}
 
     def _records(self, partition: Partition, wanted: OffsetRange, *, committed: bool) -> Iterator[Record]:
         if wanted.start >= wanted.end:
