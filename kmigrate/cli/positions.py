@@ -26,6 +26,9 @@ def positions(
         Path | None,
         typer.Option("--translate", help="A CSV or JSON file of topic, partition, offset on the source."),
     ] = None,
+    show_records: Annotated[
+        bool, typer.Option("--show-records", help="Show keys, values and headers of the records around, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show why a group stands where it stands, on both sides. Changes nothing.
@@ -35,6 +38,7 @@ def positions(
     from kmigrate.cli import standing
     from kmigrate.cli.draw import say, show
     from kmigrate.manifests.lanes import forward_lanes
+    from kmigrate.probes.standing import contents
     from kmigrate.probes.standing import standing as look
 
     if bool(group) == (translate is not None):
@@ -47,7 +51,8 @@ def positions(
             told, picture = standing.translated_json(seen), standing.translated_picture(seen)
         else:
             found = look(s.world, group, _partitions(s, group, topic), forward_lanes(s.migration))
-            told, picture = standing.standing_json(group, found), standing.standing_picture(group, found)
+            full = contents(s.world, found) if show_records else {}
+            told, picture = standing.standing_json(group, found, full), standing.standing_picture(group, found, full)
     if as_json:
         say(told)
     else:

@@ -6,6 +6,8 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from kmigrate.cli.draw import table
 from kmigrate.errors import UsageError
-from kmigrate.model import Bracket, Grade, Json, JsonObject, Lane, Partition, Position, Record, Side
+from kmigrate.model import Bracket, FullRecord, Grade, Json, JsonObject, Lane, Partition, Position, Record, Side
 from kmigrate.probes.standing import Neighbours, Standing
 from kmigrate.probes.translation import Translation, Translator
 from kmigrate.world import World
@@ -27,14 +29,22 @@ _COLOURS = {
 _HINT = "one line per position: topic,partition,offset, with these names in the first line; or a JSON list of objects"
 
 
-def standing_picture(group: str, found: Sequence[Standing]) -> RenderableType:
-    """One screen: positions with their grades, the records around them, and what MirrorMaker 2 would have done."""
-    return Group(*_standing(group, found))
+Contents: TypeAlias = Mapping[tuple[Side, Partition, int], FullRecord]
+NO_CONTENTS: Contents = MappingProxyType({})
 
 
-def standing_json(group: str, found: Sequence[Standing]) -> JsonObject:
-    """One object; digests in hexadecimal, times in ms since the epoch."""
-    return {"group": group, "positions": [_one(each) for each in found]}
+def standing_picture(group: str, found: Sequence[Standing], full: Contents = NO_CONTENTS) -> RenderableType:
+    """One screen: positions with their grades, the records around them, and what MirrorMaker 2 would have done.
+
+    `full` has the contents of those records, where somebody asked for them.
+    """
+    return Group(*_standing(group, found), *_contents(full))
+
+
+def standing_json(group: str, found: Sequence[Standing], full: Contents = NO_CONTENTS) -> JsonObject:
+    """One object; digests and contents in hexadecimal, times in ms since the epoch."""
+    rows = [_full_json(side, p, record) for (side, p, _), record in sorted(full.items())]
+    return {"group": group, "positions": [_one(each) for each in found], **({"contents": rows} if full else {})}
 
 
 def translated(world: World, wanted: Mapping[Partition, int], lanes: tuple[Lane, ...]) -> Translation:
@@ -142,6 +152,33 @@ def _records(found: Sequence[Standing]) -> Iterator[RenderableType]:
             same = "" if here is None or there is None else "yes" if here.digest == there.digest else "[red]no[/]"
             drawn.add_row(escape(str(each.partition)), label, _record(here), _record(there), same)
     yield drawn
+
+
+def _contents(full: Contents) -> Iterator[RenderableType]:
+    if full:
+        drawn = table("\nContents", "partition", "side", "offset", "key", "value", "headers")
+        for (side, p, offset), record in sorted(full.items()):
+            headers = ", ".join(f"{name}={_bytes(value)}" for name, value in record.headers)
+            cells = (_bytes(record.key), _bytes(record.value), headers)
+            drawn.add_row(escape(str(p)), str(side), str(offset), *map(escape, cells))
+        yield drawn
+
+
+def _bytes(part: bytes | None) -> str:
+    return "null" if part is None else repr(part)[1:]
+
+
+def _full_json(side: Side, p: Partition, record: FullRecord) -> Json:
+    headers: list[Json] = [[name, None if value is None else value.hex()] for name, value in record.headers]
+    return {
+        "side": str(side),
+        "topic": p.topic,
+        "partition": p.number,
+        "offset": record.offset,
+        "key": None if record.key is None else record.key.hex(),
+        "value": None if record.value is None else record.value.hex(),
+        "headers": headers,
+    }
 
 
 def _neighbour(of: Neighbours, name: str) -> Record | None:

@@ -1,6 +1,6 @@
 """Where a position lies among the records of the other side, as far as the records themselves can tell.
 
-A stretch of originals and the stretch of copies that was made from it. Copies come in the originals' order; a mirror
+A passage of originals and the passage of copies that was made from it. Copies come in the originals' order; a mirror
 that crashed may have written some again. So the originals stand among the copies as a subsequence, and the position
 lies between the earliest and the latest place where that subsequence can stand. Where both are one, it is proven. The
 earliest is safe in any case: whatever was not read yet stands at or after it.
@@ -8,7 +8,7 @@ earliest is safe in any case: whatever was not read yet stands at or after it.
 On compacted topics records are gone from either side, and only this is left: what was surely read comes before the
 position, and what was surely not read comes after it.
 
-Indexes count records of a stretch, from 0; a place is the index of the next record to be read. Offsets never appear.
+Indexes count records of a passage, from 0; a place is the index of the next record to be read. Offsets never appear.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Digests = Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Passage:
     """What lies on both sides between two marks.
 
     `low`: both begin with the same record. `high`: both end with the same record. `whole`: every original of the
-    stretch was copied. `compacted`: records may be gone from either side, those at both ends too. `once`: the mirror
+    passage was copied. `compacted`: records may be gone from either side, those at both ends too. `once`: the mirror
     writes exactly once, so no copy comes twice.
     """
 
@@ -41,7 +41,7 @@ class Stretch:
 class Place:
     """Between the earliest and the latest index where the position can lie; `latest` is None where nothing tells.
 
-    `proven`: the records of the stretch correspond one to one around it. `settled`: no record stands between the two
+    `proven`: the records of the passage correspond one to one around it. `settled`: no record stands between the two
     that could have been read already.
     """
 
@@ -59,73 +59,73 @@ class Unplaced:
     foreign: bool = False
 
 
-def among_copies(stretch: Stretch, read: int) -> Place | Unplaced:
-    """The place among the copies of a reader who has read the first `read` originals of the stretch."""
-    if not stretch.low and not stretch.compacted:
-        return _aligned(stretch, read, len(stretch.originals), len(stretch.copies))
-    firsts = _embed(stretch.originals, stretch.copies)
-    if stretch.compacted and not _one_to_one(stretch, firsts):
-        return _surely(stretch.originals[:read], stretch.originals[read:], stretch.copies)
-    strange = _strange(stretch, len(firsts))
+def among_copies(passage: Passage, read: int) -> Place | Unplaced:
+    """The place among the copies of a reader who has read the first `read` originals of the passage."""
+    if not passage.low and not passage.compacted:
+        return _aligned(passage, read, len(passage.originals), len(passage.copies))
+    firsts = _embed(passage.originals, passage.copies)
+    if passage.compacted and not _one_to_one(passage, firsts):
+        return _surely(passage.originals[:read], passage.originals[read:], passage.copies)
+    strange = _strange(passage, len(firsts))
     if strange is not None or read > len(firsts):
         return strange or Unplaced(uncopied=True)
-    earliest = firsts[read] if read < len(firsts) else len(stretch.copies)
-    if stretch.once:
+    earliest = firsts[read] if read < len(firsts) else len(passage.copies)
+    if passage.once:
         return Place(earliest=earliest, latest=earliest, proven=True, settled=True)
-    if not stretch.high:
+    if not passage.high:
         return Place(earliest=earliest, latest=None, settled=True)
-    lasts = _embed_backwards(stretch.originals, stretch.copies)
-    latest = lasts[read] if read < len(lasts) else len(stretch.copies)
+    lasts = _embed_backwards(passage.originals, passage.copies)
+    latest = lasts[read] if read < len(lasts) else len(passage.copies)
     return Place(earliest=earliest, latest=latest, proven=earliest == latest, settled=True)
 
 
-def among_originals(stretch: Stretch, read: int) -> Place | Unplaced:
-    """The place among the originals of a reader who has read the first `read` copies of the stretch.
+def among_originals(passage: Passage, read: int) -> Place | Unplaced:
+    """The place among the originals of a reader who has read the first `read` copies of the passage.
 
-    A mirror that crashed may have written more before the stretch than its marks tell, so without exactly-once nothing
+    A mirror that crashed may have written more before the passage than its marks tell, so without exactly-once nothing
     is proven here.
     """
-    if not stretch.low and not stretch.compacted:
-        return _aligned(stretch, read, len(stretch.copies), len(stretch.originals))
-    firsts = _embed(stretch.originals, stretch.copies)
-    if stretch.compacted and not _one_to_one(stretch, firsts):
-        return _surely_originals(stretch, read)
-    strange = _strange(stretch, len(firsts))
+    if not passage.low and not passage.compacted:
+        return _aligned(passage, read, len(passage.copies), len(passage.originals))
+    firsts = _embed(passage.originals, passage.copies)
+    if passage.compacted and not _one_to_one(passage, firsts):
+        return _surely_originals(passage, read)
+    strange = _strange(passage, len(firsts))
     if strange is not None:
         return strange
     latest = _count(firsts, lambda place: place < read)
-    if stretch.once:
+    if passage.once:
         return Place(earliest=latest, latest=latest, proven=True, settled=True)
-    lasts = _embed_backwards(stretch.originals, stretch.copies) if stretch.high else _unique(stretch)
+    lasts = _embed_backwards(passage.originals, passage.copies) if passage.high else _unique(passage)
     earliest = min(latest, _count(lasts, lambda place: place < read))
     return Place(earliest=earliest, latest=latest, settled=earliest == latest)
 
 
-def _one_to_one(stretch: Stretch, firsts: Sequence[int]) -> bool:
-    """Nothing was compacted away between the marks, so the stretch is as good as one that is never compacted."""
+def _one_to_one(passage: Passage, firsts: Sequence[int]) -> bool:
+    """Nothing was compacted away between the marks, so the passage is as good as one that is never compacted."""
     copied = len(firsts)
-    whole = copied == len(stretch.copies) and (copied == len(stretch.originals) or not stretch.high)
-    return stretch.low and copied > 0 and whole
+    whole = copied == len(passage.copies) and (copied == len(passage.originals) or not passage.high)
+    return passage.low and copied > 0 and whole
 
 
-def _strange(stretch: Stretch, copied: int) -> Unplaced | None:
+def _strange(passage: Passage, copied: int) -> Unplaced | None:
     """A copy of nothing here; or, where both sides end with the same record, an original without a copy."""
-    if stretch.once and copied != len(stretch.copies):
+    if passage.once and copied != len(passage.copies):
         return Unplaced(foreign=True)
-    if not set(stretch.copies) <= set(stretch.originals):
+    if not set(passage.copies) <= set(passage.originals):
         return Unplaced(foreign=True)
-    if stretch.high and copied < len(stretch.originals):
+    if passage.high and copied < len(passage.originals):
         return Unplaced(uncopied=True)
     return None
 
 
-def _aligned(stretch: Stretch, read: int, left: int, entered: int) -> Place | Unplaced:
+def _aligned(passage: Passage, read: int, left: int, entered: int) -> Place | Unplaced:
     """Counted back from the common end; needs a mirror that writes once, and equal records all the way."""
-    size = min(len(stretch.originals), len(stretch.copies))
+    size = min(len(passage.originals), len(passage.copies))
     behind = left - read
-    if not stretch.high or not stretch.once or not size:
+    if not passage.high or not passage.once or not size:
         return Unplaced()
-    if list(stretch.originals[-size:]) != list(stretch.copies[-size:]):
+    if list(passage.originals[-size:]) != list(passage.copies[-size:]):
         return Unplaced(foreign=True)
     if behind > size:
         return Unplaced()
@@ -155,19 +155,19 @@ def _embed_backwards(originals: Digests, copies: Digests) -> list[int]:
     return [end - at for at in reversed(_embed(originals[::-1], copies[::-1]))]
 
 
-def _unique(stretch: Stretch) -> list[int]:
+def _unique(passage: Passage) -> list[int]:
     """For each original up to the last that is known for certain, the index of a copy that proves it was copied.
 
     A copy of an original that has no twin proves that one copied, and all before it: first copies come in order.
     """
     counts: dict[bytes, int] = {}
-    for original in stretch.originals:
+    for original in passage.originals:
         counts[original] = counts.get(original, 0) + 1
     seen: dict[bytes, int] = {}
-    for at, copy in enumerate(stretch.copies):
+    for at, copy in enumerate(passage.copies):
         seen.setdefault(copy, at)
     places: list[int] = []
-    for number, original in enumerate(stretch.originals):
+    for number, original in enumerate(passage.originals):
         if counts[original] == 1 and original in seen:
             places.extend([seen[original]] * (number + 1 - len(places)))
     return places
@@ -198,20 +198,20 @@ def _while_read(copies: Digests, at: int, end: int, read: set[bytes]) -> int:
     return at
 
 
-def _surely_originals(stretch: Stretch, read: int) -> Place:
+def _surely_originals(passage: Passage, read: int) -> Place:
     """After the last original that was surely read: first copies come in order, so all before it were read too.
 
     A copy that comes once more after the position may be an older twin's, whose original is gone: it proves nothing.
     Where the copies end before the originals do, the younger twin may not be copied yet, so no copy proves anything.
     """
     first: dict[bytes, int] = {}
-    for number, original in enumerate(stretch.originals):
+    for number, original in enumerate(passage.originals):
         first.setdefault(original, number)
-    done, to_come = set(stretch.copies[:read]), set(stretch.copies[read:])
+    done, to_come = set(passage.copies[:read]), set(passage.copies[read:])
     sure = (first[copy] + 1 for copy in done - to_come if copy in first)
-    earliest = max(sure, default=0) if stretch.whole else 0
-    unread = (n for n, original in enumerate(stretch.originals) if original in to_come and original not in done)
-    latest = max(earliest, next(unread, len(stretch.originals)))
+    earliest = max(sure, default=0) if passage.whole else 0
+    unread = (n for n, original in enumerate(passage.originals) if original in to_come and original not in done)
+    latest = max(earliest, next(unread, len(passage.originals)))
     return Place(earliest=earliest, latest=latest, settled=earliest == latest > 0)
 
 

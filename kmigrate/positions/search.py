@@ -1,4 +1,4 @@
-"""Translating one position: which stretches to read on either side, and what they say.
+"""Translating one position: which passages to read on either side, and what they say.
 
 Ask `windows`, read both, hand the records to `answer`; as long as that gives nothing, ask again: the windows grow from
 one pair of syncs to the next. When `windows` gives nothing, the syncs cannot help, and the records around the position
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.model import Bracket, Grade, OffsetRange, Record, Sync
 from kmigrate.positions.match import Answer
-from kmigrate.positions.place import Place, Stretch, Unplaced, among_copies, among_originals
+from kmigrate.positions.place import Passage, Place, Unplaced, among_copies, among_originals
 from kmigrate.positions.syncs import SyncIndex
 
 MOST = 200_000
@@ -50,7 +50,7 @@ class Search:
     _bracket: Bracket = field(default=Bracket(None, None), init=False)
 
     def windows(self) -> Windows | None:
-        """The next stretches to read, or None when no more can be learnt from syncs."""
+        """The next passages to read, or None when no more can be learnt from syncs."""
         while self._tries < len(_SKIPS):
             skip, self._tries = _SKIPS[self._tries], self._tries + 1
             low, high = self.syncs.bracket(self.position, by_copy=self.back, skip=skip)
@@ -64,10 +64,10 @@ class Search:
         """What the records of the windows say, offset order both; None when wider windows must be read."""
         if self._contradicted(originals, copies):
             return None
-        stretch = self._stretch(originals, copies)
+        passage = self._passage(originals, copies)
         left, entered = (copies, originals) if self.back else (originals, copies)
         read = bisect_left(left, self.position, key=lambda record: record.offset)
-        place = (among_originals if self.back else among_copies)(stretch, read)
+        place = (among_originals if self.back else among_copies)(passage, read)
         if isinstance(place, Unplaced):
             return self._not_yet() if place.uncopied and self._bracket.high is None and not self.back else None
         return self._told(place, left[:read], left[read:], entered)
@@ -108,10 +108,10 @@ class Search:
         there = [record.digest for record in copies if record.offset == sync.copy]
         return here == there if here and there else None
 
-    def _stretch(self, originals: Sequence[Record], copies: Sequence[Record]) -> Stretch:
+    def _passage(self, originals: Sequence[Record], copies: Sequence[Record]) -> Passage:
         low, high = self._bracket
         begins = self._from_the_start if low is None else self._seen(low, originals[:1], copies[:1]) is True
-        return Stretch(
+        return Passage(
             originals=[record.digest for record in originals],
             copies=[record.digest for record in copies],
             low=begins,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kmigrate.model import Lane, OffsetRange, Partition, Position, Record, Side
+from kmigrate.model import FullRecord, Lane, OffsetRange, Partition, Position, Record, Side
 from kmigrate.positions import SyncIndex, mirrors_own
 from kmigrate.probes.translation import Translator
 from kmigrate.probes.unmarked import around
@@ -77,6 +77,18 @@ def standing(
         )
         for p in wanted
     )
+
+
+def contents(world: World, found: Iterable[Standing]) -> dict[tuple[Side, Partition, int], FullRecord]:
+    """The records around every position, with their contents; those that are gone meanwhile are left out."""
+    told: dict[tuple[Side, Partition, int], FullRecord] = {}
+    rows = tuple(found)
+    for side in Side:
+        nearby = [(each.partition, each.on_source if side is Side.SOURCE else each.on_target) for each in rows]
+        places = [(p, record.offset) for p, of in nearby for record in (of.before, of.after) if record is not None]
+        seen = world.cluster(side).records_in_full(places)
+        told |= {(side, p, offset): record for (p, offset), record in seen.items()}
+    return told
 
 
 def mirrors_choices(
