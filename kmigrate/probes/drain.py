@@ -31,30 +31,55 @@ def await_copies(
     lane has failed, StillUnderWay after the deadline with the partition that is waited for. `watch` is handed what is
     still waited for at every look, and may raise.
     """
-    pace = _Pace(world, leaving, lane, bounds)
-    translator = Translator(world=world, leaving=leaving, lanes=(lane,))
-    todo = dict(bounds)
-    found: dict[Partition, Position] = {}
-    last: dict[Partition, int] = {}
-    heads: dict[Partition, int] = {}
+    copies = _Copies(
+        world=world,
+        lane=lane,
+        translator=Translator(world=world, leaving=leaving, lanes=(lane,)),
+        pace=_Pace(world, leaving, lane, bounds),
+        watch=watch,
+        todo=dict(bounds),
+    )
+    clock, reporter = world.clock, world.reporter
+    return wait_until(copies.look, what=what, clock=clock, reporter=reporter, deadline_ms=deadline_ms, every_ms=20)
 
-    def look() -> Ready[Translation] | NotYet:
-        seen = translator.translate(todo)
-        last.update(seen.last)
-        for partition in set(todo) - set(seen.waiting):
-            del todo[partition]
-            found[partition] = seen.positions[partition]
-        if todo:
-            _healthy(world, lane)
-            watch(todo)
-            return NotYet(pace.told(todo))
-        late = () if leaving is Side.TARGET else still_copied(world, last, lane) or _hidden(world, last, heads)
+
+@dataclass(slots=True, kw_only=True)
+class _Copies:
+    """What is still waited for, and what was found so far."""
+
+    world: World
+    lane: Lane
+    translator: Translator
+    pace: _Pace
+    watch: Callable[[Iterable[Partition]], None]
+    todo: dict[Partition, int]
+    found: dict[Partition, Position] = field(default_factory=dict)
+    last: dict[Partition, int] = field(default_factory=dict)
+    heads: dict[Partition, int] = field(default_factory=dict)
+
+    def look(self) -> Ready[Translation] | NotYet:
+        """Translate what is left; once nothing is, ask Connect and the target's own marks."""
+        seen = self.translator.translate(self.todo)
+        self.last.update(seen.last)
+        for partition in set(self.todo) - set(seen.waiting):
+            del self.todo[partition]
+            self.found[partition] = seen.positions[partition]
+        if self.todo:
+            _healthy(self.world, self.lane)
+            self.watch(self.todo)
+            return NotYet(self.pace.told(self.todo))
+        late = self._unsaid()
         if late:
-            _healthy(world, lane)
+            _healthy(self.world, self.lane)
             return NotYet(f"Connect's own word is missing for {', '.join(map(str, late))}")
-        return Ready(Translation(positions=found, waiting=(), last=last))
+        return Ready(Translation(positions=self.found, waiting=(), last=self.last))
 
-    return wait_until(look, what=what, clock=world.clock, reporter=world.reporter, deadline_ms=deadline_ms, every_ms=20)
+    def _unsaid(self) -> tuple[Partition, ...]:
+        """On the way back every record is a copy itself, so nobody need say that it was copied."""
+        if self.translator.leaving is Side.TARGET:
+            return ()
+        late = still_copied(self.world, self.last, self.lane)
+        return late or _hidden(self.world, self.last, self.heads)
 
 
 def _hidden(world: World, partitions: Iterable[Partition], heads: dict[Partition, int]) -> tuple[Partition, ...]:
