@@ -107,6 +107,27 @@ def test_trust_in_the_journal_without_looking_is_caught() -> None:
         every_law(walk(engine=Engine(step=trusting)))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "create-users",
+        "create-topics",
+        "store-logins",
+        "start-mirror",
+        "stop-workloads",
+        "fence-clients",
+        "carry-positions",
+        "switch-settings",
+    ],
+)
+def test_trust_in_the_journal_for_a_single_step_is_caught(name: str) -> None:
+    def step(step: Step, unit: Unit, world: World, journal: Journal) -> None:
+        (trusting if step.name == name else run_step)(step, unit, world, journal)
+
+    with pytest.raises(Broken, match=f"not trusted without looking: .*{name}"):
+        every_law(walk(engine=Engine(step=step)))
+
+
 def test_undo_from_the_oldest_step_on_is_caught() -> None:
     with pytest.raises(Broken, match="the newest step is undone first"):
         deaths(at("replicate", Engine(undo=oldest_first)), "replicate", "back")
