@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -67,16 +68,17 @@ class Killer:
     told: list[str] = field(default_factory=list)
 
     @property
-    def plan(self) -> str:
-        return str(self.lab.extra / "kmigrate.yaml")
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "KMIGRATE_PLAN": str(self.lab.extra / "kmigrate.yaml")}
 
     @property
     def journal(self) -> Path:
         return self.lab.extra / ".kmigrate" / "journal.jsonl"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [*KMIGRATE, *words, "-f", self.plan]
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        return subprocess.run(
+            [*KMIGRATE, *words], capture_output=True, text=True, timeout=240, check=False, env=self.environment
+        )
 
     def done(self, *words: str) -> str:
         ended = self.run(*words)
@@ -94,8 +96,10 @@ class Killer:
     def struck(self, instant: Instant, number: signal.Signals, *words: str) -> tuple[int, str]:
         """Start a command and send it a signal as soon as the instant is on disk; its exit code and what it said."""
         offset = self.journal.stat().st_size if self.journal.exists() else 0
-        command = [*KMIGRATE, *words, "--yes", "-f", self.plan]
-        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command = [*KMIGRATE, *words, "--yes"]
+        running = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self.environment
+        )
         deadline, seen = time.monotonic() + 120, offset
         while running.poll() is None:
             assert time.monotonic() < deadline, f"{words}: {instant} did not come"
