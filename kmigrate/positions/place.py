@@ -13,6 +13,7 @@ Indexes count records of a passage, from 0; a place is the index of the next rec
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,10 @@ def among_copies(passage: Passage, read: int) -> Place | Unplaced:
         return _aligned(passage, read, len(passage.originals), len(passage.copies))
     firsts = _embed(passage.originals, passage.copies)
     if passage.compacted and not _one_to_one(passage, firsts):
-        return _surely(passage.originals[:read], passage.originals[read:], passage.copies)
+        return _surely(passage, read)
+    if passage.compacted and not passage.whole and read < len(firsts):
+        # what comes next may be an older twin's copy, whose original is gone, while the younger is not copied yet
+        return Place(earliest=firsts[read], latest=len(passage.copies), settled=True)
     strange = _strange(passage, len(firsts))
     if strange is not None or read > len(firsts):
         return strange or Unplaced(uncopied=True)
@@ -104,7 +108,7 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
 def _one_to_one(passage: Passage, firsts: Sequence[int]) -> bool:
     """Nothing was compacted away between the marks, so the passage is as good as one that is never compacted."""
     copied = len(firsts)
-    whole = copied == len(passage.copies) and (copied == len(passage.originals) or not passage.high)
+    whole = copied == len(passage.copies) and (copied == len(passage.originals) or not passage.whole)
     return passage.low and copied > 0 and whole
 
 
@@ -173,23 +177,29 @@ def _unique(passage: Passage) -> list[int]:
     return places
 
 
-def _surely(before: Digests, after: Digests, copies: Digests) -> Place:
-    """Past every copy that was surely read, up to the first that may not have been; at the latest to the first sure.
+def _surely(passage: Passage, read: int) -> Place:
+    """Past every copy that was surely read, up to the first that surely was not.
 
-    First copies come in order, so all that lies before the first copy of something surely read was read as well.
+    First copies come in order, so all that lies before the first copy of something surely read was read as well. A copy
+    of something unread may be that of an older twin, whose original is gone; not so the last ones, as many as there are
+    unread originals, provided that all of these were copied.
     """
-    read, unread = set(before), set(after)
-    passed, latest = 0, len(copies)
+    before, after = passage.originals[:read], passage.originals[read:]
+    done, to_come, left = set(before), Counter(after), Counter(passage.copies)
+    passed, latest = 0, len(passage.copies)
     seen: set[bytes] = set()
-    for at, copy in enumerate(copies):
-        if copy in unread and copy not in read:
+    for at, copy in enumerate(passage.copies):
+        if left[copy] <= to_come[copy]:
             latest = at
             break
-        if copy in read and copy not in unread and copy not in seen:
+        left[copy] -= 1
+        if copy in done and copy not in to_come and copy not in seen:
             passed = at + 1
         seen.add(copy)
-    earliest = _while_read(copies, passed, latest, read - unread)
-    return Place(earliest=earliest, latest=latest, settled=earliest == latest and (passed > 0 or latest < len(copies)))
+    earliest = _while_read(passage.copies, passed, latest, done - to_come.keys())
+    latest = latest if passage.whole or not after else len(passage.copies)
+    settled = earliest == latest and (passed > 0 or latest < len(passage.copies))
+    return Place(earliest=earliest, latest=latest, settled=settled)
 
 
 def _while_read(copies: Digests, at: int, end: int, read: set[bytes]) -> int:

@@ -51,6 +51,9 @@ KINDS = (
     Kind("at least once, harsh, back", _TWICE, 0.7, back=True),
     Kind("compacted", _COMPACTED, 0.85),
     Kind("compacted, back", _COMPACTED, 0.85, back=True),
+    Kind("compacted, twins", _COMPACTED | {"twins"}, 0.85),
+    Kind("compacted, twins, still copying", _COMPACTED | {"twins", "still copying"}, 0.7),
+    Kind("compacted, twins, back", _COMPACTED | {"twins"}, 0.8, back=True),
     Kind("every trait by chance", None, 0.92),
     Kind("every trait by chance, back", None, 0.9, back=True),
 )
@@ -67,6 +70,7 @@ class Count:
     proven: int = 0
     proven_wrong: int = 0
     unknowable: int = 0
+    broken: int = 0
 
     def take(self, outcome: Outcome) -> None:
         answer = outcome.answer
@@ -76,6 +80,7 @@ class Count:
         self.lost += outcome.lost > 0
         self.proven += answer.grade is Grade.EXACT_PROVEN
         self.proven_wrong += answer.grade is Grade.EXACT_PROVEN and not outcome.exact
+        self.broken += not outcome.kept
         self.unknowable += answer.offset is None and not outcome.knowable
 
     @property

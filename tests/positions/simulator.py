@@ -210,10 +210,11 @@ def _forget(made: History, chance: random.Random) -> None:
 
 
 def _compacted(log: list[Lying], chance: random.Random) -> list[Lying]:
-    """Keys are numbers modulo a few; an older record of a key goes, except in the part that was not cleaned yet."""
+    """An older record of a key goes, except in the part that was not cleaned yet; twins have the same key."""
     keys, clean = chance.choice((5, 15, 60)), chance.randint(0, len(log))
-    newest: dict[int, int] = {each.number % keys: at for at, each in enumerate(log)}
-    return [each for at, each in enumerate(log) if at >= clean or newest[each.number % keys] == at]
+    mine = [int.from_bytes(each.record.digest, "big") % keys for each in log]
+    newest = {key: at for at, key in enumerate(mine)}
+    return [each for at, each in enumerate(log) if at >= clean or newest[mine[at]] == at]
 
 
 # ---- asking ----
@@ -231,6 +232,11 @@ class Outcome:
     @property
     def exact(self) -> bool:
         return self.answer.offset is not None and self.repeated <= 0
+
+    @property
+    def kept(self) -> bool:
+        """Whether no more is repeated than was said."""
+        return self.answer.offset is None or self.repeated <= self.answer.repeats_at_most
 
 
 def translate(made: History, position: int, *, back: bool, kind: type[Search] = Search) -> Answer:

@@ -24,6 +24,13 @@ def test_nothing_is_lost_and_nothing_is_called_proven_that_repeats(table: Table,
     assert {name: count.proven_wrong for name, count in table.kinds.items() if count.proven_wrong} == {}
 
 
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.traits is not None and not kind.back], ids=lambda kind: kind.name
+)
+def test_no_more_is_repeated_than_was_said(table: Table, kind: Kind) -> None:
+    assert table.kinds[kind.name].broken == 0
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_what_can_be_known_is_answered_exactly(table: Table, kind: Kind) -> None:
     count = table.kinds[kind.name]

@@ -137,5 +137,22 @@ def test_compaction_on_either_side_leaves_what_is_sure() -> None:
     assert nothing_gone.grade is PROVEN
 
 
+@pytest.mark.parametrize(
+    ("position", "originals", "copies", "syncs", "told"),
+    [
+        (3, "a.bxe", "axbxe", [(0, 0), (4, 4)], (3, MATCHED, 0)),  # the first x was read, and is gone
+        (3, "ab.xe", "abxxe", [(0, 0), (4, 4)], (2, LOWER, 1)),  # the same, and nothing after it tells
+        (2, "a.x", "ax", [(0, 0)], (1, MATCHED, 1)),  # the second x may not be copied yet
+        (3, "abxxe", "ab.x.", [(0, 0), (4, 4)], (2, MATCHED, 0)),  # the copy of the first x is gone
+    ],
+)
+def test_a_copy_may_be_of_an_older_twin_that_compaction_took(
+    position: int, originals: str, copies: str, syncs: list[tuple[int, int]], told: tuple[int, Grade, int]
+) -> None:
+    answer = ask(position, originals, copies, *syncs, compacted=True)
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == told
+
+
 def test_without_marks_and_without_both_beginnings_syncs_cannot_help() -> None:
     assert ask(103, "abcdef", "abcdef", starts=(100, 0)) is None
