@@ -92,7 +92,7 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
     if not passage.low and not passage.compacted:
         return _aligned(passage, read, len(passage.copies), len(passage.originals))
     firsts = _embed(passage.originals, passage.copies)
-    if passage.compacted and not _one_to_one(passage, firsts):
+    if passage.compacted and not (_one_to_one(passage, firsts) and passage.whole):
         return _surely_originals(passage, read)
     strange = _strange(passage, len(firsts))
     if strange is not None:
@@ -212,16 +212,18 @@ def _surely_originals(passage: Passage, read: int) -> Place:
     """After the last original that was surely read: first copies come in order, so all before it were read too.
 
     A copy that comes once more after the position may be an older twin's, whose original is gone: it proves nothing.
-    Where the copies end before the originals do, the younger twin may not be copied yet, so no copy proves anything.
+    Where the copies end before the originals do, the younger twin may not be copied yet, so no copy but that of the
+    low mark proves anything; and no more originals were read than copies.
     """
     first: dict[bytes, int] = {}
     for number, original in enumerate(passage.originals):
         first.setdefault(original, number)
     done, to_come = set(passage.copies[:read]), set(passage.copies[read:])
     sure = (first[copy] + 1 for copy in done - to_come if copy in first)
-    earliest = max(sure, default=0) if passage.whole else 0
+    earliest = max(sure, default=0) if passage.whole else int(passage.low and read > 0)
     unread = (n for n, original in enumerate(passage.originals) if original in to_come and original not in done)
-    latest = max(earliest, next(unread, len(passage.originals)))
+    reach = next(unread, len(passage.originals))
+    latest = max(earliest, reach if passage.whole else min(reach, read))
     return Place(earliest=earliest, latest=latest, settled=earliest == latest > 0)
 
 

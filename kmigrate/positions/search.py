@@ -69,7 +69,10 @@ class Search:
         read = bisect_left(left, self.position, key=lambda record: record.offset)
         place = (among_originals if self.back else among_copies)(passage, read)
         if isinstance(place, Unplaced):
-            return self._not_yet() if place.uncopied and self._bracket.high is None and not self.back else None
+            late = place.uncopied and self._bracket.high is None and not self.back
+            return self._not_yet("the last record before the position has no copy yet") if late else None
+        if self.back and self.compacted and self._bracket.high is None and not place.settled:
+            return self._not_yet("no mark of the mirror lies after the position yet, and the topic is compacted")
         return self._told(place, left[:read], left[read:], entered)
 
     def _windows(self) -> Windows | None:
@@ -121,8 +124,7 @@ class Search:
             once=self.once,
         )
 
-    def _not_yet(self) -> Answer:
-        why = "the last record before the position has no copy yet"
+    def _not_yet(self, why: str) -> Answer:
         return Answer(offset=None, grade=Grade.REFUSED, reason=why, not_yet=True, bracket=self._bracket)
 
     def _told(

@@ -156,3 +156,12 @@ def test_a_copy_may_be_of_an_older_twin_that_compaction_took(
 
 def test_without_marks_and_without_both_beginnings_syncs_cannot_help() -> None:
     assert ask(103, "abcdef", "abcdef", starts=(100, 0)) is None
+
+
+def test_on_the_way_back_a_compacted_topic_waits_for_a_mark_after_the_position() -> None:
+    waits = ask(2, "a.b", "ab", (0, 0), back=True, compacted=True)  # b may be the younger twin, not copied yet
+    assert waits is not None
+    assert (waits.offset, waits.not_yet) == (None, True)
+    at_the_mark = ask(2, "a.b", "ab", (0, 0), (2, 1), back=True, compacted=True)
+    assert at_the_mark is not None
+    assert (at_the_mark.offset, at_the_mark.grade) == (3, MATCHED)
