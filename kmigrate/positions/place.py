@@ -65,7 +65,9 @@ def among_copies(passage: Passage, read: int) -> Place | Unplaced:
     if not passage.low and not passage.compacted:
         return _aligned(passage, read, len(passage.originals), len(passage.copies))
     firsts = _embed(passage.originals, passage.copies)
-    if passage.compacted and not _one_to_one(passage, firsts):
+    # with a twin on either side of the position, the copy of the read one may be gone and the other taken for it
+    twins = not passage.whole and not set(passage.originals[:read]).isdisjoint(passage.originals[read:])
+    if passage.compacted and (twins or not _one_to_one(passage, firsts)):
         return _surely(passage, read)
     if passage.compacted and not passage.whole and read < len(firsts):
         # what comes next may be an older twin's copy, whose original is gone, while the younger is not copied yet

@@ -165,3 +165,9 @@ def test_on_the_way_back_a_compacted_topic_waits_for_a_mark_after_the_position()
     at_the_mark = ask(2, "a.b", "ab", (0, 0), (2, 1), back=True, compacted=True)
     assert at_the_mark is not None
     assert (at_the_mark.offset, at_the_mark.grade) == (3, MATCHED)
+
+
+def test_the_copy_of_a_twin_that_was_not_read_is_never_taken_for_that_of_the_one_that_was() -> None:
+    answer = ask(3, "abxxx", "ab.x", (0, 0), compacted=True)  # the copy of the x that was read is gone
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (2, LOWER)
