@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kmigrate.manifests.names import resource_name
 from kmigrate.manifests.topics import kafka_topic
-from kmigrate.model import JsonObject, Lane, Target
+from kmigrate.model import JsonObject, Lane, Target, Topic
 
 _YEAR_MS = 31_536_000_000
 _SMALL_SEGMENTS = {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
@@ -14,7 +15,7 @@ _SMALL_SEGMENTS = {"cleanup.policy": "compact", "segment.bytes": "16777216", "mi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorNames:
-    """What is called after a Connect group; `group` is also the KafkaMirrorMaker2's name."""
+    """What is called after a Connect group; `group` is also the name of its KafkaMirrorMaker2 or KafkaConnect."""
 
     group: str
 
@@ -34,8 +35,19 @@ class MirrorNames:
         return f"{self.group}-status"
 
     def connector_offsets(self, lane: Lane) -> str:
-        """The `offsets.storage.topic` of one lane's connector (`lab.md`: the worker's global one blocks restarts)."""
+        """The `offsets.storage.topic` of one lane's connector (`lab.md`: the worker's global one blocks restarts).
+
+        It lies where the lane writes: on the target for a forward lane, on the source for a reverse one.
+        """
         return f"{self.group}-offsets-{lane.name}"
+
+    def offsets_wanted(self, lane: Lane) -> str:
+        """The ConfigMap from which the operator sets a lane's offsets."""
+        return resource_name(f"{self.group}-{lane.name}-offsets-wanted")
+
+    def offsets_listed(self, lane: Lane) -> str:
+        """The ConfigMap into which the operator writes a lane's offsets."""
+        return resource_name(f"{self.group}-{lane.name}-offsets-listed")
 
     def offset_syncs(self, lane: Lane) -> str:
         """Where a lane's offset syncs lie, always on the target (`mirrormaker2.md` §2).
@@ -50,16 +62,30 @@ class MirrorNames:
 def internal_topics(
     names: MirrorNames, lanes: Iterable[Lane], target: Target, *, brokers: int
 ) -> tuple[JsonObject, ...]:
-    """KafkaTopics for Connect's three topics, each lane's own offsets topic, and each lane's offset syncs.
+    """KafkaTopics for Connect's three topics, each forward lane's own offsets topic, and each lane's offset syncs.
 
+    Those of reverse lanes lie on the source: `topics_on_source`.
     Offset syncs are kept whole for a year (`min.compaction.lag.ms`): translation needs all of them (design §4.8).
     """
     copies = min(3, brokers)
     partitions = {names.configs: 1, names.offsets: 5, names.status: 2}
     syncs = {**_SMALL_SEGMENTS, "min.compaction.lag.ms": str(_YEAR_MS)}
     chosen = tuple(lanes)
+    here = [lane for lane in chosen if lane.direction == "forward"]
     return (
         *(kafka_topic(name, count, _SMALL_SEGMENTS, target, replicas=copies) for name, count in partitions.items()),
-        *(kafka_topic(names.connector_offsets(lane), 1, _SMALL_SEGMENTS, target, replicas=copies) for lane in chosen),
+        *(kafka_topic(names.connector_offsets(lane), 1, _SMALL_SEGMENTS, target, replicas=copies) for lane in here),
         *(kafka_topic(names.offset_syncs(lane), 1, syncs, target, replicas=copies) for lane in chosen),
+    )
+
+
+def topics_on_source(names: MirrorNames, lanes: Iterable[Lane]) -> tuple[Topic, ...]:
+    """The one small topic that each reverse lane needs on the source: its own offsets (design §1.6).
+
+    Compacted, and nothing else is set: Confluent Cloud refuses small segments.
+    """
+    return tuple(
+        Topic(name=names.connector_offsets(lane), partitions=1, config={"cleanup.policy": "compact"})
+        for lane in lanes
+        if lane.direction == "reverse"
     )

@@ -1,4 +1,4 @@
-"""The lanes of a migration and what their Connect group is called. Names never change once a lane runs."""
+"""The lanes of a migration and what their Connect groups are called. Names never change once a lane runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from kmigrate.manifests.internal import MirrorNames
 from kmigrate.model import Lane, Migration
 
 FORWARD = MirrorNames(group="kmigrate-forward")
+REVERSE = MirrorNames(group="kmigrate-reverse")
 
 
 def forward_lanes(migration: Migration) -> tuple[Lane, ...]:
@@ -18,3 +19,22 @@ def forward_lanes(migration: Migration) -> tuple[Lane, ...]:
         topics=tuple(sorted(migration.topics)),
     )
     return (lane,)
+
+
+def reverse_lanes(migration: Migration) -> tuple[Lane, ...]:
+    """The way back of every forward lane, in the same order."""
+    return tuple(map(reverse_of, forward_lanes(migration)))
+
+
+def reverse_of(forward: Lane) -> Lane:
+    """The same topics from the target to the source.
+
+    Its target alias is none of a forward lane's: their offset syncs would share a topic (`MirrorNames.offset_syncs`).
+    """
+    return Lane(
+        name=f"{forward.name}-reverse",
+        direction="reverse",
+        source_alias=forward.target_alias,
+        target_alias=f"{forward.source_alias}-reverse",
+        topics=forward.topics,
+    )

@@ -53,7 +53,7 @@ def mirror_maker(
     spec: JsonObject = {
         "version": KAFKA_VERSION,
         "replicas": workers,
-        "target": _target(names, lanes[0].target_alias, writes_to),
+        "target": {"alias": lanes[0].target_alias, **group_spec(names, writes_to)},
         "mirrors": mirrors,
     }
     return resource("KafkaMirrorMaker2", names.group, target.namespace, spec)
@@ -99,8 +99,23 @@ def reverse_connector(
     }
 
 
-def _target(names: MirrorNames, alias: str, endpoint: Endpoint) -> JsonObject:
-    config: dict[str, Json] = {
+def group_spec(names: MirrorNames, endpoint: Endpoint, more: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """What KafkaMirrorMaker2 (in `spec.target`) and KafkaConnect (in `spec`) say of their workers alike.
+
+    Group, topics, how they sign in at `endpoint`, and their settings; `more` is added to those.
+    """
+    return {
+        "groupId": names.group,
+        "configStorageTopic": names.configs,
+        "offsetStorageTopic": names.offsets,
+        "statusStorageTopic": names.status,
+        **_endpoint(endpoint),
+        "config": {**_worker(), **(more or {})},
+    }
+
+
+def _worker() -> dict[str, Json]:
+    return {
         "exactly.once.source.support": "enabled",
         "connector.client.config.override.policy": "All",
         "plugin.discovery": "service_load",
@@ -115,15 +130,6 @@ def _target(names: MirrorNames, alias: str, endpoint: Endpoint) -> JsonObject:
         # a killed worker's open transaction holds up readers, and the next worker's start, for as long
         "producer.transaction.timeout.ms": int(_TRANSACTION_TIMEOUT_MS),
     }
-    return {
-        "alias": alias,
-        "groupId": names.group,
-        "configStorageTopic": names.configs,
-        "offsetStorageTopic": names.offsets,
-        "statusStorageTopic": names.status,
-        **_endpoint(endpoint),
-        "config": config,
-    }
 
 
 def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str) -> JsonObject:
@@ -132,13 +138,22 @@ def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str) -> J
         "consumer.auto.offset.reset": "earliest",
         "offsets.storage.topic": names.connector_offsets(lane),
     }
-    # no restart by itself: a task that failed shows that the rights of ownership held (design §4.3)
-    source: JsonObject = {"tasksMax": 1, "state": state, "autoRestart": {"enabled": False}, "config": config}
     return {
         "source": {"alias": lane.source_alias, **_endpoint(endpoint)},
         "topicsPattern": topics_pattern(lane),
         "topicsExcludePattern": "__.*",
-        "sourceConnector": source,
+        "sourceConnector": {"tasksMax": 1, "config": config, **steering(names, lane, state)},
+    }
+
+
+def steering(names: MirrorNames, lane: Lane, state: str) -> JsonObject:
+    """The state of a lane's connector (`running | stopped`), and the ConfigMaps for its offsets (`strimzi.md` §3)."""
+    return {
+        "state": state,
+        # no restart by itself: a task that failed shows that the rights of ownership held (design §4.3)
+        "autoRestart": {"enabled": False},
+        "listOffsets": {"toConfigMap": {"name": names.offsets_listed(lane)}},
+        "alterOffsets": {"fromConfigMap": {"name": names.offsets_wanted(lane)}},
     }
 
 

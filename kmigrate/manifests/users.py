@@ -89,23 +89,57 @@ def forward_mirror_rules(lanes: Iterable[Lane], names: MirrorNames, owned: Itera
     copied = sorted({topic for lane in chosen for topic in lane.topics})
     return (
         *(Rule(resource="topic", name=topic, operations=("Describe",)) for topic in copied if topic in ours),
-        *(
-            Rule(resource="topic", name=topic, operations=("Describe", "Write"))
-            for topic in copied
-            if topic not in ours
-        ),
+        *(_written(topic) for topic in copied if topic not in ours),
         *(_written(names.offset_syncs(lane)) for lane in chosen),
         *_connect_rules(names, chosen),
     )
 
 
 def reverse_mirror_rules(lanes: Iterable[Lane], names: MirrorNames) -> tuple[Rule, ...]:
-    """What reverse mirrors need on the target, where their workers live: read the topics, write their offset syncs."""
+    """What reverse mirrors need on the target: read the topics, write their offset syncs. Workers: `worker_rules`."""
     chosen = tuple(lanes)
     copied = sorted({topic for lane in chosen for topic in lane.topics})
     return (
         *(Rule(resource="topic", name=topic, operations=("Describe", "Read")) for topic in copied),
         *(_written(names.offset_syncs(lane)) for lane in chosen),
+    )
+
+
+def reverse_source_rules(lanes: Iterable[Lane], names: MirrorNames, owned: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """What reverse mirrors need on the source (`lab.md`), and no WRITE on topics the source owns (`owned`)."""
+    chosen = tuple(lanes)
+    ours = frozenset(owned)
+    both = ("Describe", "Write")
+    copied = sorted({topic for lane in chosen for topic in lane.topics})
+    return (
+        *(Rule(resource="topic", name=topic, operations=("Describe",)) for topic in copied if topic in ours),
+        *(_written(topic) for topic in copied if topic not in ours),
+        *(
+            Rule(resource="topic", name=names.connector_offsets(lane), operations=("Describe", "Read", "Write"))
+            for lane in chosen
+        ),
+        *(
+            Rule(resource="transactionalId", name=_transactions(lane, names), operations=both, pattern="prefix")
+            for lane in chosen
+        ),
+    )
+
+
+def _transactions(lane: Lane, names: MirrorNames) -> str:
+    """How the transactional ids of a connector's tasks begin (KIP-618)."""
+    return f"{names.group}-{lane.connector}-"
+
+
+def worker_rules(names: MirrorNames) -> tuple[Rule, ...]:
+    """What exactly-once workers need on the target, whatever their connectors do: their topics, group and leader."""
+    kept = ("Describe", "DescribeConfigs", "Read", "Write")
+    return (
+        *(
+            Rule(resource="topic", name=topic, operations=kept)
+            for topic in (names.configs, names.offsets, names.status)
+        ),
+        Rule(resource="group", name=names.group, operations=("Describe", "Read")),
+        Rule(resource="transactionalId", name=f"connect-cluster-{names.group}", operations=("Describe", "Write")),
     )
 
 
@@ -131,16 +165,11 @@ def fence_rules(*, groups: Iterable[str] = (), topics: Iterable[str] = ()) -> tu
 
 
 def _connect_rules(names: MirrorNames, lanes: Sequence[Lane]) -> tuple[Rule, ...]:
-    both = ("Describe", "Write")
-    kept = [names.configs, names.offsets, names.status, *(names.connector_offsets(lane) for lane in lanes)]
+    kept = ("Describe", "DescribeConfigs", "Read", "Write")
     return (
-        *(
-            Rule(resource="topic", name=topic, operations=("Describe", "DescribeConfigs", "Read", "Write"))
-            for topic in kept
-        ),
-        Rule(resource="group", name=names.group, operations=("Describe", "Read")),
-        Rule(resource="transactionalId", name=f"connect-cluster-{names.group}", operations=both),
-        Rule(resource="transactionalId", name=f"{names.group}-", operations=both, pattern="prefix"),
+        *worker_rules(names),
+        *(Rule(resource="topic", name=names.connector_offsets(lane), operations=kept) for lane in lanes),
+        Rule(resource="transactionalId", name=f"{names.group}-", operations=("Describe", "Write"), pattern="prefix"),
     )
 
 

@@ -133,7 +133,13 @@ class Lane:
 
     @property
     def connector(self) -> str:
-        """The name the Strimzi operator gives the connector (KafkaMirrorMaker2Connectors, `strimzi.md` §2.6)."""
+        """What Connect calls it.
+
+        Forward as the Strimzi operator names the connectors of a KafkaMirrorMaker2 (KafkaMirrorMaker2Connectors,
+        `strimzi.md` §2.6), reverse like its KafkaConnector.
+        """
+        if self.direction == "reverse":
+            return f"kmigrate-{self.name}"
         return f"{self.source_alias}->{self.target_alias}.MirrorSourceConnector"
 
 

@@ -14,7 +14,9 @@ from kmigrate.lab.runtime import jars
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.manifests.internal import MirrorNames, internal_topics
 from kmigrate.manifests.kafka import kafka, small_machine_config
+from kmigrate.manifests.lanes import reverse_of
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
+from kmigrate.manifests.reverse import reverse_connect, reverse_lane
 from kmigrate.manifests.topics import carried_topic
 from kmigrate.manifests.users import Rule, fence_rules, forward_mirror_rules, kmigrate_rules, reverse_mirror_rules, user
 from kmigrate.model import Json, JsonObject, Lane, Target, Topic
@@ -43,6 +45,8 @@ def rendered() -> tuple[JsonObject, ...]:
         *internal_topics(NAMES, LANES, TARGET, brokers=3),
         user("kmigrate", rules, TARGET),
         mirror_maker(NAMES, LANES, TARGET, reads_from=ENDPOINT, writes_to=ENDPOINT),
+        reverse_connect(NAMES, TARGET, reads_from=ENDPOINT, writes_to=ENDPOINT),
+        reverse_lane(NAMES, reverse_of(LANES[0]), TARGET, reads_from=ENDPOINT, writes_to=ENDPOINT),
     )
 
 
@@ -90,7 +94,7 @@ def test_each_misspelt_field_of_each_rendered_resource_is_refused_by_its_name(st
             with pytest.raises(Invalid) as refused:
                 strimzi.apply({**body, "spec": misspelt(body["spec"], path)})
             assert any(f"{path[-1]}x: unknown field" in problem for problem in refused.value.problems), path
-    assert tried > 150
+    assert tried > 190
 
 
 def test_the_versions_before_v1_are_refused(strimzi: FolderStore) -> None:

@@ -23,7 +23,9 @@ from kmigrate.manifests.users import (
     keeping_denials,
     kmigrate_rules,
     reverse_mirror_rules,
+    reverse_source_rules,
     user,
+    worker_rules,
 )
 from kmigrate.model import Application, Json, Lane, Reads, Target, Topic
 
@@ -175,6 +177,24 @@ def test_the_forward_mirror_may_write_its_topics_but_those_the_target_owns_and_c
 def test_the_reverse_mirror_only_reads_the_topics_it_copies() -> None:
     by_name = {rule.name: rule.operations for rule in reverse_mirror_rules([BACK], NAMES)}
     assert by_name == {"a.b": ("Describe", "Read"), "mm2-offset-syncs.cc-1.internal": ("Describe", "Write")}
+
+
+def test_the_reverse_mirror_writes_nothing_that_the_source_owns() -> None:
+    before = {rule.name: (rule.operations, rule.pattern) for rule in reverse_source_rules([BACK], NAMES, owned=["a.b"])}
+    after = {rule.name: rule.operations for rule in reverse_source_rules([BACK], NAMES)}
+    assert before == {
+        "a.b": (("Describe",), "literal"),
+        "fwd-offsets-r1": (("Describe", "Read", "Write"), "literal"),
+        "fwd-kmigrate-r1-": (("Describe", "Write"), "prefix"),
+    }
+    assert after["a.b"] == ("Describe", "Write")
+
+
+def test_workers_may_keep_their_own_topics_and_lead_their_group_and_no_more() -> None:
+    rules = worker_rules(NAMES)
+    assert {rule.name for rule in rules} == {"fwd", "fwd-configs", "fwd-offsets", "fwd-status", "connect-cluster-fwd"}
+    assert {rule.pattern for rule in rules} == {"literal"}
+    assert set(rules) <= set(forward_mirror_rules([ONE], NAMES))
 
 
 def test_kmigrate_itself_writes_no_topic() -> None:
