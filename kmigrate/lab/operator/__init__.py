@@ -59,15 +59,41 @@ KafkaMirrorMaker2
 35  settings changed by hand over REST come back at the interval                            AbstractConnectOperator
 36  a worker that ended is started again                                                    the kubelet
 37  annotations connector-offsets: list and mirrormaker-connector: NAME write Connect's offsets into the ConfigMap of
-    listOffsets, key NAME with -- for -> and .json; then both annotations go; one without the other is refused
-                                                               AbstractConnectOperator; strimzi.md §3
+    listOffsets, key NAME with -- for -> and .json; then both annotations go; one without the other is a Warning
+    ManageOffsets, the name of no connector is passed over in silence
+                                                AbstractConnectOperator; KafkaMirrorMaker2AssemblyOperator
 38  connector-offsets: alter sets those of the ConfigMap of alterOffsets; a failure (a connector that is not STOPPED, a
     busy Connect, any reset) is a Warning beside Ready, the annotations stay, tried again at the interval      the same
+KafkaConnect
+39  spec.replicas Connect workers with the settings of spec, JSON converters unless set; config providers of the user
+    and strimzisecrets; url and connectorPlugins in status; a missing Secret as in 29
+                                             KafkaConnectCluster, KafkaConnectConfiguration, …ConfigurationBuilder
+40  what the pods are made of rolls them (settings, template, the secrets of their own sign-in); annotations, connectors
+    and their states do not                                                    KafkaConnectAssemblyOperator
+41  Secrets mounted below /mnt are files that follow their Secret without a roll; InvalidResourceException for a mount
+    elsewhere, TimeoutException while a Secret or a key of it is missing           TemplateUtils; the kubelet
+42  with strimzi.io/use-connector-resources: "true" a connector without a resource is deleted; without it no connector
+    is touched, and each resource is NotReady/NoSuchResourceException               KafkaConnectAssemblyOperator
+KafkaConnector
+43  NotReady without the label strimzi.io/cluster (InvalidResourceException), without its KafkaConnect
+    (NoSuchResourceException), or when that has 0 replicas (RuntimeException)                  the same
+44  made under metadata.name in its state, later steered; a resource that goes takes its connector along, offsets stay
+                                                  the same; AbstractConnectOperator.updateState
+45  name, connector.class, tasks.max and connector.plugin.version in config are left out; settings changed by hand come
+    back at the interval                            KafkaConnectorConfiguration, AbstractConnectOperator
+46  status.connectorStatus is Connect's raw status, with tasksMax and topics; NotReady/Throwable when the connector or
+    any task is FAILED                     KafkaConnectAssemblyOperator.maybeUpdateConnectorStatus
+47  a status that changed is a change like any other: reconciled again until it stays the same, mirrors and groups too
+                                                     AbstractOperator.createWatch, connectorEventHandler
+48  connector-offsets: list, alter or reset as in 37 and 38 with the one annotation, key offsets.json; a word that is
+    none of them is NotReady/IllegalArgumentException     AbstractConnectOperator.manageConnectorOffsets
 
-Different from the real one: addresses are those of this machine, in status.listeners and in status.url, which can be
-reached; a Secret's content counts at the interval only; what is deleted while nobody runs is not noticed.
+Different from the real one: addresses are those of this machine, in status.listeners, in status.url and in connectors'
+settings, and paths below /mnt are below the lab's folder; a Secret's content counts at the interval only; a pod that
+cannot start is told at once, not after minutes; what is deleted while nobody runs is not noticed.
 Missing: other listeners than TLS with SCRAM, user certificates, quotas, changes of listeners or of the number of nodes,
-automatic restarts (all refused when asked for); annotated restarts, rebalances, metrics.
+automatic restarts, images and plugins of one's own, other volumes than Secrets, strimzisecrets in a connector's
+settings (all refused when asked for); annotated restarts, rebalances, metrics.
 """
 
 from kmigrate.lab.operator.loop import Operator

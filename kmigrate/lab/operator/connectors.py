@@ -76,19 +76,25 @@ def worker_properties(spec: JsonObject, secrets: Secrets, *, rest_port: int, res
 
     `resolve` turns `bootstrapServers` into addresses that can be reached from here.
     """
-    target = mapping(spec.get("target"))
-    client = client_settings(target, secrets, resolve)
+    return group_properties(mapping(spec.get("target")), secrets, _CONVERTERS, rest_port=rest_port, resolve=resolve)
+
+
+def group_properties(
+    group: JsonObject, secrets: Secrets, defaults: Mapping[str, str], *, rest_port: int, resolve: Resolve = same
+) -> dict[str, str]:
+    """The same from what `spec.target` of a KafkaMirrorMaker2 and `spec` of a KafkaConnect have in common."""
+    client = client_settings(group, secrets, resolve)
     security = {name: value for name, value in client.items() if name != "bootstrap.servers"}
     settings: dict[str, str] = {
-        "group.id": str(target["groupId"]),
-        "config.storage.topic": str(target["configStorageTopic"]),
-        "offset.storage.topic": str(target["offsetStorageTopic"]),
-        "status.storage.topic": str(target["statusStorageTopic"]),
+        "group.id": str(group["groupId"]),
+        "config.storage.topic": str(group["configStorageTopic"]),
+        "offset.storage.topic": str(group["offsetStorageTopic"]),
+        "status.storage.topic": str(group["statusStorageTopic"]),
         "listeners": f"http://{HOST}:{rest_port}",
         "rest.advertised.host.name": HOST,
         "rest.advertised.port": str(rest_port),
-        **_CONVERTERS,
-        **_allowed(target.get("config")),
+        **defaults,
+        **_allowed(group.get("config")),
         **client,
     }
     for prefix in ("producer.", "consumer.", "admin."):

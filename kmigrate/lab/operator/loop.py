@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from kmigrate.errors import Interrupted, KmigrateError, Transient
 from kmigrate.lab.operator.kafka import CLUSTER_LABEL, KafkaReconciler, RunningKafka
+from kmigrate.lab.operator.kafkaconnect import ConnectReconciler
+from kmigrate.lab.operator.kafkaconnector import ConnectorReconciler
 from kmigrate.lab.operator.mirrormaker import MirrorMakerReconciler
 from kmigrate.lab.operator.status import is_paused, label, write_paused
 from kmigrate.lab.operator.topics import TopicReconciler
@@ -15,7 +17,7 @@ from kmigrate.lab.operator.users import UserReconciler
 from kmigrate.lab.runtime.bench import Bench
 from kmigrate.world import Key, Resource, ResourceStore
 
-KINDS = ("KafkaNodePool", "Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2")
+KINDS = ("KafkaNodePool", "Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2", "KafkaConnect", "KafkaConnector")
 _TICK_S = 0.02
 _AGAIN_MS = 100
 _SERVICE = re.compile(r"(?P<cluster>[a-z0-9.-]+?)-kafka-bootstrap(\.[a-z0-9.-]+)?:(?P<port>\d+)")
@@ -40,6 +42,8 @@ class Operator:
         self._topics = TopicReconciler(store, bench.clock)
         self._users = UserReconciler(store, bench.clock)
         self._mirrors = MirrorMakerReconciler(store, bench, folder, self.address)
+        self._connects = ConnectReconciler(store, bench, folder, self.address)
+        self._connectors = ConnectorReconciler(store, bench, folder, self.address, self._connects)
         self._done: dict[Key, Stamp] = {}
         self._last: dict[Key, Resource] = {}
         self._not_before: dict[Key, int] = {}
@@ -55,11 +59,12 @@ class Operator:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the loop, then mirrors, then brokers; safe when `start` was never called."""
+        """End the loop, then Connect workers, then brokers; safe when `start` was never called."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self._mirrors.stop()
+        self._connects.stop()
         self._kafka.stop()
 
     def tick(self) -> None:
@@ -78,11 +83,7 @@ class Operator:
             if running is not None:
                 self._tick_topics(kafka, running, due["KafkaTopic"], resources["KafkaTopic"])
                 self._tick_users(kafka, running, due["KafkaUser"], resources["KafkaUser"], everything=everything)
-        for mirror in due["KafkaMirrorMaker2"]:
-            if self._mirrors.reconcile(mirror):
-                self._mark(mirror)
-            else:
-                self._not_before[mirror.key] = now + _AGAIN_MS
+        self._tick_connect(resources, due, now)
 
     def set_interval(self, interval_ms: int) -> None:
         """Another interval (milliseconds) from now on; the round that is running ends at once."""
@@ -185,6 +186,34 @@ class Operator:
             names = (user.key.name for user in everyone if label(user, CLUSTER_LABEL) == kafka.key.name)
             self._users.forget_strangers(names, running.admin)
 
+    def _tick_connect(
+        self, resources: dict[str, tuple[Resource, ...]], due: dict[str, list[Resource]], now: int
+    ) -> None:
+        """A changed KafkaConnect is a change of its connectors."""
+        for mirror in due["KafkaMirrorMaker2"]:
+            self._take(mirror, now, done=self._mirrors.reconcile(mirror))
+        for connect in due["KafkaConnect"]:
+            changed = self._done.get(connect.key) != _stamp(connect)
+            self._take(connect, now, done=self._connects.reconcile(connect))
+            if changed:
+                self._forget_connectors(connect.key.name, resources["KafkaConnector"])
+        for connector in due["KafkaConnector"]:
+            self._take(connector, now, done=self._connectors.reconcile(connector))
+
+    def _take(self, resource: Resource, now: int, *, done: bool) -> None:
+        """Done with it until something changes, or again in a moment."""
+        if done:
+            self._mark(resource)
+        else:
+            self._last.setdefault(resource.key, resource)
+            self._done.pop(resource.key, None)
+            self._not_before[resource.key] = now + _AGAIN_MS
+
+    def _forget_connectors(self, connect: str, connectors: Iterable[Resource]) -> None:
+        for connector in connectors:
+            if label(connector, CLUSTER_LABEL) == connect:
+                self._done.pop(connector.key, None)
+
     def _remove_gone(self, resources: dict[str, tuple[Resource, ...]]) -> None:
         there = {resource.key: resource for kind in KINDS for resource in resources[kind]}
         self._last.update({key: there[key] for key in self._done if key in there})
@@ -192,6 +221,8 @@ class Operator:
             gone = self._last.pop(key)
             self._done.pop(key, None)
             self._remove(gone)
+            if key.kind == "KafkaConnect":
+                self._forget_connectors(key.name, resources["KafkaConnector"])
 
     def _remove(self, gone: Resource) -> None:
         name = gone.key.name
@@ -199,6 +230,10 @@ class Operator:
             self._kafka.remove(name)
         elif gone.key.kind == "KafkaMirrorMaker2":
             self._mirrors.remove(name)
+        elif gone.key.kind == "KafkaConnect":
+            self._connects.remove(name)
+        elif gone.key.kind == "KafkaConnector":
+            self._connectors.remove(gone)
         running = self._kafka.running(label(gone, CLUSTER_LABEL))
         if running is not None and gone.key.kind == "KafkaTopic":
             self._topics.remove(gone, running.admin)
@@ -211,6 +246,7 @@ class Operator:
             self._next_revival = now + self._interval
             self._kafka.revive()
             self._mirrors.revive()
+            self._connects.revive()
             self._next_revival = now + _AGAIN_MS
 
 

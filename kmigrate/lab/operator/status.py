@@ -70,8 +70,8 @@ def label(resource: Resource, name: str) -> str:
 
 def write(
     store: ResourceStore, clock: Clock, resource: Resource, conditions: Iterable[Condition], fields: JsonObject
-) -> None:
-    """Replace the status as of the resource's generation; times alone are no difference (StatusDiff)."""
+) -> bool:
+    """Replace the status as of the resource's generation; times alone are no difference (StatusDiff); was there one?"""
     old = resource.status
     status: dict[str, Json] = {
         "conditions": [_condition(condition, old, clock) for condition in conditions],
@@ -80,6 +80,7 @@ def write(
     }
     if status != old:
         store.write_status(resource.key, status)
+    return status != old
 
 
 def write_paused(store: ResourceStore, clock: Clock, resource: Resource) -> None:

@@ -1,4 +1,4 @@
-"""The Connect workers of one KafkaMirrorMaker2: as many processes as the spec has replicas, with the same settings."""
+"""The Connect workers of one resource: as many processes as the spec has replicas, with the same settings."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class Workers:
     def url(self) -> str:
         """REST address of the first worker."""
         return f"http://{HOST}:{self._ports[0]}"
+
+    def answers(self) -> bool:
+        """Whether the first worker is up; raises PlatformError with the cause when it ended by itself."""
+        return self._wanted[0] > 0 and self._is_ready(self._worker_name(0))
 
     def converge(self, count: int, properties: Mapping[str, str], pod_hash: str) -> bool:
         """Start what is missing, roll all when settings or `pod_hash` changed, end what is too much; all up?"""

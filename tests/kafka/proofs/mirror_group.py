@@ -18,7 +18,7 @@ from kmigrate.lab.operator.status import mapping, objects, setting, whole
 from kmigrate.lab.runtime.connect import ConnectRest, Worker, launch_worker, start_worker
 from kmigrate.manifests.internal import MirrorNames, internal_topics
 from kmigrate.manifests.mirror import Endpoint, mirror_maker, reverse_connector
-from kmigrate.manifests.users import Rule, forward_mirror_rules, reverse_mirror_rules
+from kmigrate.manifests.users import Rule, forward_mirror_rules, reverse_mirror_rules, reverse_source_rules
 from kmigrate.model import Json, JsonObject, Lane, Partition
 
 NAMES = MirrorNames(group="proofs")
@@ -44,18 +44,6 @@ def lane(topic: str, *more: str, direction: str = "forward") -> Lane:
     here, there = (f"src-{topic}", "target") if direction == "forward" else ("target", f"back-{topic}")
     name = f"{topic}-{direction}"
     return Lane(name=name, direction=direction, source_alias=here, target_alias=there, topics=(topic, *more))
-
-
-def source_rules_of_reverse(way_back: Lane) -> tuple[Rule, ...]:
-    """All that a reverse mirror may do on the source (`lab.md`: these suffice)."""
-    both = ("Describe", "Write")
-    return (
-        *(Rule(resource="topic", name=topic, operations=both) for topic in way_back.topics),
-        Rule(resource="topic", name=NAMES.connector_offsets(way_back), operations=("Describe", "Read", "Write")),
-        Rule(
-            resource="transactionalId", name=f"{NAMES.group}-{way_back.connector}-", operations=both, pattern="prefix"
-        ),
-    )
 
 
 def ownership(topics: Iterable[str]) -> tuple[Rule, ...]:
@@ -142,7 +130,7 @@ class MirrorGroup:
         self.two.target.topic(NAMES.offset_syncs(way), 1, {"cleanup.policy": "compact"})
         self.two.source.topic(NAMES.connector_offsets(way), 1, {"cleanup.policy": "compact"})
         self.two.target.allow(MIRROR_BACK, reverse_mirror_rules((way,), NAMES))
-        self.two.source.allow(MIRROR_BACK, source_rules_of_reverse(way))
+        self.two.source.allow(MIRROR_BACK, reverse_source_rules((way,), NAMES))
         settings = reverse_connector(
             way,
             target_client=self.two.target.java(MIRROR_BACK),

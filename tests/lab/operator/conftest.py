@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from operator_stage import FOREVER_MS, INTERVAL_MS, TARGET, Stage, stage
+from operator_stage import FOREVER_MS, INTERVAL_MS, SOURCE_USERS, TARGET, Stage, apply_source_secret, stage
 
 from kmigrate.lab import crds
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.java import Jvm
+from kmigrate.lab.runtime.kafka import KafkaCluster
 from kmigrate.lab.runtime.prepare import prepare
 from kmigrate.lab.runtime.process import Machine
+from kmigrate.lab.runtime.source import source_layout
 from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.model import JsonObject
 from kmigrate.world import Reporter
+
+if TYPE_CHECKING:
+    from reverse_stage import Reverse
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +57,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory, definitions: tuple[JsonObject,
     finally:
         machine.close()
         made.bench.ports.close()
+
+
+@pytest.fixture(scope="session")
+def source(lab: Stage) -> KafkaCluster:
+    """A running source beside the target, and the Secret by which mirrors sign in there."""
+    layout = source_layout(lab.bench, brokers=1, users=SOURCE_USERS, folder=lab.bench.folder / "source")
+    cluster = KafkaCluster(layout, lab.bench)
+    cluster.start()
+    apply_source_secret(lab)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def reverse(lab: Stage, source: KafkaCluster) -> Reverse:
+    """A reverse mirror with every lane stopped; whoever starts one stops it again."""
+    from reverse_stage import make
+
+    return make(lab, source)

@@ -21,6 +21,8 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Reporter, Resource, ResourceStore
 
 TARGET = Target(platform="lab", store="", namespace="kafka", cluster="prod", listener="scram")
+PASSWORD = "a $x+/="
+SOURCE_USERS = {"sa-mirror": PASSWORD, "sa-writer": "w"}
 INTERVAL_MS = 1_000
 FOREVER_MS = 600_000
 
@@ -129,4 +131,12 @@ def stage(folder: Path, jvm: Jvm, definitions: tuple[JsonObject, ...], machine: 
         operator=Operator(store, bench, TARGET.namespace, interval_ms=interval_ms),
         bench=bench,
         notes=notes,
+    )
+
+
+def apply_source_secret(lab: Stage) -> None:
+    """Secret cc: what mirrors need to sign in at the source."""
+    data = {"password": PASSWORD, "ca.crt": lab.bench.certificates.ca.read_text()}
+    lab.store.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cc", "namespace": "kafka"}, "data": data}
     )

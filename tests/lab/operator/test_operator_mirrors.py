@@ -18,7 +18,6 @@ from kmigrate.lab.operator.mirrormaker import condition_of
 from kmigrate.lab.operator.status import mapping, objects, strings
 from kmigrate.lab.runtime.connect import ConnectRest
 from kmigrate.lab.runtime.kafka import KafkaCluster, sasl_config
-from kmigrate.lab.runtime.source import source_layout
 from kmigrate.manifests.internal import MirrorNames, internal_topics
 from kmigrate.manifests.kafka import bootstrap, ca_secret
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
@@ -36,7 +35,6 @@ LANES = tuple(
 )
 RUNS, STOPPED, DENIED = LANES
 WORKER = f"{GROUP}-mirrormaker2-0"
-PASSWORD = "a $x+/="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,22 +108,12 @@ def states_of(status: JsonObject) -> tuple[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def mirror(lab: Stage) -> Iterator[Mirror]:
-    users = {"sa-mirror": PASSWORD, "sa-writer": "w"}
-    source = KafkaCluster(
-        source_layout(lab.bench, brokers=1, users=users, folder=lab.bench.folder / "source"), lab.bench
-    )
-    source.start()
+def mirror(lab: Stage, source: KafkaCluster) -> Iterator[Mirror]:
     prepare_source(source)
     for body in (*internal_topics(NAMES, LANES, TARGET, brokers=1), *map(target_topic, TOPICS)):
         lab.store.apply(body)
     denied = [*forward_mirror_rules(LANES, NAMES, owned=[TOPICS[2]])]
     lab.apply(user(GROUP, denied, TARGET))
-    ca = lab.bench.certificates.ca.read_text()
-    metadata = {"name": "cc", "namespace": "kafka"}
-    lab.store.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"password": PASSWORD, "ca.crt": ca}}
-    )
     address = {"bootstrap.servers": source.layout.bootstrap("CLIENT"), "log_level": 0}
     producer = Producer({**address, **sasl_config("PLAIN", "sa-writer", "w", lab.bench.certificates.ca)})
     made = Mirror(lab=lab, source=source, producer=producer)
@@ -234,13 +222,15 @@ def test_rule_31_a_connector_made_by_hand_is_deleted_at_the_interval(mirror: Mir
 
 
 @pytest.mark.kafka
-def test_rule_31_removing_a_mirror_deletes_its_connector_and_rolls_the_worker(mirror: Mirror) -> None:
+def test_rule_31_a_list_of_mirrors_that_shrinks_or_grows_rolls_the_worker(mirror: Mirror) -> None:
     pid = mirror.lab.bench.machine.pid(WORKER)
     seen = mirror.settled(mirror.body(lanes=LANES[:2]))
     assert mirror.lab.bench.machine.pid(WORKER) != pid
     assert [one["name"] for one in objects(seen.status["connectors"])] == [lane.connector for lane in LANES[:2]]
     mirror.lab.until("the connector to go", lambda: DENIED.connector not in mirror.names())
+    shrunk = mirror.lab.bench.machine.pid(WORKER)
     mirror.settled(mirror.body())
+    assert mirror.lab.bench.machine.pid(WORKER) not in (None, shrunk)
     assert DENIED.connector in mirror.names()
     mirror.until(RUNS, "RUNNING", ["RUNNING"])
 
@@ -365,12 +355,33 @@ def test_rule_38_a_connector_that_runs_is_not_altered_and_the_wish_stays(mirror:
 
 
 @pytest.mark.kafka
-def test_rule_37_one_annotation_without_the_other_is_refused(mirror: Mirror) -> None:
-    mirror.lab.store.apply(annotated(mirror.lab.seen("KafkaMirrorMaker2", GROUP), connector_offsets="list"))
-    wanted = [("NotReady", "True", "InvalidConfigurationException")]
-    mirror.lab.until("the refusal", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == wanted)
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("connector_offsets", "mirrormaker-connector"), ("mirrormaker_connector", "connector-offsets")],
+)
+def test_rule_37_one_annotation_without_the_other_is_a_warning(mirror: Mirror, given: str, missing: str) -> None:
+    mirror.lab.store.apply(annotated(mirror.lab.seen("KafkaMirrorMaker2", GROUP), **{given: "list"}))
+    warned = [*READY, ("Warning", "True", "ManageOffsets")]
+    mirror.lab.until("the warning", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == warned)
+    assert f"is missing annotation strimzi.io/{missing}" in str(conditions(seen_group(mirror))[1]["message"])
     asked(mirror, None)
-    mirror.lab.until("the refusal to go", lambda: told(mirror.lab.seen("KafkaMirrorMaker2", GROUP)) == READY)
+    mirror.lab.until("the warning to go", lambda: told(seen_group(mirror)) == READY)
+
+
+@pytest.mark.kafka
+def test_rule_37_the_name_of_no_connector_is_passed_over_in_silence(mirror: Mirror) -> None:
+    nobody = {"connector_offsets": "list", "mirrormaker_connector": "nobody"}
+    mirror.lab.store.apply(annotated(seen_group(mirror), **nobody))
+    mirror.settled(mirror.body(states={}))
+    assert told(seen_group(mirror)) == READY
+    assert not is_served(mirror)
+    asked(mirror, None)
+    mirror.settled(mirror.body())
+    mirror.until(STOPPED, "STOPPED", [])
+
+
+def seen_group(mirror: Mirror) -> Resource:
+    return mirror.lab.seen("KafkaMirrorMaker2", GROUP)
 
 
 @pytest.mark.kafka
