@@ -26,7 +26,8 @@ class Passage:
 
     `low`: both begin with the same record. `high`: both end with the same record. `whole`: every original of the
     passage was copied. `compacted`: records may be gone from either side, those at both ends too. `once`: the mirror
-    writes exactly once, so no copy comes twice.
+    writes exactly once, so no copy comes twice. `start`: no copy of these originals lies before the passage, which a
+    mirror that crashed may have left there.
     """
 
     originals: Digests
@@ -36,6 +37,7 @@ class Passage:
     whole: bool
     compacted: bool = False
     once: bool = True
+    start: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
     """The place among the originals of a reader who has read the first `read` copies of the passage.
 
     A mirror that crashed may have written more before the passage than its marks tell, so without exactly-once nothing
-    is proven here.
+    is proven here, and only from the start on anything is known of the latest place.
     """
     if not passage.low and not passage.compacted:
         return _aligned(passage, read, len(passage.copies), len(passage.originals))
@@ -104,7 +106,7 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
         return Place(earliest=latest, latest=latest, proven=True, settled=True)
     lasts = _embed_backwards(passage.originals, passage.copies) if passage.high else _unique(passage)
     earliest = min(latest, _count(lasts, lambda place: place < read))
-    return Place(earliest=earliest, latest=latest, settled=earliest == latest)
+    return Place(earliest=earliest, latest=latest if passage.start else None, settled=earliest == latest)
 
 
 def _one_to_one(passage: Passage, firsts: Sequence[int]) -> bool:

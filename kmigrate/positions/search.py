@@ -37,15 +37,20 @@ class Search:
 
     `position` is the next offset to read on the side left. `originals` and `copies` are the logs as they are now, up
     to the last stable offset. `back`: the side left holds the copies. `once`: the mirror writes exactly once.
+
+    Of a partition with several owners both are one epoch's part of the logs (`epochs`). `begins`: both still begin with
+    the same record, nothing is gone before it. `over`: the epoch ended, and all of it was copied.
     """
 
     position: int
     syncs: SyncIndex
     originals: OffsetRange
     copies: OffsetRange
+    begins: bool
     back: bool = False
     compacted: bool = False
     once: bool = True
+    over: bool = False
     _tries: int = 0
     _bracket: Bracket = field(default=Bracket(None, None), init=False)
 
@@ -69,27 +74,22 @@ class Search:
         read = bisect_left(left, self.position, key=lambda record: record.offset)
         place = (among_originals if self.back else among_copies)(passage, read)
         if isinstance(place, Unplaced):
-            late = place.uncopied and self._bracket.high is None and not self.back
+            late = place.uncopied and self._bracket.high is None and not self.back and not self.over
             return self._not_yet("the last record before the position has no copy yet") if late else None
-        if self.back and self.compacted and self._bracket.high is None and not place.settled:
+        if self.back and self.compacted and not passage.whole and not place.settled:
             return self._not_yet("no mark of the mirror lies after the position yet, and the topic is compacted")
         return self._told(place, left[:read], left[read:], entered)
 
     def _windows(self) -> Windows | None:
         low, high = self._bracket
-        if low is None and not self._from_the_start and (high is None or self.compacted):
+        if low is None and not self.begins and (self.compacted or (high is None and not self.over)):
             return None
         start, first = low or (self.originals.start, self.copies.start)
         reach, end = (high.original + 1, high.copy + 1) if high else (self.originals.end, self.copies.end)
         copies = OffsetRange(start=first, end=end)
         if max(copies.end - copies.start, reach - start) > MOST:
             return None
-        return Windows(copies=copies, originals_from=start, originals_to=high.original + 1 if high else None)
-
-    @property
-    def _from_the_start(self) -> bool:
-        """Nothing is gone from the beginning of either log, so both begin with the same record."""
-        return self.originals.start == 0 == self.copies.start
+        return Windows(copies=copies, originals_from=start, originals_to=reach if high or self.over else None)
 
     def _kept(self, sync: Sync | None) -> Sync | None:
         """A sync whose record and copy are both still there."""
@@ -113,15 +113,16 @@ class Search:
 
     def _passage(self, originals: Sequence[Record], copies: Sequence[Record]) -> Passage:
         low, high = self._bracket
-        begins = self._from_the_start if low is None else self._seen(low, originals[:1], copies[:1]) is True
+        begins = self.begins if low is None else self._seen(low, originals[:1], copies[:1]) is True
         return Passage(
             originals=[record.digest for record in originals],
             copies=[record.digest for record in copies],
             low=begins,
-            high=high is not None and self._seen(high, originals[-1:], copies[-1:]) is True,
-            whole=high is not None,
+            high=self._seen(high, originals[-1:], copies[-1:]) is True if high else self.over,
+            whole=high is not None or self.over,
             compacted=self.compacted,
             once=self.once,
+            start=self.once or low is None,
         )
 
     def _not_yet(self, why: str) -> Answer:
@@ -131,17 +132,23 @@ class Search:
         self, place: Place, read: Sequence[Record], unread: Sequence[Record], entered: Sequence[Record]
     ) -> Answer:
         before, after = entered[: place.earliest], entered[place.earliest :]
-        latest = len(entered) if place.latest is None else place.latest
+        offset = self._offset(before, after)
         neighbours = self.compacted or (_same(read[-1:], before[-1:]) and _same(unread[:1], after[:1]))
         agree = place.settled and neighbours
         grade = Grade.EXACT_MATCHED if agree else Grade.SAFE_LOWER_BOUND
         return Answer(
-            offset=self._offset(before, after),
+            offset=offset,
             grade=Grade.EXACT_PROVEN if place.proven else grade,
             reason=self._reason(place, len(read), len(before), len(after)),
             bracket=self._bracket,
-            repeats_at_most=latest - place.earliest,
+            repeats_at_most=self._most(place, offset, len(entered)),
         )
+
+    def _most(self, place: Place, offset: int, entered: int) -> int:
+        """How many records may come twice at most; of originals all that are there may have been read."""
+        if place.latest is not None:
+            return place.latest - place.earliest
+        return self.originals.end - offset if self.back else entered - place.earliest
 
     def _offset(self, before: Sequence[Record], after: Sequence[Record]) -> int:
         """Right after the last record read; where none was read here, after the mark, or where the log begins."""

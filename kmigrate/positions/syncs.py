@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kmigrate.model import Bracket, Partition, Sync
+from kmigrate.model import Bracket, OffsetRange, Partition, Sync
 
 
 @dataclass(slots=True)
@@ -51,6 +51,12 @@ class SyncIndex:
         """
         at = bisect_left(self._copies if by_copy else self._originals, position)
         return Bracket(self._at(at - 1 - skip), self._at(at + skip))
+
+    def within(self, originals: OffsetRange, copies: OffsetRange) -> SyncIndex:
+        """Those whose record and copy lie in these ranges."""
+        low = max(bisect_left(self._originals, originals.start), bisect_left(self._copies, copies.start))
+        high = min(bisect_left(self._originals, originals.end), bisect_left(self._copies, copies.end))
+        return SyncIndex(self._originals[low:high], self._copies[low:high])
 
     def _at(self, number: int) -> Sync | None:
         if not 0 <= number < len(self._originals):

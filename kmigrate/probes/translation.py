@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
-from kmigrate.positions import Answer, Search, SyncIndex, Windows
+from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex, Windows
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
@@ -36,13 +36,14 @@ class Translation:
 class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
+    `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
     What topics are like is looked up once; ask another translator when they may have changed.
     """
 
     world: World
     leaving: Side
     lanes: tuple[Lane, ...]
-    owner: Side = Side.SOURCE
+    epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
     _compacted: dict[str, bool] = field(default_factory=dict)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
@@ -58,7 +59,7 @@ class Translator:
         others = there.ranges(stable)
         found = self._marked(stable, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, owner=self.owner) if unmarked else {}
+        found |= look_up(self.world, self.leaving, unmarked, self.epochs) if unmarked else {}
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -73,32 +74,36 @@ class Translator:
         others: Mapping[Partition, OffsetRange],
     ) -> dict[Partition, Found]:
         """Every position that the mirror's marks can bracket."""
-        back = self.leaving is not self.owner
-        originals, copies = (others, logs) if back else (logs, others)
         syncs, compacted = self._syncs(wanted), self._compaction(wanted)
-        searches = {
-            p: Search(
-                position=x,
-                syncs=syncs.get(p, SyncIndex()),
-                originals=originals[p],
-                copies=copies[p],
-                back=back,
+        carried = {
+            p: Carrier(
+                epochs=self.epochs.get(p, Epochs()),
+                logs={self.leaving: logs[p], self.leaving.other: others[p]},
+                syncs=syncs.get(p, {}),
                 compacted=compacted[p.topic],
-            )
+            ).carry(self.leaving, x)
             for p, x in wanted.items()
         }
-        found: dict[Partition, Found] = {}
+        found = {p: Found(answer=each, last=None) for p, each in carried.items() if isinstance(each, Answer)}
+        searches = {p: each for p, each in carried.items() if isinstance(each, Search)}
         open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
         while open_:
-            for part in _parts(open_, originals):
-                found |= self._ask(part, searches)
+            for owner in Side:
+                for part in _parts({p: w for p, w in open_.items() if self._owner(searches[p]) is owner}, searches):
+                    found |= self._ask(owner, part, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 
-    def _ask(self, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
+    def _owner(self, search: Search) -> Side:
+        """Where the originals lie that it compares."""
+        return self.leaving.other if search.back else self.leaving
+
+    def _ask(
+        self, owner: Side, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]
+    ) -> dict[Partition, Found]:
         """Read the copies, then the originals, so that every copy read has its original among those read."""
-        source, target = self.world.cluster(self.owner), self.world.cluster(self.owner.other)
+        source, target = self.world.cluster(owner), self.world.cluster(owner.other)
         copies = target.read({p: windows.copies for p, windows in part.items()})
         open_ended = [p for p, windows in part.items() if windows.originals_to is None]
         ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
@@ -107,16 +112,20 @@ class Translator:
         for p in part:
             answer = searches[p].answer(originals[p], copies[p])
             if answer is not None:
-                left = originals[p] if self.leaving is self.owner else copies[p]
+                left = originals[p] if self.leaving is owner else copies[p]
                 found[p] = Found(answer=answer, last=_last(left, searches[p].position))
         return found
 
-    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, SyncIndex]:
-        found: dict[Partition, SyncIndex] = {}
+    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, dict[Side, SyncIndex]]:
+        """What the lanes told of each partition, by the side whose records they copy."""
+        found: dict[Partition, dict[Side, SyncIndex]] = {}
         topics = {p.topic for p in wanted}
         for lane in self.lanes:
             if not topics.isdisjoint(lane.topics):
-                found |= {p: index for p, index in self.world.mirror.syncs(lane).items() if p.topic in lane.topics}
+                owner = Side.SOURCE if lane.direction == "forward" else Side.TARGET
+                for p, index in self.world.mirror.syncs(lane).items():
+                    if p.topic in lane.topics:
+                        found.setdefault(p, {})[owner] = index
         return found
 
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
@@ -152,13 +161,13 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
 
 
 def _parts(
-    windows: Mapping[Partition, Windows], originals: Mapping[Partition, OffsetRange]
+    windows: Mapping[Partition, Windows], searches: Mapping[Partition, Search]
 ) -> Iterator[dict[Partition, Windows]]:
     """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
     part: dict[Partition, Windows] = {}
     held = 0
     for p, each in windows.items():
-        end = originals[p].end if each.originals_to is None else each.originals_to
+        end = searches[p].originals.end if each.originals_to is None else each.originals_to
         size = end - each.originals_from + each.copies.end - each.copies.start
         if part and held + size > _AT_ONCE:
             yield part

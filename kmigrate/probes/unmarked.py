@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmigrate.model import Grade, OffsetRange, Partition, Record, Side
-from kmigrate.positions import CONTEXT, Answer, locate
+from kmigrate.positions import CONTEXT, Answer, Epoch, Epochs, locate
 from kmigrate.world import Cluster, World
 
 _FIRST_WINDOW = 4 * CONTEXT
@@ -21,32 +21,37 @@ class Found:
 
 
 def look_up(
-    world: World, leaving: Side, wanted: Mapping[Partition, int], *, owner: Side = Side.SOURCE
+    world: World, leaving: Side, wanted: Mapping[Partition, int], epochs: Mapping[Partition, Epochs]
 ) -> dict[Partition, Found]:
     """Find positions of stopped groups by the records around them; reads all of both logs that could hold a twin.
 
-    The last stable offset on the side left must have reached each position.
+    Of a partition that was handed over that is the epoch which the position lies in; `epochs` names such partitions,
+    and what lies before the first epoch is left out. The last stable offset on the side left must have reached each
+    position.
     """
     here, there = world.cluster(leaving), world.cluster(leaving.other)
-    logs, others = here.ranges(wanted), there.ranges(wanted)
+    found = {p: epochs.get(p, Epochs()).of(leaving, x) for p, x in wanted.items()}
+    lives = {p: life for p, life in found.items() if life is not None}
+    logs = {p: lives[p].within(leaving, log) for p, log in here.ranges(lives).items()}
+    others = {p: lives[p].within(leaving.other, log) for p, log in there.ranges(lives).items()}
     before = _records_before(here, wanted, logs)
     candidates = _candidates(there, before, wanted, others)
-    earlier = _same_times(here, before)
-    after = _tail(here, wanted)
+    earlier = _same_times(here, before, logs)
+    after = _tail(here, wanted, lives, leaving)
     return {
         p: Found(
             answer=_nothing_left(others[p])
-            if not before[p] and not after[p] and leaving is owner
+            if not before[p] and not after[p] and leaving is lives[p].begin.owner
             else locate(
                 (*earlier.get(p, ()), *before[p]),
                 after[p],
                 candidates[p],
-                from_log_start=logs[p].start == 0 == others[p].start and len(before[p]) < CONTEXT,
-                left_is_owner=leaving is owner,
+                from_log_start=lives[p].begins(leaving, logs[p], others[p]) and len(before[p]) < CONTEXT,
+                left_is_owner=leaving is lives[p].begin.owner,
             ),
             last=before[p][-1].offset if before[p] else None,
         )
-        for p in wanted
+        for p in lives
     }
 
 
@@ -86,7 +91,7 @@ def _candidates(
     """
     starts = there.offsets_at({p: min(r.timestamp for r in records) for p, records in before.items() if records})
     ranges = {
-        p: OffsetRange(start=starts[p], end=max(logs[p].end, starts[p]))
+        p: OffsetRange(start=max(starts[p], logs[p].start), end=max(logs[p].end, starts[p]))
         if p in starts
         else OffsetRange(start=logs[p].start, end=min(logs[p].end, logs[p].start + _FIRST_WINDOW))
         for p in wanted
@@ -95,18 +100,21 @@ def _candidates(
 
 
 def _same_times(
-    here: Cluster, before: Mapping[Partition, tuple[Record, ...]]
+    here: Cluster, before: Mapping[Partition, tuple[Record, ...]], logs: Mapping[Partition, OffsetRange]
 ) -> Mapping[Partition, tuple[Record, ...]]:
     """Every record before the context that is as young as its oldest: there a twin of the whole context could stand."""
     firsts = {p: records[0].offset for p, records in before.items() if records}
-    starts = here.offsets_at({p: min(r.timestamp for r in before[p]) for p in firsts})
+    found = here.offsets_at({p: min(r.timestamp for r in before[p]) for p in firsts})
+    starts = {p: max(start, logs[p].start) for p, start in found.items()}
     ranges = {p: OffsetRange(start=starts[p], end=first) for p, first in firsts.items() if starts[p] < first}
     return here.read(ranges)
 
 
-def _tail(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
+def _tail(
+    cluster: Cluster, wanted: Mapping[Partition, int], lives: Mapping[Partition, Epoch], side: Side
+) -> Mapping[Partition, tuple[Record, ...]]:
     """Every record from each position on: among them, too, the records before the position could stand once more."""
-    logs = cluster.ranges(wanted)
+    logs = {p: lives[p].within(side, log) for p, log in cluster.ranges(wanted).items()}
     return cluster.read({p: OffsetRange(start=x, end=max(x, logs[p].end)) for p, x in wanted.items()})
 
 

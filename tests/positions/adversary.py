@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from simulator import HARSH, STUDIED, TRAITS, Outcome, Rates, history, judge, positions, translate
+from judge import Outcome, judge, positions, translate
+from simulator import HARSH, STUDIED, TRAITS, Rates, history
 
 from kmigrate.model import Grade
 from kmigrate.positions import Search
@@ -34,6 +35,8 @@ class Kind:
 
 _ONCE = frozenset({"holes", "twins", "times going back"})
 _TWICE = frozenset({"holes", "twins", "retries", "crashes"})
+_EPOCHS = frozenset({"several epochs"})
+_WORN = frozenset({"lost syncs", "late syncs", "expired originals", "expired copies", "still copying"})
 _COMPACTED = frozenset({"holes", "compacted originals", "compacted copies"})
 KINDS = (
     Kind("clean", frozenset(), 1.0),
@@ -43,17 +46,24 @@ KINDS = (
     Kind("exactly once, lost and late syncs", _ONCE | {"lost syncs", "late syncs"}, 1.0),
     Kind("exactly once, still copying", _ONCE | {"still copying"}, 1.0),
     Kind("exactly once, expired on either side", _ONCE | {"expired originals", "expired copies"}, 1.0),
+    Kind("exactly once, several epochs", _ONCE | _EPOCHS, 1.0),
+    Kind("exactly once, several epochs, back", _ONCE | _EPOCHS, 1.0, back=True),
+    Kind("exactly once, several epochs, lost syncs, expired", _ONCE | _EPOCHS | _WORN, 1.0),
     Kind("at least once, as studied", _TWICE, 0.999, rates=STUDIED, size=900),
     Kind("at least once, 30 % of syncs lost, as studied", _TWICE | {"lost syncs"}, 0.999, rates=STUDIED, size=900),
     Kind("zombies, as studied", _TWICE | {"zombies"}, 0.998, rates=STUDIED, size=900),
     Kind("at least once, harsh", _TWICE, 0.98),
     Kind("zombies and lost syncs, harsh", _TWICE | {"zombies", "lost syncs"}, 0.97),
     Kind("at least once, harsh, back", _TWICE, 0.7, back=True),
+    Kind("at least once, harsh, several epochs", _TWICE | _EPOCHS, 0.8),
+    Kind("at least once, harsh, several epochs, back", _TWICE | _EPOCHS, 0.8, back=True),
     Kind("compacted", _COMPACTED, 0.85),
     Kind("compacted, back", _COMPACTED, 0.85, back=True),
     Kind("compacted, twins", _COMPACTED | {"twins"}, 0.85),
     Kind("compacted, twins, still copying", _COMPACTED | {"twins", "still copying"}, 0.7),
     Kind("compacted, twins, back", _COMPACTED | {"twins"}, 0.8, back=True),
+    Kind("compacted, several epochs", _COMPACTED | _EPOCHS, 0.85),
+    Kind("compacted, twins, several epochs, back", _COMPACTED | {"twins"} | _EPOCHS, 0.8, back=True),
     Kind("every trait by chance", None, 0.92),
     Kind("every trait by chance, back", None, 0.9, back=True),
 )
@@ -90,7 +100,7 @@ class Count:
     @property
     def row(self) -> str:
         told = f"{self.cases:>9,} {self.answered:>9,} {self.share:>8.2%}"
-        return f"{told} {self.proven:>9,} {self.proven_wrong:>6} {self.lost:>5}"
+        return f"{told} {self.proven:>9,} {self.proven_wrong:>6} {self.lost:>5} {self.broken:>10}"
 
 
 @dataclass(slots=True)
@@ -102,11 +112,12 @@ class Table:
 
     def lines(self) -> Iterator[str]:
         drawn = sum(count.cases for name, count in self.kinds.items() if name.startswith("every"))
-        yield f"{'':46} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6} {'lost':>5}"
+        heads = f"{'':50} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9}"
+        yield f"{heads} {'wrong':>6} {'lost':>5} {'past bound':>10}"
         for name, count in self.kinds.items():
-            yield f"{name:46} {count.row}"
+            yield f"{name:50} {count.row}"
         for name, count in self.traits.items():
-            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':46} {count.row}"
+            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':50} {count.row}"
 
 
 def ask(histories: int, kinds: Iterable[Kind] = KINDS, search: type[Search] = Search, first: int = 0) -> Table:

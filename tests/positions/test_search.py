@@ -40,6 +40,7 @@ def ask(
         syncs=index,
         originals=sides[0],
         copies=sides[1],
+        begins=starts == (0, 0),
         back=back,
         compacted=compacted,
         once=once,
