@@ -12,7 +12,7 @@ Nothing leans on a seam that was not seen whole: a position right at it is refus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
@@ -112,7 +112,7 @@ class Carrier:
     """One partition, to carry positions of: its epochs, both logs as they are now, and the syncs told by each owner.
 
     `logs` reach up to the last stable offset. `syncs` holds by owner what the lanes of that direction told, all epochs
-    of theirs together. `compacted` and `once` are as in a Search, which `kind` makes.
+    of theirs together. `compacted` and `once` are as in a Search.
     """
 
     epochs: Epochs
@@ -120,7 +120,6 @@ class Carrier:
     syncs: Mapping[Side, SyncIndex]
     compacted: bool = False
     once: bool = True
-    kind: type[Search] = field(default=Search, repr=False)
 
     def carry(self, leaving: Side, position: int) -> Search | Answer:
         """The answer where the ledger alone gives it, else the search for the next offset to read on that side."""
@@ -140,7 +139,7 @@ class Carrier:
         originals = epoch.within(owner, self.logs[owner])
         copies = epoch.within(owner.other, self.logs[owner.other])
         syncs = self.syncs.get(owner, SyncIndex())
-        return self.kind(
+        return Search(
             position=position,
             syncs=syncs if epoch.first and epoch.end is None else syncs.within(originals, copies),
             originals=originals,

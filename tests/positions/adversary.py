@@ -15,7 +15,6 @@ from judge import Outcome, judge, positions, translate
 from simulator import HARSH, STUDIED, TRAITS, Rates, history
 
 from kmigrate.model import Grade
-from kmigrate.positions import Search
 
 _ASKED = 6
 """Positions that are asked for in each history."""
@@ -54,7 +53,9 @@ KINDS = (
     Kind("zombies, as studied", _TWICE | {"zombies"}, 0.998, rates=STUDIED, size=900),
     Kind("at least once, harsh", _TWICE, 0.98),
     Kind("zombies and lost syncs, harsh", _TWICE | {"zombies", "lost syncs"}, 0.97),
+    Kind("at least once, still copying, harsh", _TWICE | {"still copying"}, 0.95),
     Kind("at least once, harsh, back", _TWICE, 0.7, back=True),
+    Kind("zombies and lost syncs, harsh, back", _TWICE | {"zombies", "lost syncs"}, 0.6, back=True),
     Kind("at least once, harsh, several epochs", _TWICE | _EPOCHS, 0.8),
     Kind("at least once, harsh, several epochs, back", _TWICE | _EPOCHS, 0.8, back=True),
     Kind("compacted", _COMPACTED, 0.85),
@@ -120,7 +121,7 @@ class Table:
             yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':50} {count.row}"
 
 
-def ask(histories: int, kinds: Iterable[Kind] = KINDS, search: type[Search] = Search, first: int = 0) -> Table:
+def ask(histories: int, kinds: Iterable[Kind] = KINDS, first: int = 0) -> Table:
     """So many histories of each class, from seed `first` on, each asked for six positions."""
     table = Table()
     for kind in kinds:
@@ -128,7 +129,7 @@ def ask(histories: int, kinds: Iterable[Kind] = KINDS, search: type[Search] = Se
         for seed in range(first, first + histories):
             made = history(seed, kind.traits, kind.size, kind.rates)
             for position in positions(made, random.Random(seed), _ASKED, back=kind.back):
-                outcome = judge(made, position, translate(made, position, back=kind.back, kind=search), back=kind.back)
+                outcome = judge(made, position, translate(made, position, back=kind.back), back=kind.back)
                 count.take(outcome)
                 if kind.traits is None:
                     for trait in made.traits:

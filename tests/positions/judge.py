@@ -38,7 +38,7 @@ def leaving(*, back: bool) -> Side:
     return Side.TARGET if back else Side.SOURCE
 
 
-def translate(made: History, position: int, *, back: bool, kind: type[Search] = Search) -> Answer:
+def translate(made: History, position: int, *, back: bool) -> Answer:
     """What the product answers, given nothing but records, syncs, the ends of the logs and the ledger's epochs."""
     left = leaving(back=back)
     carrier = Carrier(
@@ -47,7 +47,6 @@ def translate(made: History, position: int, *, back: bool, kind: type[Search] = 
         syncs={side: _index(made, side) for side in Side},
         compacted=made.compacted,
         once=made.once,
-        kind=kind,
     )
     search = carrier.carry(left, position)
     if isinstance(search, Answer):

@@ -126,6 +126,25 @@ def test_nothing_leans_on_a_seam_that_was_not_seen_whole(missing: Seen) -> None:
     assert (between_syncs.offset, between_syncs.grade) == (6, Grade.EXACT_PROVEN)
 
 
+def test_an_epoch_of_which_nobody_saw_the_end_is_not_counted_back_from_it() -> None:
+    unseen = Seam(owner=TARGET, source=4, target=5, seen=frozenset())
+    assert carry(SOURCE, 2, Epochs((Seam(owner=SOURCE), unseen)), syncs={}, starts=(0, 1)) is None
+    seen = carry(SOURCE, 2, Epochs((Seam(owner=SOURCE), Seam(owner=TARGET, source=4, target=5))), starts=(0, 1))
+    assert seen is not None
+    assert seen.offset == 2
+
+
+def test_an_epoch_holds_what_lies_between_its_seams_as_far_as_the_log_still_does() -> None:
+    first, second = EPOCHS.of(SOURCE, 3), EPOCHS.of(TARGET, 5)
+    assert first is not None
+    assert second is not None
+    whole = OffsetRange(start=0, end=15)
+    assert first.within(SOURCE, whole) == OffsetRange(start=0, end=4)
+    assert second.within(SOURCE, whole) == OffsetRange(start=4, end=12)
+    assert second.within(TARGET, OffsetRange(start=7, end=15)) == OffsetRange(start=7, end=12)
+    assert first.within(TARGET, OffsetRange(start=7, end=15)) == OffsetRange(start=7, end=7)
+
+
 def test_before_the_first_epoch_nothing_was_copied() -> None:
     epochs = Epochs((Seam(owner=SOURCE, source=2, target=2),))
     answer = carry(SOURCE, 1, epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kmigrate.model import Grade, OffsetRange, Record, Sync
-from kmigrate.positions import Answer, Search, SyncIndex
+from kmigrate.positions import Answer, Search, SyncIndex, Windows
 
 PROVEN, MATCHED, LOWER = Grade.EXACT_PROVEN, Grade.EXACT_MATCHED, Grade.SAFE_LOWER_BOUND
 
@@ -78,6 +78,16 @@ def test_a_mirror_that_writes_once_is_followed_exactly(
     assert (answer.offset, answer.grade, answer.repeats_at_most) == (offset, PROVEN, 0)
 
 
+def test_what_is_read_begins_and_ends_with_both_records_of_a_mark() -> None:
+    index = SyncIndex()
+    for sync in ((0, 0), (4, 5), (9, 12)):
+        index.add(Sync(*sync))
+    whole = OffsetRange(start=0, end=20)
+    search = Search(position=6, syncs=index, originals=whole, copies=whole, begins=True)
+    assert search.windows() == Windows(copies=OffsetRange(start=5, end=13), originals_from=4, originals_to=10)
+    assert search.windows() == Windows(copies=OffsetRange(start=0, end=20), originals_from=0, originals_to=None)
+
+
 def test_a_record_read_that_has_no_copy_yet_is_waited_for() -> None:
     answer = ask(3, "abcdef", "ab", (0, 0))
     assert answer is not None
@@ -100,6 +110,14 @@ def test_what_was_never_copied_has_no_place() -> None:
     assert ask(101, "abcdef", "cdef", (104, 2), starts=(100, 0)) is None
 
 
+def test_nothing_is_counted_back_over_records_that_differ() -> None:
+    assert ask(102, "abcdef", "cxef", (105, 3), starts=(100, 0)) is None
+
+
+def test_nothing_is_counted_back_through_a_mirror_that_writes_twice() -> None:
+    assert ask(102, "abcdef", "cdef", (104, 2), starts=(100, 0), once=False) is None
+
+
 def test_records_written_again_after_a_crash_leave_the_first_copy() -> None:
     answer = ask(3, "abcdef", "abcbcdef", (0, 0), (5, 7), once=False)
     assert answer is not None
@@ -117,6 +135,16 @@ def test_a_twin_that_may_be_a_second_copy_leaves_a_lower_bound() -> None:
 
 def test_somebody_elses_record_between_the_marks_is_no_place_for_a_guess() -> None:
     assert ask(2, "abcd", "abxcd", (0, 0), (3, 4)) is None
+
+
+def test_a_twin_written_by_somebody_else_is_not_taken_for_a_copy() -> None:
+    assert ask(2, "abcd", "abbcd", (0, 0), (3, 4)) is None
+
+
+def test_where_copying_goes_on_a_twin_may_be_a_second_copy() -> None:
+    answer = ask(1, "aa", "aa", (0, 0), once=False)
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == (1, MATCHED, 1)
 
 
 def test_a_sync_that_names_other_records_is_not_believed() -> None:
