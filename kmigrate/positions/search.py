@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmigrate.model import Bracket, Grade, OffsetRange, Record, Sync
 from kmigrate.positions.match import Answer
@@ -40,6 +40,9 @@ class Search:
 
     Of a partition with several owners both are one epoch's part of the logs (`epochs`). `begins`: both still begin with
     the same record, nothing is gone before it. `over`: the epoch ended, and all of it was copied.
+
+    `best` is what the marks alone say where compaction left no record to compare; wider windows may bear it out, and
+    once `windows` gives nothing more it is the answer.
     """
 
     position: int
@@ -51,6 +54,7 @@ class Search:
     compacted: bool = False
     once: bool = True
     over: bool = False
+    best: Answer | None = field(default=None, init=False)
     _tries: int = 0
     _bracket: Bracket = field(default=Bracket(None, None), init=False)
 
@@ -71,6 +75,8 @@ class Search:
             return None
         passage = self._passage(originals, copies)
         left, entered = (copies, originals) if self.back else (originals, copies)
+        if self.best is not None:
+            return self._borne_out(passage)
         read = bisect_left(left, self.position, key=lambda record: record.offset)
         place = (among_originals if self.back else among_copies)(passage, read)
         if isinstance(place, Unplaced):
@@ -78,7 +84,17 @@ class Search:
             return self._not_yet("the last record before the position has no copy yet") if late else None
         if self.back and self.compacted and not passage.whole and not place.settled:
             return self._not_yet("no mark of the mirror lies after the position yet, and the topic is compacted")
-        return self._told(place, left[:read], left[read:], entered)
+        answer = self._told(place, left[:read], left[read:], entered)
+        if self.compacted and self.once and passage.whole and place.earliest == place.latest and not place.settled:
+            self.best = answer
+            return None
+        return answer
+
+    def _borne_out(self, passage: Passage) -> Answer | None:
+        """What the marks alone said, where a wider window has a record that agrees."""
+        assert self.best is not None
+        seen = passage.low or passage.high or not set(passage.originals).isdisjoint(passage.copies)
+        return replace(self.best, grade=Grade.EXACT_MATCHED) if seen else None
 
     def _windows(self) -> Windows | None:
         low, high = self._bracket
@@ -113,6 +129,8 @@ class Search:
 
     def _passage(self, originals: Sequence[Record], copies: Sequence[Record]) -> Passage:
         low, high = self._bracket
+        entered = [record.offset for record in (originals if self.back else copies)]
+        marks = [sync and (sync.original if self.back else sync.copy) for sync in (low, high)]
         begins = self.begins if low is None else self._seen(low, originals[:1], copies[:1]) is True
         return Passage(
             originals=[record.digest for record in originals],
@@ -122,7 +140,9 @@ class Search:
             whole=high is not None or self.over,
             compacted=self.compacted,
             once=self.once,
-            start=self.once or low is None,
+            alone=self.once or low is high is None,
+            read=int(marks[0] in entered[:1]),
+            unread=int(marks[1] in entered[-1:]),
         )
 
     def _not_yet(self, why: str) -> Answer:
@@ -145,10 +165,10 @@ class Search:
         )
 
     def _most(self, place: Place, offset: int, entered: int) -> int:
-        """How many records may come twice at most; of originals all that are there may have been read."""
+        """How many records may come twice at most; where nothing is known of the latest place, as many as there are."""
         if place.latest is not None:
             return place.latest - place.earliest
-        return self.originals.end - offset if self.back else entered - place.earliest
+        return self.originals.end - offset if self.back else max(self.copies.end - offset, entered - place.earliest)
 
     def _offset(self, before: Sequence[Record], after: Sequence[Record]) -> int:
         """Right after the last record read; where none was read here, after the mark, or where the log begins."""

@@ -92,6 +92,8 @@ class Translator:
                 for part in _parts({p: w for p, w in open_.items() if self._owner(searches[p]) is owner}, searches):
                     found |= self._ask(owner, part, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
+            bare = {p: searches[p].best for p, windows in again.items() if windows is None}
+            found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 

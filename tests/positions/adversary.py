@@ -63,6 +63,8 @@ KINDS = (
     Kind("compacted, twins", _COMPACTED | {"twins"}, 0.85),
     Kind("compacted, twins, still copying", _COMPACTED | {"twins", "still copying"}, 0.7),
     Kind("compacted, twins, back", _COMPACTED | {"twins"}, 0.8, back=True),
+    Kind("at least once, compacted, twins", _COMPACTED | _TWICE, 0.6),
+    Kind("at least once, compacted, twins, back", _COMPACTED | _TWICE, 0.6, back=True),
     Kind("compacted, several epochs", _COMPACTED | _EPOCHS, 0.85),
     Kind("compacted, twins, several epochs, back", _COMPACTED | {"twins"} | _EPOCHS, 0.8, back=True),
     Kind("every trait by chance", None, 0.92),
@@ -82,6 +84,8 @@ class Count:
     proven_wrong: int = 0
     unknowable: int = 0
     broken: int = 0
+    matched: int = 0
+    matched_wrong: int = 0
 
     def take(self, outcome: Outcome) -> None:
         answer = outcome.answer
@@ -91,6 +95,8 @@ class Count:
         self.lost += outcome.lost > 0
         self.proven += answer.grade is Grade.EXACT_PROVEN
         self.proven_wrong += answer.grade is Grade.EXACT_PROVEN and not outcome.exact
+        self.matched += answer.grade is Grade.EXACT_MATCHED
+        self.matched_wrong += answer.grade is Grade.EXACT_MATCHED and not outcome.exact
         self.broken += not outcome.kept
         self.unknowable += answer.offset is None and not outcome.knowable
 
@@ -101,7 +107,8 @@ class Count:
     @property
     def row(self) -> str:
         told = f"{self.cases:>9,} {self.answered:>9,} {self.share:>8.2%}"
-        return f"{told} {self.proven:>9,} {self.proven_wrong:>6} {self.lost:>5} {self.broken:>10}"
+        grades = f"{self.proven:>9,} {self.proven_wrong:>6} {self.matched:>9,} {self.matched_wrong:>6}"
+        return f"{told} {grades} {self.lost:>5} {self.broken:>10}"
 
 
 @dataclass(slots=True)
@@ -113,8 +120,8 @@ class Table:
 
     def lines(self) -> Iterator[str]:
         drawn = sum(count.cases for name, count in self.kinds.items() if name.startswith("every"))
-        heads = f"{'':50} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9}"
-        yield f"{heads} {'wrong':>6} {'lost':>5} {'past bound':>10}"
+        heads = f"{'':50} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6}"
+        yield f"{heads} {'matched':>9} {'wrong':>6} {'lost':>5} {'past bound':>10}"
         for name, count in self.kinds.items():
             yield f"{name:50} {count.row}"
         for name, count in self.traits.items():

@@ -65,7 +65,7 @@ MATCH = (
         P + "match",
         "if len(ends) > 1 or len(_occurrences(run, here)) > 1:",
         "if False:",
-        "positions/test_locate.py::test_the_answer_is_the_truth_or_none_at_every_state_of_the_copy",
+        "positions/test_locate.py::test_a_long_run_of_identical_records_is_refused_and_not_guessed",
     ),
     Fault(
         "records that the owner lacks are no matter",

@@ -34,11 +34,42 @@ PLACE = (
         "positions/test_search.py::test_a_twin_written_by_somebody_else_is_not_taken_for_a_copy",
     ),
     Fault(
+        "twins on compacted topics correspond from the first one on",
+        P + "place",
+        "for at in range(len(left) - 1, -1, -1) if",
+        "for at in range(len(left)) if",
+        adversary(LOST, "compacted, twins"),
+    ),
+    Fault(
+        "twins correspond although the younger may not be copied yet",
+        P + "place",
+        "    if passage.compacted and passage.whole and passage.once:\n"
+        "        return _between_pairs(passage, _pairs(passage.originals",
+        "    if passage.compacted and passage.once:\n        return _between_pairs(passage, _pairs(passage.originals",
+        adversary(BOUND, "compacted, twins, still copying"),
+    ),
+    Fault(
+        "on the way back twins correspond although copies may come twice",
+        P + "place",
+        "    if passage.compacted and passage.whole and passage.once:\n"
+        "        return _between_pairs(passage, _pairs(passage.copies",
+        "    if passage.compacted and passage.whole:\n        return _between_pairs(passage, _pairs(passage.copies",
+        adversary(BOUND, "at least once, compacted, twins, back"),
+    ),
+    Fault(
+        "on compacted topics marks bound nothing",
+        P + "place",
+        "max(earliest, passage.read), min(latest, size - passage.unread)",
+        "earliest, latest",
+        "positions/test_search.py"
+        "::test_between_marks_that_were_copied_compaction_leaves_no_doubt_where_no_record_is_doubtful",
+    ),
+    Fault(
         "the one-to-one proof of compacted passages is skipped",
         P + "place",
-        "whole = copied == len(passage.copies) and (copied == len(passage.originals) or not passage.whole)",
-        "whole = True",
-        adversary(LOST, "compacted, twins"),
+        "proven = one and passage.low and list(passage.originals) == list(passage.copies) != []",
+        "proven = one",
+        "positions/test_search.py::test_compaction_on_either_side_leaves_what_is_sure",
     ),
     Fault(
         "twins on either side of the position are no matter while copying goes on",
@@ -92,7 +123,7 @@ PLACE = (
     Fault(
         "the bound forgets what a crashed task copied before the marks",
         P + "place",
-        "latest=latest if passage.start else None, settled",
+        "latest=latest if passage.alone else None, settled",
         "latest=latest, settled",
         adversary(BOUND, "zombies and lost syncs, harsh, back"),
     ),
@@ -156,6 +187,13 @@ SEARCH = (
         "agree = place.settled and neighbours",
         "agree = neighbours",
         "positions/test_search.py::test_compaction_on_either_side_leaves_what_is_sure",
+    ),
+    Fault(
+        "what marks say is matched although no record bears it out",
+        P + "search",
+        "return replace(self.best, grade=Grade.EXACT_MATCHED) if seen else None",
+        "return replace(self.best, grade=Grade.EXACT_MATCHED)",
+        "positions/test_search.py::test_marks_of_which_no_record_is_left_anywhere_are_not_called_a_match",
     ),
     Fault(
         "a record that is not copied yet is refused for good",

@@ -60,7 +60,7 @@ def translate(made: History, position: int, *, back: bool) -> Answer:
         )
         if answer is not None:
             return answer
-    return _located(search, originals, copies)
+    return search.best or _located(search, originals, copies)
 
 
 def epochs_of(made: History) -> Epochs:

@@ -34,11 +34,7 @@ def test_nothing_is_called_proven_that_repeats(kind: Kind) -> None:
     assert count(kind).proven_wrong == 0
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [kind for kind in KINDS if kind.traits is not None and not (kind.back and "twins" in kind.name)],
-    ids=lambda kind: kind.name,
-)
+@every_kind
 def test_no_more_is_repeated_than_was_said(kind: Kind) -> None:
     assert count(kind).broken == 0
 

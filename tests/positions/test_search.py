@@ -54,7 +54,7 @@ def ask(
         )
         if answer is not None:
             return answer
-    return None
+    return search.best
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,31 @@ def test_a_copy_may_be_of_an_older_twin_that_compaction_took(
     answer = ask(position, originals, copies, *syncs, compacted=True)
     assert answer is not None
     assert (answer.offset, answer.grade, answer.repeats_at_most) == told
+
+
+@pytest.mark.parametrize(
+    ("position", "originals", "copies", "syncs", "told"),
+    [
+        (4, "a.....g", "a.....g", [(0, 0), (3, 3), (5, 5), (6, 6)], (4, MATCHED, 0)),  # wider marks have records
+        (2, "....e", "a...e", [(0, 0), (4, 4)], (1, MATCHED, 0)),  # a is known by its mark, though its original is gone
+        (2, "....e", "ab..e", [(0, 0), (4, 4)], (1, LOWER, 1)),  # b may have been read or not
+        (3, "a.xxe", "axxxe", [(0, 0), (4, 4)], (3, MATCHED, 0)),  # of three twins the oldest is gone here
+        (3, "abxxe", "ab.xe", [(0, 0), (4, 4)], (2, MATCHED, 0)),  # of two twins the younger is left
+    ],
+)
+def test_between_marks_that_were_copied_compaction_leaves_no_doubt_where_no_record_is_doubtful(
+    position: int, originals: str, copies: str, syncs: list[tuple[int, int]], told: tuple[int, Grade, int]
+) -> None:
+    answer = ask(position, originals, copies, *syncs, compacted=True)
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == told
+
+
+def test_marks_of_which_no_record_is_left_anywhere_are_not_called_a_match() -> None:
+    syncs = [(100, 100), (103, 103), (105, 105), (106, 106)]
+    answer = ask(104, ".......", ".......", *syncs, compacted=True, starts=(100, 100))
+    assert answer is not None
+    assert (answer.offset, answer.grade, answer.repeats_at_most) == (104, LOWER, 0)
 
 
 def test_without_marks_and_without_both_beginnings_syncs_cannot_help() -> None:
