@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
@@ -45,6 +46,7 @@ class Translator:
     lanes: tuple[Lane, ...]
     epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
     _compacted: dict[str, bool] = field(default_factory=dict)
+    _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
         """Translate the next offset that a stopped group would read, per partition.
@@ -59,7 +61,7 @@ class Translator:
         others = there.ranges(stable)
         found = self._marked(stable, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, self.epochs) if unmarked else {}
+        found |= look_up(self.world, self.leaving, unmarked, self.epochs, self._stamping) if unmarked else {}
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -88,28 +90,30 @@ class Translator:
         searches = {p: each for p, each in carried.items() if isinstance(each, Search)}
         open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
         while open_:
-            for owner in Side:
-                for part in _parts({p: w for p, w in open_.items() if self._owner(searches[p]) is owner}, searches):
-                    found |= self._ask(owner, part, searches)
+            for owner, timed in product(Side, (True, False)):
+                mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
+                for part in _parts(mine, searches):
+                    found |= self._ask(owner, part, searches, timed=timed)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             bare = {p: searches[p].best for p, windows in again.items() if windows is None}
             found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 
-    def _owner(self, search: Search) -> Side:
-        """Where the originals lie that it compares."""
-        return self.leaving.other if search.back else self.leaving
+    def _kind(self, partition: Partition, search: Search) -> tuple[Side, bool]:
+        """Where the originals lie that it compares, and whether their copies have the same times."""
+        owner = self.leaving.other if search.back else self.leaving
+        return owner, (partition.topic, owner.other) not in self._stamping
 
     def _ask(
-        self, owner: Side, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]
+        self, owner: Side, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search], *, timed: bool
     ) -> dict[Partition, Found]:
         """Read the copies, then the originals, so that every copy read has its original among those read."""
         source, target = self.world.cluster(owner), self.world.cluster(owner.other)
-        copies = target.read({p: windows.copies for p, windows in part.items()})
+        copies = target.read({p: windows.copies for p, windows in part.items()}, timed=timed)
         open_ended = [p for p, windows in part.items() if windows.originals_to is None]
         ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
-        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()})
+        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()}, timed=timed)
         found: dict[Partition, Found] = {}
         for p in part:
             answer = searches[p].answer(originals[p], copies[p])
@@ -131,13 +135,21 @@ class Translator:
         return found
 
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
-        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs."""
+        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs.
+
+        The same look tells which side stamps records with a time of its own.
+        """
         new = {p.topic for p in wanted} - self._compacted.keys()
         if new:
             seen = [self.world.cluster(side).topics(new) for side in Side]
             for name in new:
                 policies = [topics[name].config.get("cleanup.policy", "") for topics in seen if name in topics]
                 self._compacted[name] = any("compact" in policy for policy in policies)
+                self._stamping |= {
+                    (name, side)
+                    for side, topics in zip(Side, seen, strict=True)
+                    if name in topics and topics[name].config.get("message.timestamp.type") == "LogAppendTime"
+                }
         return self._compacted
 
 

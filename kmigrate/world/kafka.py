@@ -54,11 +54,12 @@ class Cluster(Protocol):
         ...
 
     def read(
-        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True, timed: bool = True
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each half-open range, in order. Raises Transient if the end is not reached.
 
-        With `committed=False` records of aborted and of open transactions are visible too.
+        With `committed=False` records of aborted and of open transactions are visible too. With `timed=False` their
+        digests leave the timestamp out, for sides of which one stamps its own.
         """
         ...
 

@@ -48,6 +48,8 @@ KINDS = (
     Kind("exactly once, several epochs", _ONCE | _EPOCHS, 1.0),
     Kind("exactly once, several epochs, back", _ONCE | _EPOCHS, 1.0, back=True),
     Kind("exactly once, several epochs, lost syncs, expired", _ONCE | _EPOCHS | _WORN, 1.0),
+    Kind("exactly once, the receiving side stamps its own time", _ONCE | {"own times", "still copying"}, 1.0),
+    Kind("exactly once, own times, several epochs, back", _ONCE | _EPOCHS | {"own times"}, 1.0, back=True),
     Kind("at least once, as studied", _TWICE, 0.999, rates=STUDIED, size=900),
     Kind("at least once, 30 % of syncs lost, as studied", _TWICE | {"lost syncs"}, 0.999, rates=STUDIED, size=900),
     Kind("zombies, as studied", _TWICE | {"zombies"}, 0.998, rates=STUDIED, size=900),
@@ -120,12 +122,12 @@ class Table:
 
     def lines(self) -> Iterator[str]:
         drawn = sum(count.cases for name, count in self.kinds.items() if name.startswith("every"))
-        heads = f"{'':50} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6}"
+        heads = f"{'':55} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6}"
         yield f"{heads} {'matched':>9} {'wrong':>6} {'lost':>5} {'past bound':>10}"
         for name, count in self.kinds.items():
-            yield f"{name:50} {count.row}"
+            yield f"{name:55} {count.row}"
         for name, count in self.traits.items():
-            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':50} {count.row}"
+            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':55} {count.row}"
 
 
 def ask(histories: int, kinds: Iterable[Kind] = KINDS, first: int = 0) -> Table:

@@ -203,4 +203,28 @@ EPOCHS = (
         "positions/test_epochs.py::test_an_epoch_holds_what_lies_between_its_seams_as_far_as_the_log_still_does",
     ),
 )
-FAULTS = PLACE + SEARCH + SYNCS + MATCH + DIGEST + OWN + EPOCHS
+READ = "positions/test_epochs.py::test_what_is_read_from_clusters_is_carried_as_the_adversary_knows"
+TRANSLATION = (
+    Fault(
+        "a time counts although the receiving side stamps its own",
+        "kmigrate.probes.translation",
+        "return owner, (partition.topic, owner.other) not in self._stamping",
+        "return owner, True",
+        READ,
+    ),
+    Fault(
+        "the side that writes is asked whether it stamps, not the one that receives",
+        "kmigrate.probes.translation",
+        "return owner, (partition.topic, owner.other) not in self._stamping",
+        "return owner, (partition.topic, owner) not in self._stamping",
+        READ,
+    ),
+    Fault(
+        "without a mark, times tell where copies lie although they were stamped anew",
+        "kmigrate.probes.unmarked",
+        "found = cluster.offsets_at(oldest) if timed else dict.fromkeys(oldest, 0)",
+        "found = cluster.offsets_at(oldest)",
+        "positions/test_epochs.py::test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole",
+    ),
+)
+FAULTS = PLACE + SEARCH + SYNCS + MATCH + DIGEST + OWN + EPOCHS + TRANSLATION

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kmigrate.model import OffsetRange, Record, Side, Sync
+from kmigrate.positions import digest
 
 TRAITS = (
     "holes",  # markers and aborted records between the originals
@@ -26,6 +27,7 @@ TRAITS = (
     "expired originals",
     "expired copies",
     "still copying",
+    "own times",  # the receiving side stamps records itself, so nothing but their bytes is the same on both sides
     "several epochs",  # the writers moved to the other side, and back, and so on
 )
 
@@ -64,9 +66,11 @@ class Log:
     written: list[Lying] = field(default_factory=list)
     start: int = 0
     end: int = 0
+    timed: bool = True
 
-    def put(self, number: int, timestamp: int, digest: bytes) -> None:
-        self.written.append(Lying(self.end, number, Record(self.end, timestamp, digest)))
+    def put(self, number: int, timestamp: int, value: bytes) -> None:
+        told = digest(timestamp if self.timed else None, None, value)
+        self.written.append(Lying(self.end, number, Record(self.end, timestamp, told)))
         self.end += 1
 
     @property
@@ -87,7 +91,7 @@ class Change:
 class History:
     """What lies on both sides after a while, and what the mirrors told of it, by the owner whose records they copied.
 
-    `content` has time and digest of every record by its number, whichever side it was written on.
+    `content` has time and value of every record by its number, whichever side it was written on.
     """
 
     traits: frozenset[str]
@@ -114,6 +118,8 @@ def history(seed: int, traits: frozenset[str] | None = None, size: int = 120, ra
     made = History(drawn, rates)
     epochs = chance.randint(2, 5) if "several epochs" in drawn else 1
     owner = Side.SOURCE
+    for log in made.logs.values():
+        log.timed = "own times" not in drawn
     for number in range(epochs):
         made.changes.append(Change(owner, made.logs[Side.SOURCE].end, made.logs[Side.TARGET].end))
         _live(made, chance, owner, chance.randint(0, size // epochs), last=number == epochs - 1)
@@ -150,7 +156,9 @@ def _write(made: History, chance: random.Random, log: Log, count: int) -> None:
 
 
 def _twin(made: History, chance: random.Random) -> tuple[int, bytes] | None:
-    """Sometimes the record before, sometimes one a little further back, is written once more."""
+    """Sometimes the record before, sometimes one a little further back, is written once more, or at another time."""
+    if made.content and "own times" in made.traits and chance.random() < 0.2:
+        return made.now, chance.choice(made.content[-5:])[1]
     if not made.content or "twins" not in made.traits:
         return None
     if chance.random() < 0.3:
@@ -162,7 +170,8 @@ def _mirror(made: History, chance: random.Random, to: Log, numbers: range) -> No
     """Write the records of these numbers to the other side, in the order in which the mirror's runs do."""
     for run in _runs(made, chance, numbers):
         for number in run:
-            to.put(number, *made.content[number])
+            time, value = made.content[number]
+            to.put(number, time if to.timed else to.end, value)
         if made.once and run:
             to.end += 1  # the marker of the mirror's transaction
 

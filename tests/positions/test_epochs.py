@@ -212,15 +212,16 @@ class Seas:
         return {P: self.told[lane.direction]}
 
 
-def seas(made: History) -> World:
+def seas(made: History, *stamping: Side) -> World:
     told = {"forward": index(*made.told[SOURCE]), "reverse": index(*made.told[TARGET])}
-    return cast("World", Seas({side: cluster(made, side) for side in Side}, told))
+    return cast("World", Seas({side: cluster(made, side, stamps=side in stamping) for side in Side}, told))
 
 
-def cluster(made: History, side: Side) -> MemoryCluster:
+def cluster(made: History, side: Side, *, stamps: bool) -> MemoryCluster:
     lying = MemoryCluster(name=str(side))
     policy = "compact" if made.compacted else "delete"
-    lying.create(Topic(name="t", partitions=1, config={"cleanup.policy": policy}))
+    time = "LogAppendTime" if stamps else "CreateTime"
+    lying.create(Topic(name="t", partitions=1, config={"cleanup.policy": policy, "message.timestamp.type": time}))
     there = {each.offset: each for each in made.logs[side].records}
     for offset in range(made.logs[side].end):
         each = there.get(offset)
@@ -232,23 +233,48 @@ def cluster(made: History, side: Side) -> MemoryCluster:
     return lying
 
 
-ONCE = frozenset({"holes", "twins", "times going back", "several epochs"})
+ONCE = frozenset({"holes", "twins", "times going back"})
+SEVERAL = frozenset({"several epochs"})
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["to the target", "to the source"])
-@pytest.mark.parametrize("traits", [ONCE, ONCE | {"lost syncs", "expired copies"}], ids=["whole", "worn"])
-def test_what_is_read_from_clusters_is_carried_as_the_adversary_knows(traits: frozenset[str], *, back: bool) -> None:
-    carried = {"several": 0, "proven": 0}
+@pytest.mark.parametrize(
+    ("traits", "stamping", "proven"),
+    [
+        (ONCE | SEVERAL, (), 160),
+        (ONCE | SEVERAL | {"lost syncs", "expired copies"}, (), 100),
+        (ONCE | {"own times"}, (TARGET,), 160),
+        (ONCE | {"own times", "lost syncs", "expired originals"}, (TARGET,), 100),
+        (ONCE | SEVERAL | {"own times"}, (SOURCE, TARGET), 160),
+    ],
+    ids=["whole", "worn", "the target stamps", "the target stamps, worn", "both sides stamp"],
+)
+def test_what_is_read_from_clusters_is_carried_as_the_adversary_knows(
+    traits: frozenset[str], stamping: tuple[Side, ...], proven: int, *, back: bool
+) -> None:
+    seen = 0
     for seed in range(40):
         made = history(seed, traits)
-        epochs = {P: epochs_of(made)}
-        translator = Translator(world=seas(made), leaving=leaving(back=back), lanes=LANES, epochs=epochs)
+        translator = Translator(
+            world=seas(made, *stamping), leaving=leaving(back=back), lanes=LANES, epochs={P: epochs_of(made)}
+        )
         for position in positions(made, random.Random(seed), 4, back=back):
             found = translator.translate({P: position}).positions[P]
             answer = Answer(offset=found.offset, grade=found.grade, reason="", repeats_at_most=found.repeats_at_most)
             outcome = judge(made, position, answer, back=back)
             assert (outcome.lost, outcome.kept) == (0, True)
-            carried["several"] += 1
-            carried["proven"] += outcome.exact and found.grade is Grade.EXACT_PROVEN
-    assert carried["several"] == 160
-    assert carried["proven"] >= (160 if "lost syncs" not in traits else 100)
+            seen += outcome.exact and found.grade is Grade.EXACT_PROVEN
+    assert seen >= proven
+
+
+def test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole() -> None:
+    made = history(3, frozenset({"holes", "times going back", "own times"}), size=400)
+    made.told = {side: [] for side in Side}
+    made.logs[SOURCE].start = made.logs[SOURCE].written[3].offset
+    made.logs[SOURCE].records = made.logs[SOURCE].records[3:]
+    world = seas(made, TARGET)
+    assert len(made.logs[SOURCE].records) > 100
+    position = made.logs[SOURCE].records[60].offset
+    found = Translator(world=world, leaving=SOURCE, lanes=LANES).translate({P: position}).positions[P]
+    answer = Answer(offset=found.offset, grade=found.grade, reason="")
+    assert judge(made, position, answer, back=False).exact
