@@ -111,8 +111,8 @@ class Epochs:
 class Carrier:
     """One partition, to carry positions of: its epochs, both logs as they are now, and the syncs told by each owner.
 
-    `logs` reach up to the last stable offset. `syncs` holds by owner what the lanes of that direction told, all epochs
-    of theirs together. `compacted` and `once` are as in a Search.
+    `logs` reach up to the last stable offset, and were looked at after the syncs. `syncs` holds by owner what the lanes
+    of that direction told, all epochs of theirs together. `compacted` and `once` are as in a Search.
     """
 
     epochs: Epochs
@@ -123,6 +123,12 @@ class Carrier:
 
     def carry(self, leaving: Side, position: int) -> Search | Answer:
         """The answer where the ledger alone gives it, else the search for the next offset to read on that side."""
+        for side, syncs in self.syncs.items():
+            if syncs.newest is not None and syncs.newest.original >= self.logs[side].end:
+                return _refused(
+                    f"the {side}'s log ends before the record at {syncs.newest.original}, which the mirror has copied:"
+                    " the topic was made anew, or the log has lost records"
+                )
         epoch = self.epochs.of(leaving, position)
         if epoch is None:
             return _refused("it lies before the first epoch, from which nothing was copied")

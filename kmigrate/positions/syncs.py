@@ -35,6 +35,11 @@ class SyncIndex:
     def __iter__(self) -> Iterator[Sync]:
         return map(Sync, self._originals, self._copies)
 
+    @property
+    def newest(self) -> Sync | None:
+        """The one furthest on."""
+        return self._at(len(self._originals) - 1)
+
     def add(self, sync: Sync) -> None:
         """Take one more; most come in order, and one that does not has the index made anew."""
         if not self._copies or sync.copy > self._copies[-1]:

@@ -55,11 +55,13 @@ class Translator:
         there). Raises Refused when retention has eaten a position on the side left.
         """
         here, there = self.world.cluster(self.leaving), self.world.cluster(self.leaving.other)
+        syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
         logs = here.ranges(wanted)
         _refuse_eaten(wanted, logs)
         stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
-        others = there.ranges(stable)
-        found = self._marked(stable, logs, others)
+        absent = self._absent(stable)
+        others = there.ranges(stable.keys() - absent.keys())
+        found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
         found |= look_up(self.world, self.leaving, unmarked, self.epochs, self._stamping) if unmarked else {}
         late = tuple(sorted(set(wanted) - set(stable)))
@@ -72,11 +74,12 @@ class Translator:
     def _marked(
         self,
         wanted: Mapping[Partition, int],
+        syncs: Mapping[Partition, Mapping[Side, SyncIndex]],
         logs: Mapping[Partition, OffsetRange],
         others: Mapping[Partition, OffsetRange],
     ) -> dict[Partition, Found]:
         """Every position that the mirror's marks can bracket."""
-        syncs, compacted = self._syncs(wanted), self._compaction(wanted)
+        compacted = self._compaction(wanted)
         carried = {
             p: Carrier(
                 epochs=self.epochs.get(p, Epochs()),
@@ -99,6 +102,20 @@ class Translator:
             found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
+
+    def _absent(self, wanted: Iterable[Partition]) -> dict[Partition, Found]:
+        """Partitions that the side entered does not have: the topic was given more of them on the side left alone."""
+        there = self.world.cluster(self.leaving.other).topics({p.topic for p in wanted})
+        counts = {name: topic.partitions for name, topic in there.items()}
+        told = "the other side has {} partitions of the topic: give it as many, and let the mirror copy them"
+        return {
+            p: Found(
+                answer=Answer(offset=None, grade=Grade.REFUSED, reason=told.format(counts.get(p.topic, "no"))),
+                last=None,
+            )
+            for p in wanted
+            if p.number >= counts.get(p.topic, 0)
+        }
 
     def _kind(self, partition: Partition, search: Search) -> tuple[Side, bool]:
         """Where the originals lie that it compares, and whether their copies have the same times."""

@@ -203,6 +203,13 @@ EPOCHS = (
         "positions/test_epochs.py::test_an_epoch_holds_what_lies_between_its_seams_as_far_as_the_log_still_does",
     ),
 )
+MADE_ANEW = Fault(
+    "a log that ends before what was copied from it is looked into",
+    P + "epochs",
+    "syncs.newest.original >= self.logs[side].end",
+    "False",
+    "positions/test_epochs.py::test_a_log_that_ends_before_what_was_copied_from_it_was_made_anew",
+)
 READ = "positions/test_epochs.py::test_what_is_read_from_clusters_is_carried_as_the_adversary_knows"
 TRANSLATION = (
     Fault(
@@ -227,4 +234,4 @@ TRANSLATION = (
         "positions/test_epochs.py::test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole",
     ),
 )
-FAULTS = PLACE + SEARCH + SYNCS + MATCH + DIGEST + OWN + EPOCHS + TRANSLATION
+FAULTS = PLACE + SEARCH + SYNCS + MATCH + DIGEST + OWN + EPOCHS + TRANSLATION + (MADE_ANEW,)

@@ -267,6 +267,25 @@ def test_what_is_read_from_clusters_is_carried_as_the_adversary_knows(
     assert seen >= proven
 
 
+def test_a_partition_that_only_one_side_was_given_is_refused_and_the_others_are_carried() -> None:
+    made = history(1, ONCE)
+    world = seas(made)
+    grown = Partition("t", 1)
+    world.cluster(SOURCE).create(Topic(name="t", partitions=2))
+    translated = Translator(world=world, leaving=SOURCE, lanes=LANES).translate({P: 0, grown: 0})
+    assert translated.positions[P].offset == 0
+    assert translated.positions[grown].grade is Grade.REFUSED
+    assert "1 partitions" in translated.positions[grown].reason
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_log_that_ends_before_what_was_copied_from_it_was_made_anew(side: Side) -> None:
+    answer = carry(side, 3, syncs={SOURCE: index((0, 0), (2, 2), (15, 15))})
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (None, Grade.REFUSED)
+    assert "made anew" in answer.reason
+
+
 def test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole() -> None:
     made = history(3, frozenset({"holes", "times going back", "own times"}), size=400)
     made.told = {side: [] for side in Side}
