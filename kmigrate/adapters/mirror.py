@@ -12,7 +12,7 @@ from confluent_kafka import Message
 from kmigrate.adapters.kafka import Connection, KafkaCluster
 from kmigrate.adapters.kept_syncs import Known, fits, keep, load
 from kmigrate.adapters.mirror_status import trouble
-from kmigrate.adapters.tail import Seen, Tail, look_for
+from kmigrate.adapters.tail import Seen, Tail, look_for, missing
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
 from kmigrate.model import Lane, Partition
@@ -99,8 +99,8 @@ class ConnectMirror:
         )
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
-        """What the operator last said is wrong with the lane."""
-        return trouble(self.store, self.namespace, lane)
+        """What the operator last said is wrong with the lane, and topics of its own that are gone."""
+        return trouble(self.store, self.namespace, lane, lambda names: missing(self.target(), names))
 
     def close(self) -> None:
         """Close what was opened."""

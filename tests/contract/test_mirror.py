@@ -52,6 +52,10 @@ class Stage(Protocol):
         """Connect forgets how far the partition was copied."""
         ...
 
+    def drop_syncs(self) -> None:
+        """Somebody removes the topic of the lane's offset syncs."""
+        ...
+
     def fail(self, why: str) -> None:
         """The lane's task fails."""
         ...
@@ -73,6 +77,8 @@ class MemoryStage:
         for cluster in self.estate.clusters.values():
             for name in TOPICS:
                 cluster.create(Topic(name=name, partitions=2))
+        for name in (FORWARD.connector_offsets(self.lane), FORWARD.offset_syncs(self.lane)):
+            self.estate.clusters[Side.TARGET].create(Topic(name=name, partitions=1))
 
     def ask(self, state: str) -> None:
         self.estate.store.apply(asked(self.lane, state))
@@ -85,6 +91,9 @@ class MemoryStage:
 
     def lose(self, partition: Partition) -> None:
         self.estate.clusters[Side.TARGET].remove(partition.topic)
+
+    def drop_syncs(self) -> None:
+        self.estate.clusters[Side.TARGET].remove(FORWARD.offset_syncs(self.lane))
 
     def fail(self, why: str) -> None:
         self.mirror.failed = why
@@ -108,6 +117,7 @@ class KafkaStage:
         self._sent: dict[Partition, int] = {}
         self._producer = Producer({**two.target.client(WRITER), "partitioner": "murmur2_random", "linger.ms": 0})
         self._topic(FORWARD.connector_offsets(self.lane), 1)
+        self._topic(FORWARD.offset_syncs(self.lane), 1)
         self._topic(FORWARD.status, 2)
         self._kept = kept
         self.mirror = self.again()
@@ -152,6 +162,9 @@ class KafkaStage:
 
     def lose(self, partition: Partition) -> None:
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), None)
+
+    def drop_syncs(self) -> None:
+        assert self._two.target.admin.delete_topic(FORWARD.offset_syncs(self.lane)) == ""
 
     def fail(self, why: str) -> None:
         self._connectors = [self._status("FAILED", why)]
@@ -271,7 +284,16 @@ def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run
     stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
     assert stage.mirror.trouble(stage.lane) == (f"{stage.lane.connector}: task 0 FAILED: no such host",)
     assert stage.mirror.tasks(stage.lane) == 0
-    assert stage.mirror.trouble(replace(stage.lane, source_alias="source-2")) == ()
+    assert not any("FAILED" in told for told in stage.mirror.trouble(replace(stage.lane, source_alias="source-2")))
+
+
+def test_a_lane_whose_own_topic_was_removed_stands_still_and_that_is_told(stage: Stage) -> None:
+    stage.ask(RUNNING)
+    stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
+    stage.drop_syncs()
+    stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
+    (why,) = stage.mirror.trouble(stage.lane)
+    assert f"its topic {FORWARD.offset_syncs(stage.lane)} is gone" in why
 
 
 # ---- on Kafka: syncs kept on disk ----
