@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection
-from kmigrate.adapters.mirror_status import trouble
+from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
 from kmigrate.model import Lane, Partition
@@ -56,6 +56,10 @@ class ConnectMirror:
             if read is not None:
                 known.setdefault(read[0], SyncIndex()).add(read[1])
         return known
+
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""

@@ -10,7 +10,7 @@ from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
-from kmigrate.adapters.mirror_status import trouble
+from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.model import Json, JsonObject, Lane, Partition, Sync
 from kmigrate.positions import SyncIndex
 
@@ -49,6 +49,10 @@ class MemoryMirror(State):
             for sync in self.marks[partition]:
                 found[partition].add(sync)
         return found
+
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
 
     def tasks(self, lane: Lane) -> int:
         """One while the lane runs."""
