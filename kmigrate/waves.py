@@ -104,8 +104,6 @@ def _why(app: Application) -> str:
         return f"it writes {', '.join(app.writes)}, and moving writers is not built yet"
     if not app.reads:
         return "it reads nothing with a group, so there is no position to carry"
-    if any(reads.isolation != "read_committed" for reads in app.reads):
-        return "it reads uncommitted records, and counting the aborted ones ahead of it is not built yet"
     return "" if app.workloads else "it names no workloads, so nobody could stop and start it"
 
 

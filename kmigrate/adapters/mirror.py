@@ -11,7 +11,7 @@ from confluent_kafka import Message
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster
 from kmigrate.adapters.kept_syncs import Known, fits, keep, load
-from kmigrate.adapters.mirror_status import trouble
+from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.adapters.tail import Seen, Tail, look_for, missing
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
@@ -84,6 +84,10 @@ class ConnectMirror:
     def _ends(self, topic: str, seen: Seen) -> dict[int, int]:
         logs = KafkaCluster(self.target()).ranges([Partition(topic, number) for number in range(seen.partitions)])
         return {p.number: log.end for p, log in logs.items()}
+
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""

@@ -12,12 +12,14 @@ from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
 from kmigrate.cli.views import tree, unanswered, upcoming
-from kmigrate.engine import Edit, Preview, edits, preview
+from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
-from kmigrate.model import Json, JsonObject, Migration
+from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
+from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
 from kmigrate.waves import Move, waves
 from kmigrate.world import World
 
@@ -28,7 +30,8 @@ THERE_ARE_CHANGES = 10
 class PlanView:
     """What plan shows; `inventory` and `judged` are None where the source did not answer, and `unknown` says why.
 
-    `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how.
+    `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how. `aborted` has, by
+    group that reads uncommitted records, how many aborted copies it could see if it moved now; or why that is unknown.
     """
 
     migration: Migration
@@ -39,6 +42,7 @@ class PlanView:
     edits: tuple[Edit, ...]
     units: tuple[tuple[Unit, tuple[Preview, ...]], ...]
     pauses: dict[str, int]
+    aborted: dict[str, int | str]
     failed: int
     unanswered: tuple[str, ...]
 
@@ -69,6 +73,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         edits=edits(plan, journal),
         units=units,
         pauses=_pauses(plan, journal),
+        aborted=_aborted(world, migration, plan, journal),
         failed=failed,
         unanswered=unanswered(world),
     )
@@ -84,7 +89,7 @@ def plan_picture(seen: PlanView) -> Group:
     if seen.edits:
         parts.append(_edits(seen.edits))
     parts += [tree(unit, steps) for unit, steps in seen.units] or [_line("Nothing to do.")]
-    return Group(*parts, _order(seen), *_how_long(seen))
+    return Group(*parts, _order(seen), *_twice(seen), *_how_long(seen))
 
 
 def plan_json(seen: PlanView) -> JsonObject:
@@ -105,6 +110,7 @@ def plan_json(seen: PlanView) -> JsonObject:
         "stays": dict(seen.plan.stays),
         "maxPauseMs": seen.migration.policy.max_pause_ms,
         "lastPauseMs": pauses,
+        "abortedCopiesAhead": dict(seen.aborted),
         "changes": seen.changes,
     }
 
@@ -123,6 +129,20 @@ def _pauses(plan: Plan, journal: Journal) -> dict[str, int]:
     """The newest pause of each move that was measured (ms)."""
     told = ((name, unit.facts.get("pause_ms")) for name in plan.moves for unit in journal.attempts(name))
     return {name: pause for name, pause in told if isinstance(pause, int)}
+
+
+def _aborted(world: World, migration: Migration, plan: Plan, journal: Journal) -> dict[str, int | str]:
+    """Of every group that reads uncommitted records and is still to be moved."""
+    apps = [migration.application(name) for name in plan.moves if where(journal, name) is Side.SOURCE]
+    told: dict[str, int | str] = {}
+    for reads in (reads for app in apps for reads in app.reads if reads.isolation != COMMITTED):
+        try:
+            told[reads.group] = aborted_copies_now(world, reads, forward_lanes(migration))
+        except Interrupted:
+            raise
+        except KmigrateError as error:
+            told[reads.group] = error.message
+    return told
 
 
 def _there(seen: PlanView) -> Tree:
@@ -177,6 +197,15 @@ def _move(move: Move, plan: Plan) -> str:
     together = " and ".join(move.names) + (" together" if len(move.names) > 1 else "")
     reasons = "; ".join(f"{name} stays: {reason}" for name, reason in why.items())
     return escape(reasons or together)
+
+
+def _twice(seen: PlanView) -> Iterator[RenderableType]:
+    """What readers of uncommitted records could see twice."""
+    if seen.aborted:
+        yield _line("\n[bold]Aborted copies ahead of readers of uncommitted records[/]")
+    for group, count in seen.aborted.items():
+        told = f"{count:,} if it moved now" if isinstance(count, int) else f"not known: {count}"
+        yield _line(f"  {escape(f'{group}: {told}')}")
 
 
 def _how_long(seen: PlanView) -> Iterator[RenderableType]:

@@ -266,6 +266,7 @@ def _position(p: Partition, at: Position) -> dict[str, Json]:
         "low": low,
         "high": high,
         "repeatsAtMost": at.repeats_at_most,
+        "abortedAhead": at.aborted_ahead,
     }
 
 

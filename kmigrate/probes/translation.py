@@ -36,13 +36,15 @@ class Translation:
 class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
-    What topics are like is looked up once; ask another translator when they may have changed.
+    `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
+    ask another translator when they may have changed.
     """
 
     world: World
     leaving: Side
     lanes: tuple[Lane, ...]
     owner: Side = Side.SOURCE
+    once: bool | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
@@ -58,7 +60,8 @@ class Translator:
         others = there.ranges(stable)
         found = self._marked(stable, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, owner=self.owner) if unmarked else {}
+        if unmarked:
+            found |= look_up(self.world, self.leaving, unmarked, owner=self.owner, once=self._once(unmarked))
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -75,7 +78,7 @@ class Translator:
         """Every position that the mirror's marks can bracket."""
         back = self.leaving is not self.owner
         originals, copies = (others, logs) if back else (logs, others)
-        syncs, compacted = self._syncs(wanted), self._compaction(wanted)
+        syncs, compacted, once = self._syncs(wanted), self._compaction(wanted), self._once(wanted)
         searches = {
             p: Search(
                 position=x,
@@ -84,6 +87,7 @@ class Translator:
                 copies=copies[p],
                 back=back,
                 compacted=compacted[p.topic],
+                once=p.topic in once,
             )
             for p, x in wanted.items()
         }
@@ -118,6 +122,14 @@ class Translator:
             if not topics.isdisjoint(lane.topics):
                 found |= {p: index for p, index in self.world.mirror.syncs(lane).items() if p.topic in lane.topics}
         return found
+
+    def _once(self, wanted: Iterable[Partition]) -> frozenset[str]:
+        """The topics of which no record was copied twice."""
+        topics = frozenset(p.topic for p in wanted)
+        if self.once is not None:
+            return topics if self.once else frozenset()
+        lanes = (lane for lane in self.lanes if not topics.isdisjoint(lane.topics))
+        return frozenset(t for lane in lanes if self.world.mirror.once(lane) for t in topics.intersection(lane.topics))
 
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
         """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs."""

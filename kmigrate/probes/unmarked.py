@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kmigrate.model import Grade, OffsetRange, Partition, Record, Side
@@ -21,11 +21,17 @@ class Found:
 
 
 def look_up(
-    world: World, leaving: Side, wanted: Mapping[Partition, int], *, owner: Side = Side.SOURCE
+    world: World,
+    leaving: Side,
+    wanted: Mapping[Partition, int],
+    *,
+    owner: Side = Side.SOURCE,
+    once: Collection[str] = (),
 ) -> dict[Partition, Found]:
     """Find positions of stopped groups by the records around them; reads all of both logs that could hold a twin.
 
-    The last stable offset on the side left must have reached each position.
+    The last stable offset on the side left must have reached each position. `once` has the topics that the mirror
+    writes exactly once.
     """
     here, there = world.cluster(leaving), world.cluster(leaving.other)
     logs, others = here.ranges(wanted), there.ranges(wanted)
@@ -43,6 +49,7 @@ def look_up(
                 candidates[p],
                 from_log_start=logs[p].start == 0 == others[p].start and len(before[p]) < CONTEXT,
                 left_is_owner=leaving is owner,
+                once=p.topic in once,
             ),
             last=before[p][-1].offset if before[p] else None,
         )

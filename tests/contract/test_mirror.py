@@ -44,6 +44,10 @@ class Stage(Protocol):
         """The resource asks for the lane to be in that state."""
         ...
 
+    def change(self, part: str, name: str, value: str) -> None:
+        """Somebody gives the workers (`target`) or the connector (`mirrors`) another setting."""
+        ...
+
     def copy(self, partition: Partition, count: int) -> int:
         """So many more records are written and will be copied; the source offset of the last one."""
         ...
@@ -67,6 +71,17 @@ def asked(lane: Lane, state: str) -> JsonObject:
     return mirror_maker(FORWARD, [lane], TARGET, reads_from=NOBODY, writes_to=NOBODY, states={lane.name: state})
 
 
+def changed(lane: Lane, part: str, name: str, value: str) -> JsonObject:
+    """The resource with one setting another."""
+    body = json.loads(json.dumps(asked(lane, RUNNING)))
+    spec = body["spec"]
+    config = spec["target"]["config"] if part == "target" else spec["mirrors"][0]["sourceConnector"]["config"]
+    assert name in config
+    config[name] = value
+    told: JsonObject = body
+    return told
+
+
 class MemoryStage:
     """The mirror of an estate in memory."""
 
@@ -82,6 +97,9 @@ class MemoryStage:
 
     def ask(self, state: str) -> None:
         self.estate.store.apply(asked(self.lane, state))
+
+    def change(self, part: str, name: str, value: str) -> None:
+        self.estate.store.apply(changed(self.lane, part, name, value))
 
     def copy(self, partition: Partition, count: int) -> int:
         log = self.estate.clusters[Side.SOURCE].logs[partition]
@@ -144,6 +162,9 @@ class KafkaStage:
         self._connectors = [self._status(state)]
         key = f"status-task-{self.lane.connector}-0"
         self._say(FORWARD.status, key, {"state": "RUNNING", "worker_id": "w"} if state == RUNNING else None)
+
+    def change(self, part: str, name: str, value: str) -> None:
+        self._store.apply(changed(self.lane, part, name, value))
 
     def copy(self, partition: Partition, count: int) -> int:
         self._sent[partition] = self._sent.get(partition, -1) + count
@@ -275,6 +296,21 @@ def test_what_the_operator_has_not_looked_at_yet_is_trouble(stage: Stage) -> Non
     (why,) = stage.mirror.trouble(stage.lane)
     assert "has not looked at the last change yet" in why
     stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
+
+
+def test_a_lane_writes_once_only_where_workers_and_connector_must(stage: Stage) -> None:
+    assert not stage.mirror.once(stage.lane)
+    stage.ask(RUNNING)
+    assert stage.mirror.once(stage.lane)
+    assert not stage.mirror.once(replace(stage.lane, source_alias="source-2"))
+    for part, name, value in (
+        ("target", "exactly.once.source.support", "preparing"),
+        ("mirrors", "exactly.once.support", "requested"),
+    ):
+        stage.change(part, name, value)
+        assert not stage.mirror.once(stage.lane)
+        stage.ask(RUNNING)
+        assert stage.mirror.once(stage.lane)
 
 
 def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run(stage: Stage) -> None:
