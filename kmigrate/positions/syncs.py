@@ -63,6 +63,16 @@ class SyncIndex:
         high = min(bisect_left(self._originals, originals.end), bisect_left(self._copies, copies.end))
         return SyncIndex(self._originals[low:high], self._copies[low:high])
 
+    def pack(self) -> bytes:
+        """All of it as bytes, 16 per sync, for `unpack` on a machine of the same byte order."""
+        return self._originals.tobytes() + self._copies.tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SyncIndex:
+        """What `pack` gave."""
+        half = len(data) // 2
+        return cls(array("q", data[:half]), array("q", data[half:]))
+
     def _at(self, number: int) -> Sync | None:
         if not 0 <= number < len(self._originals):
             return None

@@ -38,13 +38,15 @@ class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
     `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
-    What topics are like is looked up once; ask another translator when they may have changed.
+    `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
+    ask another translator when they may have changed.
     """
 
     world: World
     leaving: Side
     lanes: tuple[Lane, ...]
     epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
+    once: bool | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
     _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
@@ -63,7 +65,9 @@ class Translator:
         others = there.ranges(stable.keys() - absent.keys())
         found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, self.epochs, self._stamping) if unmarked else {}
+        if unmarked:
+            once = self._once(unmarked)
+            found |= look_up(self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once)
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -79,13 +83,14 @@ class Translator:
         others: Mapping[Partition, OffsetRange],
     ) -> dict[Partition, Found]:
         """Every position that the mirror's marks can bracket."""
-        compacted = self._compaction(wanted)
+        compacted, once = self._compaction(wanted), self._once(wanted)
         carried = {
             p: Carrier(
                 epochs=self.epochs.get(p, Epochs()),
                 logs={self.leaving: logs[p], self.leaving.other: others[p]},
                 syncs=syncs.get(p, {}),
                 compacted=compacted[p.topic],
+                once=p.topic in once,
             ).carry(self.leaving, x)
             for p, x in wanted.items()
         }
@@ -150,6 +155,15 @@ class Translator:
                     if p.topic in lane.topics:
                         found.setdefault(p, {})[owner] = index
         return found
+
+    def _once(self, wanted: Iterable[Partition]) -> frozenset[str]:
+        """The topics of which no record was copied twice."""
+        topics = frozenset(p.topic for p in wanted)
+        if self.once is not None:
+            return topics if self.once else frozenset()
+        lanes = [lane for lane in self.lanes if not topics.isdisjoint(lane.topics)]
+        doubted = {t for lane in lanes if not self.world.mirror.once(lane) for t in lane.topics}
+        return topics.intersection(t for lane in lanes for t in lane.topics) - doubted
 
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
         """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kmigrate.model import Grade, OffsetRange, Partition, Record, Side
@@ -25,20 +25,23 @@ def look_up(
     leaving: Side,
     wanted: Mapping[Partition, int],
     epochs: Mapping[Partition, Epochs],
-    stamping: Container[tuple[str, Side]],
+    *,
+    stamping: Collection[tuple[str, Side]] = (),
+    once: Collection[str] = (),
 ) -> dict[Partition, Found]:
     """Find positions of stopped groups by the records around them; reads all of both logs that could hold a twin.
 
     Of a partition that was handed over that is the epoch which the position lies in; `epochs` names such partitions,
     and what lies before the first epoch is left out. The last stable offset on the side left must have reached each
-    position. `stamping` holds topics with the sides that give their records a time of their own: where copies are
-    received there, no time tells where they lie, and all of the log is read.
+    position. `once` has the topics that the mirror writes exactly once. `stamping` holds topics with the sides that
+    give their records a time of their own: where copies are received there, no time tells where they lie, and all of
+    the log is read.
     """
     timeless = {p for p, x in wanted.items() if (p.topic, _receiving(epochs.get(p, Epochs()), leaving, x)) in stamping}
     found: dict[Partition, Found] = {}
     for timed in (True, False):
         some = {p: x for p, x in wanted.items() if (p not in timeless) is timed}
-        found |= _look_up(world, leaving, some, epochs, timed=timed) if some else {}
+        found |= _look_up(world, leaving, some, epochs, once=once, timed=timed) if some else {}
     return found
 
 
@@ -53,6 +56,7 @@ def _look_up(
     wanted: Mapping[Partition, int],
     epochs: Mapping[Partition, Epochs],
     *,
+    once: Collection[str],
     timed: bool,
 ) -> dict[Partition, Found]:
     here, there = world.cluster(leaving), world.cluster(leaving.other)
@@ -74,6 +78,7 @@ def _look_up(
                 candidates[p],
                 from_log_start=lives[p].begins(leaving, logs[p], others[p]) and len(before[p]) < CONTEXT,
                 left_is_owner=leaving is lives[p].begin.owner,
+                once=p.topic in once,
             ),
             last=before[p][-1].offset if before[p] else None,
         )

@@ -179,6 +179,13 @@ class Mirror(Protocol):
         """Every offset sync the lane ever told, by partition of the originals; empty where its topic is gone."""
         ...
 
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes every copy exactly once, by the settings its resource has; else some may come twice.
+
+        False, too, where that is not certain: no resource, or a connector that need not keep to it.
+        """
+        ...
+
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's own status topic; 0 for a stopped one."""
         ...

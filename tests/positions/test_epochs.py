@@ -208,6 +208,9 @@ class Seas:
     def cluster(self, side: Side) -> MemoryCluster:
         return self.sides[side]
 
+    def once(self, lane: Lane) -> bool:
+        return True
+
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         return {P: self.told[lane.direction]}
 
