@@ -210,7 +210,7 @@ MADE_ANEW = Fault(
     "False",
     "positions/test_epochs.py::test_a_log_that_ends_before_what_was_copied_from_it_was_made_anew",
 )
-READ = "positions/test_epochs.py::test_what_is_read_from_clusters_is_carried_as_the_adversary_knows"
+READ = "positions/test_epochs_read.py::test_what_is_read_from_clusters_is_carried_as_the_adversary_knows"
 TRANSLATION = (
     Fault(
         "a time counts although the receiving side stamps its own",
@@ -231,7 +231,7 @@ TRANSLATION = (
         "kmigrate.probes.unmarked",
         "found = cluster.offsets_at(oldest) if timed else dict.fromkeys(oldest, 0)",
         "found = cluster.offsets_at(oldest)",
-        "positions/test_epochs.py::test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole",
+        "positions/test_epochs_read.py::test_without_a_mark_a_side_that_stamps_its_own_time_is_read_whole",
     ),
 )
 FAULTS = PLACE + SEARCH + SYNCS + MATCH + DIGEST + OWN + EPOCHS + TRANSLATION + (MADE_ANEW,)
