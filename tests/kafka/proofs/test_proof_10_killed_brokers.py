@@ -16,6 +16,7 @@ from mirror_group import MirrorGroup, lane
 from traffic import Ends, Log, Writer, count, identities, values, whole_log
 from two_clusters import Figures, OneCluster, TwoClusters, running
 
+from kmigrate.errors import KmigrateError, Transient
 from kmigrate.model import Grade, Partition, Position, Side
 from kmigrate.probes.translation import Translator
 from kmigrate.wiring import LiveWorld
@@ -140,3 +141,28 @@ def test_one_record_further_is_seen_to_be_wrong(copied: Copied) -> None:
         if not right(replace(position, offset=(position.offset or 0) + 1), read, there)
     ]
     assert len(wrong) > 100
+
+
+def test_a_broker_that_is_away_gives_an_error_and_no_position(copied: Copied, pair: TwoClusters) -> None:
+    """What does not answer is told; once it is back, its leaders renewed, the same client gets the same answer."""
+    wanted = {Partition(TOPIC, n): records[len(records) // 2].offset for n, records in copied.logs[Side.SOURCE].items()}
+    translator = Translator(world=copied.world, leaving=Side.SOURCE, lanes=(lane(TOPIC),), once=True)
+    before = translator.translate(wanted).positions
+    (node,) = pair.target.running.layout.nodes
+    pair.target.running.kill_node(node.id)
+    try:
+        with pytest.raises(Transient):
+            Translator(world=copied.world, leaving=Side.SOURCE, lanes=(lane(TOPIC),), once=True).translate(wanted)
+    finally:
+        pair.target.running.start_node(node.id)
+    again: list[dict[Partition, Position]] = []
+
+    def answers() -> bool:
+        try:
+            again.append(dict(translator.translate(wanted).positions))
+        except KmigrateError:
+            return False
+        return True
+
+    pair.until("the target to answer", answers, DEADLINE_MS)
+    assert again[-1] == dict(before)
