@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli.ordering import draw_waves, waves_json
 from kmigrate.cli.views import tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
@@ -20,7 +21,6 @@ from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
 from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
-from kmigrate.waves import Move, waves
 from kmigrate.world import World
 
 THERE_ARE_CHANGES = 10
@@ -96,7 +96,6 @@ def plan_json(seen: PlanView) -> JsonObject:
     """One object."""
     units: list[Json] = [{"unit": unit.name, "steps": [_step(each) for each in of]} for unit, of in seen.units]
     edited: list[Json] = [asdict(edit) for edit in seen.edits]
-    order: list[Json] = [[list(move.names) for move in wave] for wave in waves(seen.migration.applications)]
     pauses: dict[str, Json] = {name: seen.pauses.get(name) for name in seen.plan.moves}
     return {
         "migration": seen.migration.name,
@@ -106,7 +105,7 @@ def plan_json(seen: PlanView) -> JsonObject:
         "flags": _flags_json(seen.judged),
         "edits": edited,
         "units": units,
-        "waves": order,
+        **waves_json(seen.migration.applications),
         "stays": dict(seen.plan.stays),
         "maxPauseMs": seen.migration.policy.max_pause_ms,
         "lastPauseMs": pauses,
@@ -185,18 +184,8 @@ def _order(seen: PlanView) -> Tree:
     for phase in seen.plan.phases:
         branch = drawn.add(f"{phase.name}  [dim]{escape(phase.title)}[/]")
         if phase.unit is None:
-            for number, wave in enumerate(waves(seen.migration.applications), 1):
-                inner = branch.add(f"wave {number}")
-                for move in wave:
-                    inner.add(_move(move, seen.plan))
+            draw_waves(branch, seen.migration.applications, seen.plan)
     return drawn
-
-
-def _move(move: Move, plan: Plan) -> str:
-    why = {name: plan.stays[name] for name in move.names if name in plan.stays}
-    together = " and ".join(move.names) + (" together" if len(move.names) > 1 else "")
-    reasons = "; ".join(f"{name} stays: {reason}" for name, reason in why.items())
-    return escape(reasons or together)
 
 
 def _twice(seen: PlanView) -> Iterator[RenderableType]:

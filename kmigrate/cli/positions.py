@@ -11,10 +11,10 @@ from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
 from kmigrate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kmigrate.cli.migrate import Session
-    from kmigrate.model import Partition
+    from kmigrate.model import Partition, Position
 
 
 def positions(
@@ -46,6 +46,7 @@ def positions(
             "positions takes a group, or --translate with a file", hint="for example: kmigrate positions my-group"
         )
     with session(file, as_json=as_json, read_only=True) as s:
+        seen: Mapping[Partition, Position] = {}
         if translate is not None:
             seen = standing.translated(s.world, standing.read(translate), forward_lanes(s.migration))
             told, picture = standing.translated_json(seen), standing.translated_picture(seen)
@@ -58,6 +59,7 @@ def positions(
         say(told)
     else:
         show(picture)
+    standing.refuse_without_place(seen)
 
 
 def _isolation(s: Session, group: str) -> str:

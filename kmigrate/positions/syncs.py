@@ -52,6 +52,16 @@ class SyncIndex:
         at = bisect_left(self._copies if by_copy else self._originals, position)
         return Bracket(self._at(at - 1 - skip), self._at(at + skip))
 
+    def pack(self) -> bytes:
+        """All of it as bytes, 16 per sync, for `unpack` on a machine of the same byte order."""
+        return self._originals.tobytes() + self._copies.tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SyncIndex:
+        """What `pack` gave."""
+        half = len(data) // 2
+        return cls(array("q", data[:half]), array("q", data[half:]))
+
     def _at(self, number: int) -> Sync | None:
         if not 0 <= number < len(self._originals):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kmigrate.adapters.memory.cluster import MemoryCluster
@@ -60,7 +60,10 @@ class MemoryMirror(State):
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong."""
-        return trouble(self.store, self.namespace, lane)
+        return trouble(self.store, self.namespace, lane, self._missing)
+
+    def _missing(self, topics: Iterable[str]) -> list[str]:
+        return [name for name in topics if name not in self.target.made]
 
     def connectors(self) -> Iterator[JsonObject]:
         """Connect's own status of each connector, for the operator to tell."""
