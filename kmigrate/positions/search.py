@@ -20,6 +20,8 @@ from kmigrate.positions.syncs import SyncIndex
 MOST = 200_000
 """Offsets of a window on one side; beyond that, or without any sync, the position is looked for in another way."""
 _SKIPS = (0, 1, 4, 16)
+_SKIPS_AGAIN = (*_SKIPS, 64, 256, 1024, 4096)
+"""A mirror that copies again goes back to its last flush of offsets, past all marks of up to a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,9 @@ class Search:
 
     def windows(self) -> Windows | None:
         """The next passages to read, or None when no more can be learnt from syncs."""
-        while self._tries < len(_SKIPS):
-            skip, self._tries = _SKIPS[self._tries], self._tries + 1
+        skips = _SKIPS if self.once else _SKIPS_AGAIN
+        while self._tries < len(skips):
+            skip, self._tries = skips[self._tries], self._tries + 1
             low, high = self.syncs.bracket(self.position, by_copy=self.back, skip=skip)
             self._bracket = Bracket(self._kept(low), self._kept(high))
             windows = self._windows()
@@ -152,10 +155,11 @@ class Search:
         self, place: Place, read: Sequence[Record], unread: Sequence[Record], entered: Sequence[Record]
     ) -> Answer:
         before, after = entered[: place.earliest], entered[place.earliest :]
-        offset = self._offset(before, after)
         neighbours = self.compacted or (_same(read[-1:], before[-1:]) and _same(unread[:1], after[:1]))
-        agree = place.settled and neighbours
+        # back from copies that may come twice: a first run may have gone on past the marks, and the reader with it
+        agree = place.settled and neighbours and not (self.back and place.latest is None)
         grade = Grade.EXACT_MATCHED if agree else Grade.SAFE_LOWER_BOUND
+        offset = self._offset(before, after)
         return Answer(
             offset=offset,
             grade=Grade.EXACT_PROVEN if place.proven else grade,
@@ -168,7 +172,11 @@ class Search:
         """How many records may come twice at most; where nothing is known of the latest place, as many as there are."""
         if place.latest is not None:
             return place.latest - place.earliest
-        return self.originals.end - offset if self.back else max(self.copies.end - offset, entered - place.earliest)
+        return (
+            max(0, self.originals.end - offset)
+            if self.back
+            else max(self.copies.end - offset, entered - place.earliest)
+        )
 
     def _offset(self, before: Sequence[Record], after: Sequence[Record]) -> int:
         """Right after the last record read; where none was read here, after the mark, or where the log begins."""

@@ -225,3 +225,24 @@ def test_the_copy_of_a_twin_that_was_not_read_is_never_taken_for_that_of_the_one
     answer = ask(3, "abxxx", "ab.x", (0, 0), compacted=True)  # the copy of the x that was read is gone
     assert answer is not None
     assert (answer.offset, answer.grade) == (2, LOWER)
+
+
+HUNDRED = "".join(chr(0x100 + number) for number in range(100))
+GONE_BACK = HUNDRED[:60] + HUNDRED[20:]
+"""The mirror was killed after sixty, and copied again from its last flush on, as a real one does: past many marks."""
+
+
+@pytest.mark.parametrize("position", [30, 60, 61, 80, 99])
+def test_a_mirror_that_goes_back_past_many_marks_is_followed_to_the_first_copy(position: int) -> None:
+    marks = [(number, number) for number in range(60)]
+    answer = ask(position, HUNDRED, GONE_BACK, *marks, (99, 139), once=False)
+    assert answer is not None
+    assert answer.offset == (position if position < 60 else position + 40)
+    assert answer.grade is not LOWER
+
+
+def test_back_from_a_second_copy_whose_first_left_no_marks_no_more_is_repeated_than_said() -> None:
+    answer = ask(70, HUNDRED, GONE_BACK, (0, 0), (25, 65), (99, 139), back=True, once=False)
+    assert answer is not None
+    assert (answer.offset, answer.grade) == (30, LOWER)
+    assert answer.repeats_at_most >= 60 - 30  # it has read sixty, in the first run
