@@ -52,6 +52,7 @@ def keep(path: Path, known: Known) -> None:
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         try:
+            new.touch(mode=0o600)
             new.write_bytes(told.encode() + b"\n" + body)
             new.replace(path)
         finally:

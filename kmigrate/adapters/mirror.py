@@ -11,8 +11,8 @@ from confluent_kafka import Message
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster
 from kmigrate.adapters.kept_syncs import Known, fits, keep, load
-from kmigrate.adapters.mirror_status import trouble
-from kmigrate.adapters.tail import Seen, Tail, look_for
+from kmigrate.adapters.mirror_status import once, trouble
+from kmigrate.adapters.tail import Seen, Tail, look_for, missing
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
 from kmigrate.model import Lane, Partition
@@ -85,6 +85,10 @@ class ConnectMirror:
         logs = KafkaCluster(self.target()).ranges([Partition(topic, number) for number in range(seen.partitions)])
         return {p.number: log.end for p, log in logs.items()}
 
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
+
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
         for message in self._news(FORWARD.status, needed=True):
@@ -99,8 +103,8 @@ class ConnectMirror:
         )
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
-        """What the operator last said is wrong with the lane."""
-        return trouble(self.store, self.namespace, lane)
+        """What the operator last said is wrong with the lane, and topics of its own that are gone."""
+        return trouble(self.store, self.namespace, lane, lambda names: missing(self.target(), names))
 
     def close(self) -> None:
         """Close what was opened."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import (
@@ -93,11 +93,25 @@ class Seen:
 
 def look_for(connection: Connection, topic: str) -> Seen | None:
     """The topic, or None where there is none; raises Transient when nobody can say."""
-    (asked,) = connection.admin().describe_topics(TopicCollection([topic]), request_timeout=_QUIET_S).values()
-    try:
-        told = asked.result(_QUIET_S)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return None
-        raise Transient(f"looking for {topic}: {error}") from error
-    return Seen(id=str(told.topic_id), partitions=len(told.partitions))
+    return _seen(connection, [topic]).get(topic)
+
+
+def missing(connection: Connection, topics: Iterable[str]) -> tuple[str, ...]:
+    """Those of the topics that are not there; raises Transient when nobody can say."""
+    wanted = tuple(topics)
+    there = _seen(connection, wanted)
+    return tuple(topic for topic in wanted if topic not in there)
+
+
+def _seen(connection: Connection, topics: Sequence[str]) -> dict[str, Seen]:
+    found: dict[str, Seen] = {}
+    asked = connection.admin().describe_topics(TopicCollection(list(topics)), request_timeout=_QUIET_S)
+    for topic, future in asked.items():
+        try:
+            told = future.result(_QUIET_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise Transient(f"looking for {topic}: {error}") from error
+        else:
+            found[topic] = Seen(id=str(told.topic_id), partitions=len(told.partitions))
+    return found

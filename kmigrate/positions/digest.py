@@ -11,9 +11,11 @@ _PLAIN = 2
 
 
 def digest(
-    timestamp: int, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()
+    timestamp: int | None, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()
 ) -> bytes:
     """Return 16 bytes over timestamp (ms), key, value and the ordered headers.
+
+    The timestamp is None on both sides where the receiving one stamps records with a time of its own (LogAppendTime).
 
     Every part carries its kind and length, so no two records run together, and null differs from empty. MirrorMaker 2
     passes exactly these parts through (MirrorSourceTask.convertRecord). Digests are compared within one process and

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
-from kmigrate.positions import Answer, Search, SyncIndex, Windows
+from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex, Windows
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
@@ -36,14 +37,18 @@ class Translation:
 class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
-    What topics are like is looked up once; ask another translator when they may have changed.
+    `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
+    `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
+    ask another translator when they may have changed.
     """
 
     world: World
     leaving: Side
     lanes: tuple[Lane, ...]
-    owner: Side = Side.SOURCE
+    epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
+    once: bool | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
+    _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
         """Translate the next offset that a stopped group would read, per partition.
@@ -52,13 +57,17 @@ class Translator:
         there). Raises Refused when retention has eaten a position on the side left.
         """
         here, there = self.world.cluster(self.leaving), self.world.cluster(self.leaving.other)
+        syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
         logs = here.ranges(wanted)
         _refuse_eaten(wanted, logs)
         stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
-        others = there.ranges(stable)
-        found = self._marked(stable, logs, others)
+        absent = self._absent(stable)
+        others = there.ranges(stable.keys() - absent.keys())
+        found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, owner=self.owner) if unmarked else {}
+        if unmarked:
+            once = self._once(unmarked)
+            found |= look_up(self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once)
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -69,64 +78,109 @@ class Translator:
     def _marked(
         self,
         wanted: Mapping[Partition, int],
+        syncs: Mapping[Partition, Mapping[Side, SyncIndex]],
         logs: Mapping[Partition, OffsetRange],
         others: Mapping[Partition, OffsetRange],
     ) -> dict[Partition, Found]:
         """Every position that the mirror's marks can bracket."""
-        back = self.leaving is not self.owner
-        originals, copies = (others, logs) if back else (logs, others)
-        syncs, compacted = self._syncs(wanted), self._compaction(wanted)
-        searches = {
-            p: Search(
-                position=x,
-                syncs=syncs.get(p, SyncIndex()),
-                originals=originals[p],
-                copies=copies[p],
-                back=back,
+        compacted, once = self._compaction(wanted), self._once(wanted)
+        carried = {
+            p: Carrier(
+                epochs=self.epochs.get(p, Epochs()),
+                logs={self.leaving: logs[p], self.leaving.other: others[p]},
+                syncs=syncs.get(p, {}),
                 compacted=compacted[p.topic],
-            )
+                once=p.topic in once,
+            ).carry(self.leaving, x)
             for p, x in wanted.items()
         }
-        found: dict[Partition, Found] = {}
+        found = {p: Found(answer=each, last=None) for p, each in carried.items() if isinstance(each, Answer)}
+        searches = {p: each for p, each in carried.items() if isinstance(each, Search)}
         open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
         while open_:
-            for part in _parts(open_, originals):
-                found |= self._ask(part, searches)
+            for owner, timed in product(Side, (True, False)):
+                mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
+                for part in _parts(mine, searches):
+                    found |= self._ask(owner, part, searches, timed=timed)
             again = {p: searches[p].windows() for p in open_ if p not in found}
+            bare = {p: searches[p].best for p, windows in again.items() if windows is None}
+            found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 
-    def _ask(self, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
+    def _absent(self, wanted: Iterable[Partition]) -> dict[Partition, Found]:
+        """Partitions that the side entered does not have: the topic was given more of them on the side left alone."""
+        there = self.world.cluster(self.leaving.other).topics({p.topic for p in wanted})
+        counts = {name: topic.partitions for name, topic in there.items()}
+        told = "the other side has {} partitions of the topic: give it as many, and let the mirror copy them"
+        return {
+            p: Found(
+                answer=Answer(offset=None, grade=Grade.REFUSED, reason=told.format(counts.get(p.topic, "no"))),
+                last=None,
+            )
+            for p in wanted
+            if p.number >= counts.get(p.topic, 0)
+        }
+
+    def _kind(self, partition: Partition, search: Search) -> tuple[Side, bool]:
+        """Where the originals lie that it compares, and whether their copies have the same times."""
+        owner = self.leaving.other if search.back else self.leaving
+        return owner, (partition.topic, owner.other) not in self._stamping
+
+    def _ask(
+        self, owner: Side, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search], *, timed: bool
+    ) -> dict[Partition, Found]:
         """Read the copies, then the originals, so that every copy read has its original among those read."""
-        source, target = self.world.cluster(self.owner), self.world.cluster(self.owner.other)
-        copies = target.read({p: windows.copies for p, windows in part.items()})
+        source, target = self.world.cluster(owner), self.world.cluster(owner.other)
+        copies = target.read({p: windows.copies for p, windows in part.items()}, timed=timed)
         open_ended = [p for p, windows in part.items() if windows.originals_to is None]
         ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
-        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()})
+        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()}, timed=timed)
         found: dict[Partition, Found] = {}
         for p in part:
             answer = searches[p].answer(originals[p], copies[p])
             if answer is not None:
-                left = originals[p] if self.leaving is self.owner else copies[p]
+                left = originals[p] if self.leaving is owner else copies[p]
                 found[p] = Found(answer=answer, last=_last(left, searches[p].position))
         return found
 
-    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, SyncIndex]:
-        found: dict[Partition, SyncIndex] = {}
+    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, dict[Side, SyncIndex]]:
+        """What the lanes told of each partition, by the side whose records they copy."""
+        found: dict[Partition, dict[Side, SyncIndex]] = {}
         topics = {p.topic for p in wanted}
         for lane in self.lanes:
             if not topics.isdisjoint(lane.topics):
-                found |= {p: index for p, index in self.world.mirror.syncs(lane).items() if p.topic in lane.topics}
+                owner = Side.SOURCE if lane.direction == "forward" else Side.TARGET
+                for p, index in self.world.mirror.syncs(lane).items():
+                    if p.topic in lane.topics:
+                        found.setdefault(p, {})[owner] = index
         return found
 
+    def _once(self, wanted: Iterable[Partition]) -> frozenset[str]:
+        """The topics of which no record was copied twice."""
+        topics = frozenset(p.topic for p in wanted)
+        if self.once is not None:
+            return topics if self.once else frozenset()
+        lanes = [lane for lane in self.lanes if not topics.isdisjoint(lane.topics)]
+        doubted = {t for lane in lanes if not self.world.mirror.once(lane) for t in lane.topics}
+        return topics.intersection(t for lane in lanes for t in lane.topics) - doubted
+
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
-        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs."""
+        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs.
+
+        The same look tells which side stamps records with a time of its own.
+        """
         new = {p.topic for p in wanted} - self._compacted.keys()
         if new:
             seen = [self.world.cluster(side).topics(new) for side in Side]
             for name in new:
                 policies = [topics[name].config.get("cleanup.policy", "") for topics in seen if name in topics]
                 self._compacted[name] = any("compact" in policy for policy in policies)
+                self._stamping |= {
+                    (name, side)
+                    for side, topics in zip(Side, seen, strict=True)
+                    if name in topics and topics[name].config.get("message.timestamp.type") == "LogAppendTime"
+                }
         return self._compacted
 
 
@@ -152,13 +206,13 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
 
 
 def _parts(
-    windows: Mapping[Partition, Windows], originals: Mapping[Partition, OffsetRange]
+    windows: Mapping[Partition, Windows], searches: Mapping[Partition, Search]
 ) -> Iterator[dict[Partition, Windows]]:
     """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
     part: dict[Partition, Windows] = {}
     held = 0
     for p, each in windows.items():
-        end = originals[p].end if each.originals_to is None else each.originals_to
+        end = searches[p].originals.end if each.originals_to is None else each.originals_to
         size = end - each.originals_from + each.copies.end - each.copies.start
         if part and held + size > _AT_ONCE:
             yield part

@@ -44,12 +44,20 @@ class Stage(Protocol):
         """The resource asks for the lane to be in that state."""
         ...
 
+    def change(self, part: str, name: str, value: str) -> None:
+        """Somebody gives the workers (`target`) or the connector (`mirrors`) another setting."""
+        ...
+
     def copy(self, partition: Partition, count: int) -> int:
         """So many more records are written and will be copied; the source offset of the last one."""
         ...
 
     def lose(self, partition: Partition) -> None:
         """Connect forgets how far the partition was copied."""
+        ...
+
+    def drop_syncs(self) -> None:
+        """Somebody removes the topic of the lane's offset syncs."""
         ...
 
     def fail(self, why: str) -> None:
@@ -63,6 +71,17 @@ def asked(lane: Lane, state: str) -> JsonObject:
     return mirror_maker(FORWARD, [lane], TARGET, reads_from=NOBODY, writes_to=NOBODY, states={lane.name: state})
 
 
+def changed(lane: Lane, part: str, name: str, value: str) -> JsonObject:
+    """The resource with one setting another."""
+    body = json.loads(json.dumps(asked(lane, RUNNING)))
+    spec = body["spec"]
+    config = spec["target"]["config"] if part == "target" else spec["mirrors"][0]["sourceConnector"]["config"]
+    assert name in config
+    config[name] = value
+    told: JsonObject = body
+    return told
+
+
 class MemoryStage:
     """The mirror of an estate in memory."""
 
@@ -73,9 +92,14 @@ class MemoryStage:
         for cluster in self.estate.clusters.values():
             for name in TOPICS:
                 cluster.create(Topic(name=name, partitions=2))
+        for name in (FORWARD.connector_offsets(self.lane), FORWARD.offset_syncs(self.lane)):
+            self.estate.clusters[Side.TARGET].create(Topic(name=name, partitions=1))
 
     def ask(self, state: str) -> None:
         self.estate.store.apply(asked(self.lane, state))
+
+    def change(self, part: str, name: str, value: str) -> None:
+        self.estate.store.apply(changed(self.lane, part, name, value))
 
     def copy(self, partition: Partition, count: int) -> int:
         log = self.estate.clusters[Side.SOURCE].logs[partition]
@@ -85,6 +109,9 @@ class MemoryStage:
 
     def lose(self, partition: Partition) -> None:
         self.estate.clusters[Side.TARGET].remove(partition.topic)
+
+    def drop_syncs(self) -> None:
+        self.estate.clusters[Side.TARGET].remove(FORWARD.offset_syncs(self.lane))
 
     def fail(self, why: str) -> None:
         self.mirror.failed = why
@@ -108,6 +135,7 @@ class KafkaStage:
         self._sent: dict[Partition, int] = {}
         self._producer = Producer({**two.target.client(WRITER), "partitioner": "murmur2_random", "linger.ms": 0})
         self._topic(FORWARD.connector_offsets(self.lane), 1)
+        self._topic(FORWARD.offset_syncs(self.lane), 1)
         self._topic(FORWARD.status, 2)
         self._kept = kept
         self.mirror = self.again()
@@ -135,6 +163,9 @@ class KafkaStage:
         key = f"status-task-{self.lane.connector}-0"
         self._say(FORWARD.status, key, {"state": "RUNNING", "worker_id": "w"} if state == RUNNING else None)
 
+    def change(self, part: str, name: str, value: str) -> None:
+        self._store.apply(changed(self.lane, part, name, value))
+
     def copy(self, partition: Partition, count: int) -> int:
         self._sent[partition] = self._sent.get(partition, -1) + count
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), {"offset": self._sent[partition]})
@@ -152,6 +183,9 @@ class KafkaStage:
 
     def lose(self, partition: Partition) -> None:
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), None)
+
+    def drop_syncs(self) -> None:
+        assert self._two.target.admin.delete_topic(FORWARD.offset_syncs(self.lane)) == ""
 
     def fail(self, why: str) -> None:
         self._connectors = [self._status("FAILED", why)]
@@ -264,6 +298,21 @@ def test_what_the_operator_has_not_looked_at_yet_is_trouble(stage: Stage) -> Non
     stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
 
 
+def test_a_lane_writes_once_only_where_workers_and_connector_must(stage: Stage) -> None:
+    assert not stage.mirror.once(stage.lane)
+    stage.ask(RUNNING)
+    assert stage.mirror.once(stage.lane)
+    assert not stage.mirror.once(replace(stage.lane, source_alias="source-2"))
+    for part, name, value in (
+        ("target", "exactly.once.source.support", "preparing"),
+        ("mirrors", "exactly.once.support", "requested"),
+    ):
+        stage.change(part, name, value)
+        assert not stage.mirror.once(stage.lane)
+        stage.ask(RUNNING)
+        assert stage.mirror.once(stage.lane)
+
+
 def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run(stage: Stage) -> None:
     stage.ask(RUNNING)
     stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
@@ -271,7 +320,16 @@ def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run
     stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
     assert stage.mirror.trouble(stage.lane) == (f"{stage.lane.connector}: task 0 FAILED: no such host",)
     assert stage.mirror.tasks(stage.lane) == 0
-    assert stage.mirror.trouble(replace(stage.lane, source_alias="source-2")) == ()
+    assert not any("FAILED" in told for told in stage.mirror.trouble(replace(stage.lane, source_alias="source-2")))
+
+
+def test_a_lane_whose_own_topic_was_removed_stands_still_and_that_is_told(stage: Stage) -> None:
+    stage.ask(RUNNING)
+    stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
+    stage.drop_syncs()
+    stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
+    (why,) = stage.mirror.trouble(stage.lane)
+    assert f"its topic {FORWARD.offset_syncs(stage.lane)} is gone" in why
 
 
 # ---- on Kafka: syncs kept on disk ----

@@ -89,10 +89,10 @@ class KafkaCluster:
 
     @patiently
     def read(
-        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True, timed: bool = True
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
-        return Reading(self._connection, ranges, committed=committed).whole()
+        return Reading(self._connection, ranges, committed=committed, timed=timed).whole()
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""

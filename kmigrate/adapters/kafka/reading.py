@@ -20,9 +20,15 @@ class Reading:
     """One read of many ranges with one consumer: each partition is let go of as soon as its range is done."""
 
     def __init__(
-        self, connection: Connection, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self,
+        connection: Connection,
+        ranges: Mapping[Partition, OffsetRange],
+        *,
+        committed: bool = True,
+        timed: bool = True,
     ) -> None:
         self._committed = committed
+        self._told = told if timed else told_without_time
         self._connection = connection
         self._ends = {p: r.end for p, r in ranges.items() if r.end > r.start}
         self._starts = {p: r.start for p, r in ranges.items()}
@@ -79,7 +85,7 @@ class Reading:
 
     def _keep(self, messages: Iterable[Message]) -> list[Partition]:
         """Keep the records that lie within their range; gives the partitions whose range ended. The hot loop."""
-        ends, found, done = self._ends, self._found, list[Partition]()
+        ends, found, done, tell = self._ends, self._found, list[Partition](), self._told
         for message in messages:
             partition = cast("Partition", (message.topic(), message.partition()))
             end = ends.get(partition)
@@ -89,7 +95,7 @@ class Reading:
             if message.error() is not None:
                 self._refuse(message, partition)
             elif offset < end:
-                found[partition].append(Record(offset, message.timestamp()[1], told(message)))
+                found[partition].append(Record(offset, message.timestamp()[1], tell(message)))
                 offset += 1
             if offset >= end:
                 del ends[partition]
@@ -109,3 +115,9 @@ def told(message: Message) -> bytes:
     """The digest of a message; one from a cluster has bytes or nothing in every part."""
     headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
     return digest(message.timestamp()[1], message.key(), message.value(), headers or ())
+
+
+def told_without_time(message: Message) -> bytes:
+    """The digest of a message that one of the sides stamped with a time of its own."""
+    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
+    return digest(None, message.key(), message.value(), headers or ())
