@@ -20,4 +20,4 @@ def digest(
     never kept: how the parts are laid out is the Python's.
     """
     parts = marshal.dumps((timestamp, key, value, *headers), _PLAIN)
-    return hashlib.blake2b(parts, digest_size=16).digest()
+    return hashlib.sha256(parts).digest()[:16]  # processors have instructions for it

@@ -5,8 +5,9 @@ Safe while writers go on: only the group must be stopped, and the mirror past it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
@@ -14,9 +15,12 @@ from kmigrate.positions import Answer, Search, SyncIndex, Windows
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
+_Part: TypeAlias = Mapping[Partition, Windows]
+_Records: TypeAlias = Mapping[Partition, tuple[Record, ...]]
+
 _ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
 _AT_ONCE = 300_000
-"""Offsets that are read together, both sides counted; some 200 bytes of memory each."""
+"""Offsets that are read together, both sides counted; some 200 bytes each; the next are read meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +94,55 @@ class Translator:
         found: dict[Partition, Found] = {}
         open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
         while open_:
-            for part in _parts(open_, originals):
-                found |= self._ask(part, searches)
+            for part, (here, there) in self._passages(open_, originals):
+                found |= self._answers(part, here, there, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 
-    def _ask(self, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
-        """Read the copies, then the originals, so that every copy read has its original among those read."""
+    def _passages(
+        self, open_: Mapping[Partition, Windows], logs: Mapping[Partition, OffsetRange]
+    ) -> Iterator[tuple[_Part, tuple[_Records, _Records]]]:
+        """The originals and the copies of each part; the next part is being read while one is looked at."""
+        ahead: tuple[_Part, Callable[[], tuple[_Records, _Records]]] | None = None
+        for part in _parts(open_, logs):
+            read = (ahead[0], ahead[1]()) if ahead is not None else None
+            ahead = part, self._begin(part)
+            if read is not None:
+                yield read
+        if ahead is not None:
+            yield ahead[0], ahead[1]()
+
+    def _begin(self, part: _Part) -> Callable[[], tuple[_Records, _Records]]:
+        """Begin to read both sides of a part, and give what waits for it.
+
+        Where the end of the originals is open, they are read after the copies, up to the last stable offset by then, so
+        that every copy read has its original among those read. Where a mark ends both, they were written long ago.
+        """
         source, target = self.world.cluster(self.owner), self.world.cluster(self.owner.other)
-        copies = target.read({p: windows.copies for p, windows in part.items()})
-        open_ended = [p for p, windows in part.items() if windows.originals_to is None]
-        ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
-        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()})
+        copies = target.reading({p: windows.copies for p, windows in part.items()})
+        bounded = all(windows.originals_to is not None for windows in part.values())
+        originals = source.reading({p: _originals(windows, 0) for p, windows in part.items()}) if bounded else None
+
+        def finish() -> tuple[_Records, _Records]:
+            there = copies()
+            if originals is not None:
+                return originals(), there
+            ends = {p: log.end for p, log in source.ranges(part).items()}
+            return source.read({p: _originals(windows, ends[p]) for p, windows in part.items()}), there
+
+        return finish
+
+    def _answers(
+        self, part: _Part, originals: _Records, copies: _Records, searches: Mapping[Partition, Search]
+    ) -> dict[Partition, Found]:
+        """What the records of a part say; a partition that needs wider windows is missing."""
         found: dict[Partition, Found] = {}
         for p in part:
-            answer = searches[p].answer(originals[p], copies[p])
+            here, there = originals[p], copies[p]
+            answer = searches[p].answer(here, there)
             if answer is not None:
-                left = originals[p] if self.leaving is self.owner else copies[p]
+                left = here if self.leaving is self.owner else there
                 found[p] = Found(answer=answer, last=_last(left, searches[p].position))
         return found
 
@@ -151,22 +186,26 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
         )
 
 
-def _parts(
-    windows: Mapping[Partition, Windows], originals: Mapping[Partition, OffsetRange]
-) -> Iterator[dict[Partition, Windows]]:
-    """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
-    part: dict[Partition, Windows] = {}
-    held = 0
-    for p, each in windows.items():
-        end = originals[p].end if each.originals_to is None else each.originals_to
-        size = end - each.originals_from + each.copies.end - each.copies.start
-        if part and held + size > _AT_ONCE:
+def _parts(windows: Mapping[Partition, Windows], logs: Mapping[Partition, OffsetRange]) -> Iterator[_Part]:
+    """The windows in parts that are read together, so that memory stays flat in the number of partitions.
+
+    `logs` are those of the originals. Windows whose end is open come in parts of their own, and last.
+    """
+    for is_open in (False, True):
+        part: dict[Partition, Windows] = {}
+        held = 0
+        for p, each in windows.items():
+            if (each.originals_to is None) is not is_open:
+                continue
+            end = logs[p].end if each.originals_to is None else each.originals_to
+            size = end - each.originals_from + each.copies.end - each.copies.start
+            if part and held + size > _AT_ONCE:
+                yield part
+                part, held = {}, 0
+            part[p] = each
+            held += size
+        if part:
             yield part
-            part, held = {}, 0
-        part[p] = each
-        held += size
-    if part:
-        yield part
 
 
 def _originals(windows: Windows, end: int) -> OffsetRange:

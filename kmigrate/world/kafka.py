@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from kmigrate.model import (
@@ -59,6 +59,13 @@ class Cluster(Protocol):
         """Every visible record within each half-open range, in order. Raises Transient if the end is not reached.
 
         With `committed=False` records of aborted and of open transactions are visible too.
+        """
+        ...
+
+    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Begin to `read` committed records beside whatever else is done; what is given back waits for them.
+
+        Ask again only once what was asked before has been fetched, or is not wanted any more.
         """
         ...
 

@@ -76,6 +76,7 @@ def test_aborted_records_and_markers_are_hidden_and_the_order_is_kept(stage: Sta
         (5, told("commit")),
         (10, told("z")),
     ]
+    assert stage.cluster.reading({one: span(0, 11)})() == {one: seen}
     streamed = [batch for partition, batch in stage.cluster.stream({one: span(0, 11)}) if partition == one]
     assert [record for batch in streamed for record in batch] == list(seen)
     assert streamed[-1] == ()

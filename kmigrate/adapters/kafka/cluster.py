@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
@@ -10,6 +10,7 @@ from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, Off
 from kmigrate.adapters.kafka import rights as acls
 from kmigrate.adapters.kafka import telling, workers
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
+from kmigrate.adapters.kafka.passages import PassageReader
 from kmigrate.adapters.kafka.reading import Reading
 from kmigrate.adapters.retry import patiently
 from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
@@ -22,6 +23,7 @@ class KafkaCluster:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._passages = PassageReader(connection)
 
     @patiently
     def id(self) -> str:
@@ -93,6 +95,10 @@ class KafkaCluster:
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
         return Reading(self._connection, ranges, committed=committed).whole()
+
+    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Begin to read, in a process of its own where that pays; what is given back waits for it."""
+        return self._passages.begin(ranges, self.read)
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""

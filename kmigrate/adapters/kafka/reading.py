@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -13,7 +15,8 @@ from kmigrate.model import OffsetRange, Partition, Record
 from kmigrate.positions import digest
 
 _READ_TIMEOUT_S = 30.0
-_BATCH = 2_000
+_BATCH = 5_000
+# fetches keep the client's size: one below the size of a batch is served one partition per request
 
 
 class Reading:
@@ -73,39 +76,52 @@ class Reading:
         if first is None:
             late = ", ".join(str(p) for p in sorted(self._ends)[:3])
             raise Transient(f"{self._connection.login.name}: reading {late}: no record for {_READ_TIMEOUT_S:.0f} s")
-        done = self._keep((first, *consumer.consume(_BATCH, 0.0)))
+        done = self._keep([first, *consumer.consume(_BATCH, 0.0)])
         if done:
             consumer.incremental_unassign([TopicPartition(p.topic, p.number) for p in done])
 
-    def _keep(self, messages: Iterable[Message]) -> list[Partition]:
-        """Keep the records that lie within their range; gives the partitions whose range ended. The hot loop."""
-        ends, found, done = self._ends, self._found, list[Partition]()
-        for message in messages:
-            partition = cast("Partition", (message.topic(), message.partition()))
-            end = ends.get(partition)
-            if end is None:
-                continue
-            offset = cast("int", message.offset())
-            if message.error() is not None:
-                self._refuse(message, partition)
-            elif offset < end:
-                found[partition].append(Record(offset, message.timestamp()[1], told(message)))
-                offset += 1
-            if offset >= end:
-                del ends[partition]
+    def _keep(self, messages: list[Message]) -> list[Partition]:
+        """Keep the records that lie within their range; gives the partitions whose range ended.
+
+        What is fetched beyond a range is many times the range itself, so messages are looked at by runs of one
+        partition, and by `map`: nothing else is done for each of them.
+        """
+        done, at = list[Partition](), 0
+        for place, same in groupby(zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)):
+            start, at = at, at + len(list(same))
+            partition = cast("Partition", place)
+            if partition in self._ends and self._run(partition, messages[start:at]):
+                del self._ends[partition]
                 done.append(Partition(*partition))
         return done
 
-    def _refuse(self, message: Message, partition: Partition) -> None:
-        """Raise what went wrong; the end of a partition is nothing wrong."""
+    def _run(self, partition: Partition, run: list[Message]) -> bool:
+        """Keep what one partition gave, in order; says whether its range ended."""
+        end, reached = self._ends[partition], 0
+        if any(map(Message.error, run)):
+            told = [message for message in run if message.error() is not None]
+            reached = max(self._reached(message, partition) for message in told)
+            run = [message for message in run if message.error() is None]
+        within = run[: bisect_left(run, end, key=_offset)]
+        self._found[partition] += _records(within)
+        return len(within) < len(run) or reached >= end or (bool(within) and _offset(within[-1]) + 1 >= end)
+
+    def _reached(self, message: Message, partition: Partition) -> int:
+        """Raise what went wrong; the end of a partition is nothing wrong, and tells how far it was read."""
         error = message.error()
         assert error is not None
         if error.code() != KafkaError._PARTITION_EOF:
             doing = f"{self._connection.login.name}: reading {Partition(*partition)}"
             raise failure(error, doing, self._connection.login)
+        return _offset(message)
 
 
-def told(message: Message) -> bytes:
-    """The digest of a message; one from a cluster has bytes or nothing in every part."""
-    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
-    return digest(message.timestamp()[1], message.key(), message.value(), headers or ())
+def _offset(message: Message) -> int:
+    return cast("int", message.offset())
+
+
+def _records(run: list[Message]) -> Iterable[Record]:
+    times = [ms for _, ms in map(Message.timestamp, run)]
+    parts = zip(times, *(map(part, run) for part in (Message.key, Message.value, Message.headers)), strict=True)
+    digests = [digest(ms, key, value, headers or ()) for ms, key, value, headers in parts]
+    return map(Record, map(_offset, run), times, digests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kmigrate.adapters.memory import telling
@@ -78,6 +78,10 @@ class MemoryCluster(State):
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
         return {p: tuple(self._records(p, wanted, committed=committed)) for p, wanted in ranges.items()}
+
+    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Read once what is given back is called."""
+        return lambda: self.read(ranges)
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in batches, each range ended by an empty one."""
