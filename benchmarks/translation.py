@@ -77,7 +77,7 @@ def ours(logins: Mapping[Side, Login], partitions: int, groups: int) -> int:
     connections = {side: Connection(login) for side, login in logins.items()}
     world = BothSides({side: KafkaCluster(each) for side, each in connections.items()}, Marks(partitions))
     lane = Lane(name="l", direction="forward", source_alias="s", target_alias="t", topics=("t",))
-    translator = Translator(world=cast("World", world), leaving=Side.SOURCE, lanes=(lane,))
+    translator = Translator(world=cast("World", world), leaving=Side.SOURCE, lanes=(lane,), once=True)
     proven = 0
     for group in range(groups):
         wanted = positions(partitions, group, groups)

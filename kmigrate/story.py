@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kmigrate.advice import ABORTED_AHEAD
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Direction, Migration, Policy, Reads
 from kmigrate.plan import Phase, Plan, Unit
@@ -32,15 +33,17 @@ START = StartWorkloads.name
 def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
     movable = stays(migration.applications)
-    # policy and journal may change at any time: no phase begins anew for it
-    lasting = replace(migration, policy=Policy(), journal="")
+    # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
+    accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)
+    lasting = replace(migration, policy=Policy(), journal="", accept=accept)
     graded = replace(lasting, policy=Policy(minimum_grade=migration.policy.minimum_grade))
+    bears = migration.accepted(ABORTED_AHEAD)
     return Plan(
         phases=(
             Phase(name="assess", title="Everything on the source is known", unit=_assess(lasting)),
             Phase(name="provision", title="Topics and users on the target", unit=_provision(lasting)),
             Phase(name="replicate", title="The mirror runs and has caught up", unit=_replicate(lasting)),
-            Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded)),
+            Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded, bears)),
             Phase(name="cutover", title="One application after the other"),
             Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
         ),
@@ -88,12 +91,12 @@ def _replicate(migration: Migration) -> Unit:
     )
 
 
-def _rehearse(migration: Migration) -> Unit:
+def _rehearse(migration: Migration, bears_aborted: frozenset[str]) -> Unit:
     return Unit(
         name="rehearse",
         title="Content and positions proven beforehand",
         gate="Read both logs and compare them? Nothing is changed.",
-        steps=(ProveContent(migration=migration), TryPositions(migration=migration)),
+        steps=(ProveContent(migration=migration), TryPositions(migration=migration, bears_aborted=bears_aborted)),
     )
 
 
@@ -110,7 +113,16 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
     lanes = tuple(lane for lane in forward_lanes(migration) if not set(lane.topics).isdisjoint(app.topics_read))
     ours = _our_principals(migration)
     leaving, policy = direction.leaves, migration.policy
-    ready = Ready(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours, migration=migration)
+    bears = migration.accepted(ABORTED_AHEAD)
+    ready = Ready(
+        app=app,
+        leaving=leaving,
+        lanes=lanes,
+        policy=policy,
+        ours=ours,
+        bears_aborted=bears,
+        migration=migration,
+    )
     steps = (
         StopWorkloads,
         FenceClients,
@@ -125,7 +137,13 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
         name=f"{direction}/{app.name}#{attempt}",
         title=f"{app.name} goes from the {leaving} to the {leaving.other}",
         gate=f"{app.name} stands still from here until it runs on the {leaving.other}. Now?",
-        steps=(ready, *(step(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours) for step in steps)),
+        steps=(
+            ready,
+            *(
+                step(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours, bears_aborted=bears)
+                for step in steps
+            ),
+        ),
         point_of_no_undo=START,
         keeps=_what_it_moves(app),
     )

@@ -79,7 +79,10 @@ class LiveWorld:
         """The mirror's own word on how far it is."""
         if not self.wires.mirror:
             namespace = self.wires.migration.target.namespace
-            self.wires.mirror.append(ConnectMirror(self.resources, namespace, lambda: self._connection(Side.TARGET)))
+            kept = Path(self.wires.migration.journal)
+            self.wires.mirror.append(
+                ConnectMirror(self.resources, namespace, lambda: self._connection(Side.TARGET), kept)
+            )
         return self.wires.mirror[0]
 
     def bound(self, ledger: Ledger) -> LiveWorld:

@@ -11,21 +11,18 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kmigrate.adapters import stored
 from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.folder_files import locked, make_folder, replace, sync_folder
-from kmigrate.errors import Conflict, Invalid, PlatformError, StillUnderWay
+from kmigrate.errors import PlatformError
 from kmigrate.model import Json, JsonObject
-from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Clock, Event, Key, Reporter, Resource
+from kmigrate.world import Clock, Event, Key, Resource
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
-_CRD = "CustomResourceDefinition"
-_LOOK_EVERY_MS = 20
 
 
 class FolderStore:
@@ -45,20 +42,13 @@ class FolderStore:
         with every problem when an installed CustomResourceDefinition refuses the body, Conflict when the body's
         `resourceVersion` is not the stored one.
         """
-        key = _key_of(body)
-        wanted = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+        key = stored.key_of(body)
         with self._writing():
             there = self.get(key)
-            _refuse_other_version(key, body, there)
-            metadata = _metadata(key, body, there, self._clock)
-            if there is not None:
-                metadata["generation"] = there.generation + (wanted != _wish(there.body))
-            merged: JsonObject = {**wanted, "metadata": metadata}
+            merged = stored.converged(key, body, there, _born(self._clock))
             self._validate(key, merged)
-            if there is None:
-                return self._put(key, merged)
-            merged = {**merged, "status": there.status} if "status" in there.body else merged
-            return there if merged == there.body else self._put(key, merged)
+            merged = stored.with_status_of(there, merged)
+            return there if there is not None and merged == there.body else self._put(key, merged)
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None."""
@@ -94,7 +84,7 @@ class FolderStore:
         """All resources of a kind in all namespaces, by namespace and name."""
         with locked(self._root, self._clock, shared=True):
             try:
-                namespaces = sorted(path.name for path in self._root.iterdir() if _NAME.fullmatch(path.name))
+                namespaces = sorted(path.name for path in self._root.iterdir() if stored.NAME.fullmatch(path.name))
             except (FileNotFoundError, NotADirectoryError):
                 return ()
             return tuple(found for namespace in namespaces for found in self._scan(kind, namespace))
@@ -137,49 +127,30 @@ class FolderStore:
         wanted, seen, version = tuple(kinds), dict[Key, Resource](), self._newer_than("", timeout_ms)
         while version is not None:
             now = self._snapshot(wanted, namespace)
-            yield from _differences(seen, now)
+            yield from stored.differences(seen, now)
             seen, version = now, self._newer_than(version, timeout_ms)
 
     def _newer_than(self, version: str, timeout_ms: int) -> str | None:
-        def look() -> Ready[str] | NotYet:
-            now = self._version()
-            return NotYet("no change") if now == version else Ready(now)
-
-        try:
-            return wait_until(
-                look,
-                what="watching the folder store",
-                clock=self._clock,
-                reporter=Reporter(),
-                deadline_ms=timeout_ms,
-                every_ms=_LOOK_EVERY_MS,
-                slowest_ms=_LOOK_EVERY_MS,
-            )
-        except StillUnderWay:
-            return None
+        return stored.newer_than(version, self._version, self._clock, timeout_ms)
 
     def _snapshot(self, kinds: tuple[str, ...], namespace: str) -> dict[Key, Resource]:
         with locked(self._root, self._clock, shared=True):
             return {resource.key: resource for kind in kinds for resource in self._scan(kind, namespace)}
 
     def _path(self, key: Key) -> Path:
-        problems = [f"metadata.name: {key.name!r} is not a DNS name"] if not _NAME.fullmatch(key.name) else []
-        if key.namespace and not _NAME.fullmatch(key.namespace):
+        problems = []
+        if key.namespace and not stored.NAME.fullmatch(key.namespace):
             problems.append(f"metadata.namespace: {key.namespace!r} is not a DNS name")
         if not _KIND.fullmatch(key.kind):
             problems.append(f"kind: {key.kind!r} is not a kind")
-        if problems:
-            raise Invalid(f"{key} is refused", problems, hint="use lower case letters, digits, '-' and '.'")
+        stored.refuse_name(key, *problems)
         return self._root / (key.namespace or "_cluster") / key.kind / f"{key.name}.json"
 
     def _validate(self, key: Key, body: JsonObject) -> None:
-        schema = self._schema(key.kind)
-        problems = schema.problems(body) if schema is not None else ()
-        if problems:
-            raise Invalid(f"{key} is refused by its schema", problems, hint="correct the fields named and apply again")
+        stored.refuse_by(self._schema(key.kind), key, body)
 
     def _schema(self, kind: str) -> CrdSchema | None:
-        for crd in self._scan(_CRD, ""):
+        for crd in self._scan(stored.CRD, ""):
             if defines(crd.body) != kind:
                 continue
             known = self._schemas.get(kind)
@@ -189,9 +160,9 @@ class FolderStore:
         return None
 
     def _put(self, key: Key, body: JsonObject) -> Resource:
-        metadata = {**_mapping(body["metadata"]), "resourceVersion": self._raise_version()}
+        metadata = {**stored.mapping(body["metadata"]), "resourceVersion": self._raise_version()}
         # humans read resources, nobody reads definitions; indenting those takes 20 times as long
-        text = json.dumps({**body, "metadata": metadata}, indent=None if key.kind == _CRD else 1)
+        text = json.dumps({**body, "metadata": metadata}, indent=None if key.kind == stored.CRD else 1)
         path = self._path(key)
         make_folder(path.parent)
         replace(path, text)
@@ -208,7 +179,7 @@ class FolderStore:
         """Those of all resources: the counter of a machine that lost its power may be empty."""
         for path in self._root.glob("*/*/*.json"):
             if _is_resource(path.name):
-                yield int(str(_mapping(json.loads(path.read_bytes())["metadata"])["resourceVersion"]))
+                yield int(str(stored.mapping(json.loads(path.read_bytes())["metadata"])["resourceVersion"]))
 
     def _raise_version(self) -> str:
         raised = str(int(self._version()) + 1)
@@ -225,11 +196,6 @@ def _is_resource(file_name: str) -> bool:
     return file_name.endswith(".json") and not file_name.startswith(".")
 
 
-def _key_of(body: JsonObject) -> Key:
-    metadata = _mapping(body.get("metadata"))
-    return Key(str(body.get("kind", "")), str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
-
-
 def _resource(key: Key, text: bytes) -> Resource:
     body = json.loads(text)
     metadata = body["metadata"]
@@ -238,45 +204,6 @@ def _resource(key: Key, text: bytes) -> Resource:
     )
 
 
-def _wish(body: JsonObject) -> JsonObject:
-    return {name: value for name, value in body.items() if name not in ("metadata", "status")}
-
-
-def _refuse_other_version(key: Key, body: JsonObject, there: Resource | None) -> None:
-    wanted = _mapping(body.get("metadata")).get("resourceVersion")
-    if wanted is not None and (there is None or str(wanted) != there.version):
-        stored = there.version if there is not None else "absent"
-        raise Conflict(f"{key} was changed: version {wanted} was expected, it is {stored}", hint="read it again")
-
-
-def _metadata(key: Key, body: JsonObject, there: Resource | None, clock: Clock) -> dict[str, Json]:
-    new = _mapping(body.get("metadata"))
-    old: JsonObject = there.metadata if there is not None else _born(key, clock)
-    metadata: dict[str, Json] = dict(old)
-    for part in ("labels", "annotations"):
-        merged = {**_mapping(old.get(part)), **_mapping(new.get(part))}
-        metadata[part] = {name: value for name, value in merged.items() if value is not None}
-    return metadata
-
-
-def _born(key: Key, clock: Clock) -> dict[str, Json]:
+def _born(clock: Clock) -> dict[str, Json]:
     created = datetime.fromtimestamp(clock.now_ms() // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    space = {"namespace": key.namespace} if key.namespace else {}
-    return {"name": key.name, **space, "uid": str(uuid.uuid4()), "creationTimestamp": created, "generation": 1}
-
-
-def _differences(before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> Iterator[Event]:
-    for key, resource in now.items():
-        if key not in before:
-            yield Event(type="ADDED", resource=resource)
-        elif before[key].metadata.get("uid") != resource.metadata.get("uid"):
-            yield Event(type="DELETED", resource=before[key])
-            yield Event(type="ADDED", resource=resource)
-        elif before[key].version != resource.version:
-            yield Event(type="MODIFIED", resource=resource)
-    for key in before.keys() - now.keys():
-        yield Event(type="DELETED", resource=before[key])
-
-
-def _mapping(value: object) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
+    return {"uid": str(uuid.uuid4()), "creationTimestamp": created}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
-from kmigrate.adapters.kafka.connection import Connection
-from kmigrate.adapters.mirror_status import trouble
+from kmigrate.adapters.kafka import Connection, KafkaCluster
+from kmigrate.adapters.kept_syncs import Known, fits, keep, load
+from kmigrate.adapters.mirror_status import once, trouble
+from kmigrate.adapters.tail import Seen, Tail, look_for, missing
 from kmigrate.errors import Transient
 from kmigrate.manifests.lanes import FORWARD
 from kmigrate.model import Lane, Partition
 from kmigrate.positions import SyncIndex, read_sync
 from kmigrate.world import ResourceStore
 
-_QUIET_S = 15.0
+_FEW = 1_000
+"""So many syncs are rather read again than written down; of a long list as many as a tenth of it."""
 
 
 @dataclass(slots=True)
@@ -25,16 +29,18 @@ class ConnectMirror:
 
     Connect writes one record per partition and commit into the connector's offsets topic, in the transaction of the
     data: key `["<connector>", {"cluster", "partition", "topic"}]`, value `{"offset": N}`, N the last source offset
-    copied (`lab.md`). Only what came since the last look is read again.
+    copied (`lab.md`). Only what came since the last look is read again; the offset syncs are kept in the folder `kept`,
+    where it exists, so that this holds for the next process as well.
     """
 
     store: ResourceStore
     namespace: str
     target: Callable[[], Connection]
-    _tails: dict[str, Consumer] = field(default_factory=dict)
+    kept: Path
+    _tails: dict[str, Tail] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _copied: dict[str, dict[Partition, int]] = field(default_factory=dict)
-    _syncs: dict[str, dict[Partition, SyncIndex]] = field(default_factory=dict)
+    _syncs: dict[str, Known] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         """Last source offset copied per partition."""
@@ -48,14 +54,40 @@ class ConnectMirror:
         return dict(known)
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
-        """Every offset sync the lane ever told; only what came since the last call is read."""
+        """Every offset sync the lane ever told; only what came since the last look is read, also by another process."""
         topic = FORWARD.offset_syncs(lane)
-        known = self._syncs.setdefault(topic, {})
-        for message in self._news(topic):
-            read = read_sync(_raw(message.key()), _raw(message.value()))
-            if read is not None:
-                known.setdefault(read[0], SyncIndex()).add(read[1])
-        return known
+        if topic not in self._syncs and not self._begin(topic):
+            return {}
+        known, tail, read = self._syncs[topic], self._tails[topic], 0
+        for message in tail.news():
+            read += 1
+            told = read_sync(_raw(message.key()), _raw(message.value()))
+            if told is not None:
+                known.syncs.setdefault(told[0], SyncIndex()).add(told[1])
+        known.next = dict(tail.ends)
+        if read >= max(_FEW, sum(map(len, known.syncs.values())) // 10) and self.kept.is_dir():
+            keep(self.kept / f"{topic}.index", known)
+        return known.syncs
+
+    def _begin(self, topic: str) -> bool:
+        """Take up what was kept of a sync topic, or begin at its start; False while it is not there."""
+        seen = look_for(self.target(), topic)
+        if seen is None:
+            return False
+        known = load(self.kept / f"{topic}.index")
+        if known is None or not fits(known, seen.id, self._ends(topic, seen)):
+            known = Known(topic_id=seen.id, next=seen.beginning())
+        self._syncs[topic] = known
+        self._tails[topic] = Tail(self.target(), topic, known.next)
+        return True
+
+    def _ends(self, topic: str, seen: Seen) -> dict[int, int]:
+        logs = KafkaCluster(self.target()).ranges([Partition(topic, number) for number in range(seen.partitions)])
+        return {p.number: log.end for p, log in logs.items()}
+
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
@@ -71,75 +103,31 @@ class ConnectMirror:
         )
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
-        """What the operator last said is wrong with the lane."""
-        return trouble(self.store, self.namespace, lane)
+        """What the operator last said is wrong with the lane, and topics of its own that are gone."""
+        return trouble(self.store, self.namespace, lane, lambda names: missing(self.target(), names))
 
     def close(self) -> None:
         """Close what was opened."""
-        for consumer in self._tails.values():
-            consumer.close()
+        for tail in self._tails.values():
+            tail.close()
 
-    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
-        """What came since the last look, up to the end of every partition; nothing while the topic is not there.
+    def _tail(self, topic: str, *, needed: bool = False) -> Tail | None:
+        """Where the topic was looked at last; None while it is not there.
 
         Raises Transient for a `needed` topic that is not there: then nothing can be said, not even that nothing runs.
         """
-        consumer = self._tails.get(topic) or self._open(topic)
-        if consumer is None and needed:
-            raise Transient(f"the target has no topic {topic}")
-        if consumer is None:
-            return
-        ends: dict[int, int] = {}
-        try:
-            while len(ends) < len(consumer.assignment()):
-                message = consumer.poll(_QUIET_S)
-                if message is None:
-                    raise Transient(f"reading {topic}: no answer for {_QUIET_S:.0f} s")
-                error = message.error()
-                if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ends[int(message.partition() or 0)] = int(message.offset() or 0)
-                else:
-                    raise Transient(f"reading {topic}: {error.str()}")
-        finally:
-            for number, end in ends.items():  # or the end of a partition where nothing comes is not told again
-                consumer.seek(TopicPartition(topic, number, end))
+        if topic not in self._tails:
+            seen = look_for(self.target(), topic)
+            if seen is not None:
+                self._tails[topic] = Tail(self.target(), topic, seen.beginning())
+            elif needed:
+                raise Transient(f"the target has no topic {topic}")
+        return self._tails.get(topic)
 
-    def _open(self, topic: str) -> Consumer | None:
-        consumer = Consumer(
-            {
-                **self.target().login.settings(),
-                "group.id": "kmigrate-reads-without-a-group",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        try:
-            partitions = _partitions(consumer, topic)
-        except Transient:
-            consumer.close()
-            raise
-        if not partitions:
-            consumer.close()
-            return None
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-        self._tails[topic] = consumer
-        return consumer
-
-
-def _partitions(consumer: Consumer, topic: str) -> Sequence[int]:
-    try:
-        found = consumer.list_topics(topic, timeout=_QUIET_S).topics[topic]
-    except KafkaException as error:
-        raise Transient(f"looking for {topic}: {error}") from error
-    if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        return ()
-    if found.error is not None:
-        raise Transient(f"looking for {topic}: {found.error.str()}")
-    return tuple(found.partitions)
+    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition; nothing while the topic is not there."""
+        tail = self._tail(topic, needed=needed)
+        return iter(()) if tail is None else tail.news()
 
 
 def _read(message: Message, connector: str) -> tuple[Partition, int | None] | None:

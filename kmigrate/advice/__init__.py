@@ -2,9 +2,9 @@
 
 from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.advice.flag_pages import FLAGS
-from kmigrate.advice.flags import Flag, Judged, Severity, judge
+from kmigrate.advice.flags import ABORTED_AHEAD, Flag, Judged, Severity, judge
 
-__all__ = ["FLAG_IDS", "Flag", "Inventory", "Judged", "SeenGroup", "Severity", "judge"]
+__all__ = ["ABORTED_AHEAD", "FLAG_IDS", "Flag", "Inventory", "Judged", "SeenGroup", "Severity", "judge"]
 
 FLAG_IDS = frozenset(FLAGS) - {"KM-ACCEPT-UNMATCHED"}
 """Every id that a plan may accept."""

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 FLAGS: dict[str, tuple[str, str, str, str]] = {
+    "KM-ABORTED-AHEAD": (
+        "Aborted copies ahead of a reader of uncommitted records",
+        "The group reads uncommitted records, and on the target copies of aborted transactions lie ahead of where it "
+        "would go on: the mirror died in mid-transaction and made those copies again. What was seen is counted, per "
+        "partition, in `rehearse`, in `ready` and once more when its positions are carried; a mirror that dies later "
+        "can add to it.",
+        "It would be given at most so many records once more than they were written, and the doubled ones first come "
+        "too early. Positions with aborted copies ahead are SAFE_LOWER_BOUND, which policy.minimumGrade refuses by "
+        "default. Records that were aborted on the source are no copies: it saw those there, or sees them once.",
+        "Let the application read committed records (isolation.level=read_committed), which sees none of them; or "
+        "wait until it has read past them on the source, which takes its position on the target past them, too; or "
+        "accept the flag with the group as subject if it bears repetition.",
+    ),
     "KM-ACCEPT-UNMATCHED": (
         "An accept that matches nothing",
         "The plan accepts a red flag, and no flag with that id and subject was raised.",
@@ -71,9 +84,10 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
     "KM-READ-UNCOMMITTED": (
         "A reader of uncommitted records",
         "The plan says that this group reads with isolation.level=read_uncommitted.",
-        "It may stand past an open transaction and it may see records that were aborted; copies of those can make its "
-        "position on the target repeat records.",
-        "Set isolation.level=read_committed in the application if it can bear it. Until then it stays on the source.",
+        "It may stand past an open transaction: then its move waits until that has ended. And it sees what a mirror "
+        "that died in mid-transaction left behind on the target, aborted copies of records that come again.",
+        "Set isolation.level=read_committed in the application if it can bear it. Else nothing: `rehearse` and `ready` "
+        "count the aborted copies ahead of it; where there are any, its move wants an accept of KM-ABORTED-AHEAD.",
     ),
     "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION": (
         "A compacted topic that forgets deletions soon",

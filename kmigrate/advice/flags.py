@@ -9,6 +9,8 @@ from enum import StrEnum
 from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.model import Accepted, Application, GroupKind, Migration, Reads, Topic
 
+ABORTED_AHEAD = "KM-ABORTED-AHEAD"
+"""Aborted copies ahead of a reader of uncommitted records: seen on the target, by whoever translates its positions."""
 _DAY_MS = 86_400_000
 
 
@@ -59,7 +61,7 @@ def judge(migration: Migration, inventory: Inventory, known_settings: Collection
     found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
     found += sorted({*_principals(migration, inventory), *_applications(migration)})
     taken = {(each.id, each.subject) for each in migration.accept}
-    flown = {(flag.id, flag.subject) for flag in found}
+    flown = {(flag.id, flag.subject) for flag in found} | {(ABORTED_AHEAD, group) for group in _uncommitted(migration)}
     idle = [_idle(each) for each in migration.accept if (each.id, each.subject) not in flown]
     return Judged(
         flags=(*(flag for flag in found if (flag.id, flag.subject) not in taken), *idle),
@@ -227,9 +229,15 @@ def _positions(reads: Reads, seen: SeenGroup | None, inventory: Inventory) -> It
         yield _warns(
             "KM-READ-UNCOMMITTED",
             reads.group,
-            "it reads uncommitted records, so it may see copies of aborted ones",
+            "it reads uncommitted records, so it may see copies that the mirror aborted; its move counts them first",
             "set isolation.level=read_committed in the application if it can bear it",
         )
+
+
+def _uncommitted(migration: Migration) -> Iterator[str]:
+    """The groups that may have aborted copies ahead; how many is seen on the target."""
+    for app in migration.applications:
+        yield from (reads.group for reads in app.reads if reads.isolation != "read_committed")
 
 
 def _principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:

@@ -11,14 +11,16 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli.ordering import draw_waves, waves_json
 from kmigrate.cli.views import tree, unanswered, upcoming
-from kmigrate.engine import Edit, Preview, edits, preview
+from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
-from kmigrate.model import Json, JsonObject, Migration
+from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
-from kmigrate.waves import Move, waves
+from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
 from kmigrate.world import World
 
 THERE_ARE_CHANGES = 10
@@ -28,7 +30,8 @@ THERE_ARE_CHANGES = 10
 class PlanView:
     """What plan shows; `inventory` and `judged` are None where the source did not answer, and `unknown` says why.
 
-    `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how.
+    `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how. `aborted` has, by
+    group that reads uncommitted records, how many aborted copies it could see if it moved now; or why that is unknown.
     """
 
     migration: Migration
@@ -39,6 +42,7 @@ class PlanView:
     edits: tuple[Edit, ...]
     units: tuple[tuple[Unit, tuple[Preview, ...]], ...]
     pauses: dict[str, int]
+    aborted: dict[str, int | str]
     failed: int
     unanswered: tuple[str, ...]
 
@@ -69,6 +73,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         edits=edits(plan, journal),
         units=units,
         pauses=_pauses(plan, journal),
+        aborted=_aborted(world, migration, plan, journal),
         failed=failed,
         unanswered=unanswered(world),
     )
@@ -84,14 +89,13 @@ def plan_picture(seen: PlanView) -> Group:
     if seen.edits:
         parts.append(_edits(seen.edits))
     parts += [tree(unit, steps) for unit, steps in seen.units] or [_line("Nothing to do.")]
-    return Group(*parts, _order(seen), *_how_long(seen))
+    return Group(*parts, _order(seen), *_twice(seen), *_how_long(seen))
 
 
 def plan_json(seen: PlanView) -> JsonObject:
     """One object."""
     units: list[Json] = [{"unit": unit.name, "steps": [_step(each) for each in of]} for unit, of in seen.units]
     edited: list[Json] = [asdict(edit) for edit in seen.edits]
-    order: list[Json] = [[list(move.names) for move in wave] for wave in waves(seen.migration.applications)]
     pauses: dict[str, Json] = {name: seen.pauses.get(name) for name in seen.plan.moves}
     return {
         "migration": seen.migration.name,
@@ -101,10 +105,11 @@ def plan_json(seen: PlanView) -> JsonObject:
         "flags": _flags_json(seen.judged),
         "edits": edited,
         "units": units,
-        "waves": order,
+        **waves_json(seen.migration.applications),
         "stays": dict(seen.plan.stays),
         "maxPauseMs": seen.migration.policy.max_pause_ms,
         "lastPauseMs": pauses,
+        "abortedCopiesAhead": dict(seen.aborted),
         "changes": seen.changes,
     }
 
@@ -123,6 +128,20 @@ def _pauses(plan: Plan, journal: Journal) -> dict[str, int]:
     """The newest pause of each move that was measured (ms)."""
     told = ((name, unit.facts.get("pause_ms")) for name in plan.moves for unit in journal.attempts(name))
     return {name: pause for name, pause in told if isinstance(pause, int)}
+
+
+def _aborted(world: World, migration: Migration, plan: Plan, journal: Journal) -> dict[str, int | str]:
+    """Of every group that reads uncommitted records and is still to be moved."""
+    apps = [migration.application(name) for name in plan.moves if where(journal, name) is Side.SOURCE]
+    told: dict[str, int | str] = {}
+    for reads in (reads for app in apps for reads in app.reads if reads.isolation != COMMITTED):
+        try:
+            told[reads.group] = aborted_copies_now(world, reads, forward_lanes(migration))
+        except Interrupted:
+            raise
+        except KmigrateError as error:
+            told[reads.group] = error.message
+    return told
 
 
 def _there(seen: PlanView) -> Tree:
@@ -165,18 +184,17 @@ def _order(seen: PlanView) -> Tree:
     for phase in seen.plan.phases:
         branch = drawn.add(f"{phase.name}  [dim]{escape(phase.title)}[/]")
         if phase.unit is None:
-            for number, wave in enumerate(waves(seen.migration.applications), 1):
-                inner = branch.add(f"wave {number}")
-                for move in wave:
-                    inner.add(_move(move, seen.plan))
+            draw_waves(branch, seen.migration.applications, seen.plan)
     return drawn
 
 
-def _move(move: Move, plan: Plan) -> str:
-    why = {name: plan.stays[name] for name in move.names if name in plan.stays}
-    together = " and ".join(move.names) + (" together" if len(move.names) > 1 else "")
-    reasons = "; ".join(f"{name} stays: {reason}" for name, reason in why.items())
-    return escape(reasons or together)
+def _twice(seen: PlanView) -> Iterator[RenderableType]:
+    """What readers of uncommitted records could see twice."""
+    if seen.aborted:
+        yield _line("\n[bold]Aborted copies ahead of readers of uncommitted records[/]")
+    for group, count in seen.aborted.items():
+        told = f"{count:,} if it moved now" if isinstance(count, int) else f"not known: {count}"
+        yield _line(f"  {escape(f'{group}: {told}')}")
 
 
 def _how_long(seen: PlanView) -> Iterator[RenderableType]:

@@ -11,10 +11,10 @@ from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
 from kmigrate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kmigrate.cli.migrate import Session
-    from kmigrate.model import Partition
+    from kmigrate.model import Partition, Position
 
 
 def positions(
@@ -46,17 +46,28 @@ def positions(
             "positions takes a group, or --translate with a file", hint="for example: kmigrate positions my-group"
         )
     with session(file, as_json=as_json, read_only=True) as s:
+        seen: Mapping[Partition, Position] = {}
         if translate is not None:
             seen = standing.translated(s.world, standing.read(translate), forward_lanes(s.migration))
             told, picture = standing.translated_json(seen), standing.translated_picture(seen)
         else:
-            found = look(s.world, group, _partitions(s, group, topic), forward_lanes(s.migration))
+            partitions, isolation = _partitions(s, group, topic), _isolation(s, group)
+            found = look(s.world, group, partitions, forward_lanes(s.migration), isolation)
             full = contents(s.world, found) if show_records else {}
             told, picture = standing.standing_json(group, found, full), standing.standing_picture(group, found, full)
     if as_json:
         say(told)
     else:
         show(picture)
+    standing.refuse_without_place(seen)
+
+
+def _isolation(s: Session, group: str) -> str:
+    """How the plan says that the group reads; committed records for one that no application reads with."""
+    from kmigrate.probes.uncommitted import COMMITTED
+
+    declared = (r.isolation for app in s.migration.applications for r in app.reads if r.group == group)
+    return next(declared, COMMITTED)
 
 
 def _partitions(s: Session, group: str, topic: str) -> Sequence[Partition]:

@@ -14,10 +14,22 @@ from rich.markup import escape
 from rich.text import Text
 
 from kmigrate.cli.draw import table
-from kmigrate.errors import UsageError
-from kmigrate.model import Bracket, FullRecord, Grade, Json, JsonObject, Lane, Partition, Position, Record, Side
+from kmigrate.errors import Blocked, UsageError
+from kmigrate.model import (
+    Bracket,
+    FullRecord,
+    Grade,
+    Json,
+    JsonObject,
+    Lane,
+    OffsetRange,
+    Partition,
+    Position,
+    Record,
+    Side,
+)
 from kmigrate.probes.standing import Neighbours, Standing
-from kmigrate.probes.translation import Translation, Translator
+from kmigrate.probes.translation import Translator
 from kmigrate.world import World
 
 _COLOURS = {
@@ -47,31 +59,55 @@ def standing_json(group: str, found: Sequence[Standing], full: Contents = NO_CON
     return {"group": group, "positions": [_one(each) for each in found], **({"contents": rows} if full else {})}
 
 
-def translated(world: World, wanted: Mapping[Partition, int], lanes: tuple[Lane, ...]) -> Translation:
-    """Positions of the source, carried to the target."""
+def translated(world: World, wanted: Mapping[Partition, int], lanes: tuple[Lane, ...]) -> dict[Partition, Position]:
+    """Positions of the source, carried to the target; those that have no place there are REFUSED with why."""
     unknown = sorted({p.topic for p in wanted} - {topic for lane in lanes for topic in lane.topics})
     if unknown:
         raise UsageError(f"no lane copies {', '.join(unknown)}", hint="add it to topics.include in the plan file")
-    there = world.cluster(Side.SOURCE).topics({p.topic for p in wanted})
+    source = world.cluster(Side.SOURCE)
+    there = source.topics({p.topic for p in wanted})
     missing = [p for p in wanted if p.topic not in there or p.number >= there[p.topic].partitions]
     if missing:
         raise UsageError(f"the source has no {', '.join(map(str, missing))}", hint="correct the file, then try again")
-    return Translator(world=world, leaving=Side.SOURCE, lanes=lanes).translate(wanted)
+    logs = source.ranges(wanted, committed=False)
+    within = {p: at for p, at in wanted.items() if logs[p].start <= at <= logs[p].end}
+    seen = Translator(world=world, leaving=Side.SOURCE, lanes=lanes).translate(within)
+    settled = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
+    return {p: settled[p] if p in settled else _nowhere(p, at, logs[p]) for p, at in wanted.items()}
 
 
-def translated_picture(seen: Translation) -> RenderableType:
+def _nowhere(partition: Partition, came_from: int, log: OffsetRange) -> Position:
+    reason = "its last record has no copy yet; wait for the mirror, then try again"
+    if came_from > log.end:
+        reason = f"the source's log ends at {log.end}: nobody can have read that far"
+    elif came_from < log.start:
+        reason = f"retention has eaten what it still wanted: the source's log begins at {log.start}"
+    return Position(partition=partition, came_from=came_from, offset=None, grade=Grade.REFUSED, reason=reason)
+
+
+def translated_picture(seen: Mapping[Partition, Position]) -> RenderableType:
     """One row a position."""
     drawn = table("Positions", "topic", "partition", "source", "target", "grade", "why")
-    for p, at in sorted(seen.positions.items()):
+    for p, at in sorted(seen.items()):
         drawn.add_row(
             escape(p.topic), str(p.number), str(at.came_from), _offset(at.offset), _grade(at), escape(at.reason)
         )
     return drawn
 
 
-def translated_json(seen: Translation) -> JsonObject:
+def translated_json(seen: Mapping[Partition, Position]) -> JsonObject:
     """One object."""
-    return {"positions": [_position(p, at) for p, at in sorted(seen.positions.items())]}
+    return {"positions": [_position(p, at) for p, at in sorted(seen.items())]}
+
+
+def refuse_without_place(seen: Mapping[Partition, Position]) -> None:
+    """Raise Blocked, naming each, for positions that have no place on the target."""
+    without = [str(p) for p, at in sorted(seen.items()) if at.offset is None]
+    if without:
+        raise Blocked(
+            f"{len(without)} of {len(seen)} positions have no place on the target: {', '.join(without)}",
+            hint="the table says why; use none of these before it is mended",
+        )
 
 
 def read(file: Path) -> dict[Partition, int]:
@@ -230,6 +266,7 @@ def _position(p: Partition, at: Position) -> dict[str, Json]:
         "low": low,
         "high": high,
         "repeatsAtMost": at.repeats_at_most,
+        "abortedAhead": at.aborted_ahead,
     }
 
 

@@ -57,6 +57,11 @@ class Move:
         }
 
     @property
+    def aborted_ahead(self) -> int:
+        """How many aborted copies lay ahead of its groups that read uncommitted records, by the ledger."""
+        return sum(int(str(at["aborted_ahead"])) for at in self.positions)
+
+    @property
     def pause_ms(self) -> Json:
         """The pause by the ledger, as the tool's and the application's part."""
         return self.facts.get("pause_parts")
@@ -164,10 +169,11 @@ class Outcome:
             f"{same:,} records stand alike on both sides in {len(logs)} partitions; {tail} on one side only at an end"
         )
         stays = [f"{line.of.name} stays: {line.why}" for line in self.lines if not line.of.moved]
+        rash = [_saw_aborted(line) for line in self.lines if line.of.isolation == "read_uncommitted"]
         examples = [f"{app.name}: {text}" for app in self.verdict.applications for text in app.examples]
         verdict = "nothing lost, nothing given twice, nothing out of order" if not self.exit_code else "NOT CLEAN"
         memory = f"kmigrate held at most {self.peak_rss >> 20} MB, the lab {self.memory >> 20} MB"
-        return (*stays, told, *bad, *examples, f"{verdict}; {self.elapsed_s:.0f} s; {memory}")
+        return (*stays, *rash, told, *bad, *examples, f"{verdict}; {self.elapsed_s:.0f} s; {memory}")
 
     def json(self) -> JsonObject:
         """One object, the last line of `lab run --json`."""
@@ -213,4 +219,11 @@ def _position(group: str, name: str, told: Json) -> JsonObject:
     at = Partition.parse(name)
     carried = told if isinstance(told, Mapping) else {}
     place: dict[str, Json] = {"group": group, "topic": at.topic, "partition": at.number}
-    return place | {"source": carried.get("from"), "target": carried.get("to"), "grade": carried.get("grade")}
+    told = {"source": carried.get("from"), "target": carried.get("to"), "grade": carried.get("grade")}
+    return place | told | {"aborted_ahead": carried.get("aborted_ahead", 0)}
+
+
+def _saw_aborted(line: Line) -> str:
+    app, moved = line.of, line.move
+    ahead = f"; {moved.aborted_ahead:,} aborted copies lay ahead of it when it moved" if moved else ""
+    return f"{app.name} reads uncommitted records and was given {app.aborted_seen:,} that were taken back{ahead}"

@@ -149,7 +149,8 @@ class Position:
     """The next record a group will read in a partition, translated to the other side.
 
     `came_from` and `offset` are offsets on the side left and the side entered. `reason` is one sentence for a human.
-    Whoever reads from it is given at most `repeats_at_most` records again.
+    Whoever reads from it is given at most `repeats_at_most` records again; `aborted_ahead` of them are aborted copies,
+    which only a reader of uncommitted records sees.
     """
 
     partition: Partition
@@ -159,6 +160,7 @@ class Position:
     reason: str
     bracket: Bracket = NO_BRACKET
     repeats_at_most: int = 0
+    aborted_ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

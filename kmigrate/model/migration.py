@@ -181,6 +181,10 @@ class Migration:
         """Whether a topic is left behind by name; `exclude` holds regular expressions that match whole names."""
         return any(re.fullmatch(pattern, topic) for pattern in self.exclude)
 
+    def accepted(self, flag: str) -> frozenset[str]:
+        """What a human accepted under that id, by subject."""
+        return frozenset(each.subject for each in self.accept if each.id == flag)
+
     def application(self, name: str) -> Application:
         """The application of that name; KeyError if there is none."""
         return {app.name: app for app in self.applications}[name]

@@ -1,6 +1,7 @@
 """Exact translation of positions: values in, answer out. Nothing here reads a cluster."""
 
 from kmigrate.positions.digest import digest
+from kmigrate.positions.epochs import Carrier, Epoch, Epochs, Seam, Seen
 from kmigrate.positions.match import CONTEXT, Answer, locate
 from kmigrate.positions.mirrors_own import mirrors_own
 from kmigrate.positions.search import Search, Windows
@@ -9,8 +10,13 @@ from kmigrate.positions.syncs import MirrorsOwn, SyncIndex, read_checkpoint, rea
 __all__ = [
     "CONTEXT",
     "Answer",
+    "Carrier",
+    "Epoch",
+    "Epochs",
     "MirrorsOwn",
+    "Seam",
     "Search",
+    "Seen",
     "SyncIndex",
     "Windows",
     "digest",

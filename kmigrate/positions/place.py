@@ -26,7 +26,9 @@ class Passage:
 
     `low`: both begin with the same record. `high`: both end with the same record. `whole`: every original of the
     passage was copied. `compacted`: records may be gone from either side, those at both ends too. `once`: the mirror
-    writes exactly once, so no copy comes twice.
+    writes exactly once, so no copy comes twice. `alone`: these copies are of these originals and of no others, which a
+    mirror that crashed may have left there. `read` and `unread`: so many records of the side entered, at the beginning
+    and at the end, are told by the marks to lie before the position, and not before it.
     """
 
     originals: Digests
@@ -36,6 +38,9 @@ class Passage:
     whole: bool
     compacted: bool = False
     once: bool = True
+    alone: bool = True
+    read: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,8 @@ def among_copies(passage: Passage, read: int) -> Place | Unplaced:
     """The place among the copies of a reader who has read the first `read` originals of the passage."""
     if not passage.low and not passage.compacted:
         return _aligned(passage, read, len(passage.originals), len(passage.copies))
+    if passage.compacted and passage.whole and passage.once:
+        return _between_pairs(passage, _pairs(passage.originals, passage.copies), read, len(passage.copies))
     firsts = _embed(passage.originals, passage.copies)
     # with a twin on either side of the position, the copy of the read one may be gone and the other taken for it
     twins = not passage.whole and not set(passage.originals[:read]).isdisjoint(passage.originals[read:])
@@ -89,10 +96,12 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
     """The place among the originals of a reader who has read the first `read` copies of the passage.
 
     A mirror that crashed may have written more before the passage than its marks tell, so without exactly-once nothing
-    is proven here.
+    is proven here, and of the latest place nothing is known unless all of the log was read.
     """
     if not passage.low and not passage.compacted:
         return _aligned(passage, read, len(passage.copies), len(passage.originals))
+    if passage.compacted and passage.whole and passage.once:
+        return _between_pairs(passage, _pairs(passage.copies, passage.originals), read, len(passage.originals))
     firsts = _embed(passage.originals, passage.copies)
     if passage.compacted and not (_one_to_one(passage, firsts) and passage.whole):
         return _surely_originals(passage, read)
@@ -104,7 +113,32 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
         return Place(earliest=latest, latest=latest, proven=True, settled=True)
     lasts = _embed_backwards(passage.originals, passage.copies) if passage.high else _unique(passage)
     earliest = min(latest, _count(lasts, lambda place: place < read))
-    return Place(earliest=earliest, latest=latest, settled=earliest == latest)
+    return Place(earliest=earliest, latest=latest if passage.alone else None, settled=earliest == latest)
+
+
+def _pairs(left: Digests, entered: Digests) -> list[tuple[int, int]]:
+    """Which records of a whole passage are the same on both sides, by their indexes; needs a mirror that writes once.
+
+    Compaction never takes a record before all older ones of its key, and twins have one key. So on either side the
+    youngest of each kind of twins are left, and they correspond from the last one back.
+    """
+    places: dict[bytes, list[int]] = {}
+    for at, record in enumerate(entered):
+        places.setdefault(record, []).append(at)
+    return [(at, places[left[at]].pop()) for at in range(len(left) - 1, -1, -1) if places.get(left[at])]
+
+
+def _between_pairs(passage: Passage, pairs: Sequence[tuple[int, int]], read: int, size: int) -> Place | Unplaced:
+    """After every record whose pair was read, and before every one whose pair was not; `size` records are entered."""
+    earliest = max((there + 1 for here, there in pairs if here < read), default=0)
+    latest = min((there for here, there in pairs if here >= read), default=size)
+    earliest, latest = max(earliest, passage.read), min(latest, size - passage.unread)
+    if earliest > latest:
+        return Unplaced(foreign=True)
+    one = earliest == latest
+    seen = passage.low or passage.high or bool(pairs)
+    proven = one and passage.low and list(passage.originals) == list(passage.copies) != []
+    return Place(earliest=earliest, latest=latest, proven=proven, settled=one and seen)
 
 
 def _one_to_one(passage: Passage, firsts: Sequence[int]) -> bool:
@@ -199,6 +233,8 @@ def _surely(passage: Passage, read: int) -> Place:
             passed = at + 1
         seen.add(copy)
     earliest = _while_read(passage.copies, passed, latest, done - to_come.keys())
+    if not passage.once:
+        return Place(earliest=earliest, latest=None)  # a second copy may lie anywhere, also beyond the passage
     latest = latest if passage.whole or not after else len(passage.copies)
     settled = earliest == latest and (passed > 0 or latest < len(passage.copies))
     return Place(earliest=earliest, latest=latest, settled=settled)
@@ -223,6 +259,8 @@ def _surely_originals(passage: Passage, read: int) -> Place:
     done, to_come = set(passage.copies[:read]), set(passage.copies[read:])
     sure = (first[copy] + 1 for copy in done - to_come if copy in first)
     earliest = max(sure, default=0) if passage.whole else int(passage.low and read > 0)
+    if not passage.once:
+        return Place(earliest=earliest, latest=None)
     unread = (n for n, original in enumerate(passage.originals) if original in to_come and original not in done)
     reach = next(unread, len(passage.originals))
     latest = max(earliest, reach if passage.whole else min(reach, read))

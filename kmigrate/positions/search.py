@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmigrate.model import Bracket, Grade, OffsetRange, Record, Sync
 from kmigrate.positions.match import Answer
@@ -20,6 +20,8 @@ from kmigrate.positions.syncs import SyncIndex
 MOST = 200_000
 """Offsets of a window on one side; beyond that, or without any sync, the position is looked for in another way."""
 _SKIPS = (0, 1, 4, 16)
+_SKIPS_AGAIN = (*_SKIPS, 64, 256, 1024, 4096)
+"""A mirror that copies again goes back to its last flush of offsets, past all marks of up to a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +39,32 @@ class Search:
 
     `position` is the next offset to read on the side left. `originals` and `copies` are the logs as they are now, up
     to the last stable offset. `back`: the side left holds the copies. `once`: the mirror writes exactly once.
+
+    Of a partition with several owners both are one epoch's part of the logs (`epochs`). `begins`: both still begin with
+    the same record, nothing is gone before it. `over`: the epoch ended, and all of it was copied.
+
+    `best` is what the marks alone say where compaction left no record to compare; wider windows may bear it out, and
+    once `windows` gives nothing more it is the answer.
     """
 
     position: int
     syncs: SyncIndex
     originals: OffsetRange
     copies: OffsetRange
+    begins: bool
     back: bool = False
     compacted: bool = False
     once: bool = True
+    over: bool = False
+    best: Answer | None = field(default=None, init=False)
     _tries: int = 0
     _bracket: Bracket = field(default=Bracket(None, None), init=False)
 
     def windows(self) -> Windows | None:
         """The next passages to read, or None when no more can be learnt from syncs."""
-        while self._tries < len(_SKIPS):
-            skip, self._tries = _SKIPS[self._tries], self._tries + 1
+        skips = _SKIPS if self.once else _SKIPS_AGAIN
+        while self._tries < len(skips):
+            skip, self._tries = skips[self._tries], self._tries + 1
             low, high = self.syncs.bracket(self.position, by_copy=self.back, skip=skip)
             self._bracket = Bracket(self._kept(low), self._kept(high))
             windows = self._windows()
@@ -66,30 +78,37 @@ class Search:
             return None
         passage = self._passage(originals, copies)
         left, entered = (copies, originals) if self.back else (originals, copies)
+        if self.best is not None:
+            return self._borne_out(passage)
         read = bisect_left(left, self.position, key=lambda record: record.offset)
         place = (among_originals if self.back else among_copies)(passage, read)
         if isinstance(place, Unplaced):
-            late = place.uncopied and self._bracket.high is None and not self.back
+            late = place.uncopied and self._bracket.high is None and not self.back and not self.over
             return self._not_yet("the last record before the position has no copy yet") if late else None
-        if self.back and self.compacted and self._bracket.high is None and not place.settled:
+        if self.back and self.compacted and not passage.whole and not place.settled:
             return self._not_yet("no mark of the mirror lies after the position yet, and the topic is compacted")
-        return self._told(place, left[:read], left[read:], entered)
+        answer = self._told(place, left[:read], left[read:], entered)
+        if self.compacted and self.once and passage.whole and place.earliest == place.latest and not place.settled:
+            self.best = answer
+            return None
+        return answer
+
+    def _borne_out(self, passage: Passage) -> Answer | None:
+        """What the marks alone said, where a wider window has a record that agrees."""
+        assert self.best is not None
+        seen = passage.low or passage.high or not set(passage.originals).isdisjoint(passage.copies)
+        return replace(self.best, grade=Grade.EXACT_MATCHED) if seen else None
 
     def _windows(self) -> Windows | None:
         low, high = self._bracket
-        if low is None and not self._from_the_start and (high is None or self.compacted):
+        if low is None and not self.begins and (self.compacted or (high is None and not self.over)):
             return None
         start, first = low or (self.originals.start, self.copies.start)
         reach, end = (high.original + 1, high.copy + 1) if high else (self.originals.end, self.copies.end)
         copies = OffsetRange(start=first, end=end)
         if max(copies.end - copies.start, reach - start) > MOST:
             return None
-        return Windows(copies=copies, originals_from=start, originals_to=high.original + 1 if high else None)
-
-    @property
-    def _from_the_start(self) -> bool:
-        """Nothing is gone from the beginning of either log, so both begin with the same record."""
-        return self.originals.start == 0 == self.copies.start
+        return Windows(copies=copies, originals_from=start, originals_to=reach if high or self.over else None)
 
     def _kept(self, sync: Sync | None) -> Sync | None:
         """A sync whose record and copy are both still there."""
@@ -113,15 +132,20 @@ class Search:
 
     def _passage(self, originals: Sequence[Record], copies: Sequence[Record]) -> Passage:
         low, high = self._bracket
-        begins = self._from_the_start if low is None else self._seen(low, originals[:1], copies[:1]) is True
+        entered = [record.offset for record in (originals if self.back else copies)]
+        marks = [sync and (sync.original if self.back else sync.copy) for sync in (low, high)]
+        begins = self.begins if low is None else self._seen(low, originals[:1], copies[:1]) is True
         return Passage(
             originals=[record.digest for record in originals],
             copies=[record.digest for record in copies],
             low=begins,
-            high=high is not None and self._seen(high, originals[-1:], copies[-1:]) is True,
-            whole=high is not None,
+            high=self._seen(high, originals[-1:], copies[-1:]) is True if high else self.over,
+            whole=high is not None or self.over,
             compacted=self.compacted,
             once=self.once,
+            alone=self.once or low is high is None,
+            read=int(marks[0] in entered[:1]),
+            unread=int(marks[1] in entered[-1:]),
         )
 
     def _not_yet(self, why: str) -> Answer:
@@ -131,16 +155,27 @@ class Search:
         self, place: Place, read: Sequence[Record], unread: Sequence[Record], entered: Sequence[Record]
     ) -> Answer:
         before, after = entered[: place.earliest], entered[place.earliest :]
-        latest = len(entered) if place.latest is None else place.latest
         neighbours = self.compacted or (_same(read[-1:], before[-1:]) and _same(unread[:1], after[:1]))
-        agree = place.settled and neighbours
+        # back from copies that may come twice: a first run may have gone on past the marks, and the reader with it
+        agree = place.settled and neighbours and not (self.back and place.latest is None)
         grade = Grade.EXACT_MATCHED if agree else Grade.SAFE_LOWER_BOUND
+        offset = self._offset(before, after)
         return Answer(
-            offset=self._offset(before, after),
+            offset=offset,
             grade=Grade.EXACT_PROVEN if place.proven else grade,
             reason=self._reason(place, len(read), len(before), len(after)),
             bracket=self._bracket,
-            repeats_at_most=latest - place.earliest,
+            repeats_at_most=self._most(place, offset, len(entered)),
+        )
+
+    def _most(self, place: Place, offset: int, entered: int) -> int:
+        """How many records may come twice at most; where nothing is known of the latest place, as many as there are."""
+        if place.latest is not None:
+            return place.latest - place.earliest
+        return (
+            max(0, self.originals.end - offset)
+            if self.back
+            else max(self.copies.end - offset, entered - place.earliest)
         )
 
     def _offset(self, before: Sequence[Record], after: Sequence[Record]) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kmigrate.model import Bracket, Partition, Sync
+from kmigrate.model import Bracket, OffsetRange, Partition, Sync
 
 
 @dataclass(slots=True)
@@ -35,6 +35,11 @@ class SyncIndex:
     def __iter__(self) -> Iterator[Sync]:
         return map(Sync, self._originals, self._copies)
 
+    @property
+    def newest(self) -> Sync | None:
+        """The one furthest on."""
+        return self._at(len(self._originals) - 1)
+
     def add(self, sync: Sync) -> None:
         """Take one more; most come in order, and one that does not has the index made anew."""
         if not self._copies or sync.copy > self._copies[-1]:
@@ -51,6 +56,22 @@ class SyncIndex:
         """
         at = bisect_left(self._copies if by_copy else self._originals, position)
         return Bracket(self._at(at - 1 - skip), self._at(at + skip))
+
+    def within(self, originals: OffsetRange, copies: OffsetRange) -> SyncIndex:
+        """Those whose record and copy lie in these ranges."""
+        low = max(bisect_left(self._originals, originals.start), bisect_left(self._copies, copies.start))
+        high = min(bisect_left(self._originals, originals.end), bisect_left(self._copies, copies.end))
+        return SyncIndex(self._originals[low:high], self._copies[low:high])
+
+    def pack(self) -> bytes:
+        """All of it as bytes, 16 per sync, for `unpack` on a machine of the same byte order."""
+        return self._originals.tobytes() + self._copies.tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SyncIndex:
+        """What `pack` gave."""
+        half = len(data) // 2
+        return cls(array("q", data[:half]), array("q", data[half:]))
 
     def _at(self, number: int) -> Sync | None:
         if not 0 <= number < len(self._originals):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kmigrate.model import FullRecord, Lane, OffsetRange, Partition, Position, Record, Side
 from kmigrate.positions import SyncIndex, mirrors_own
 from kmigrate.probes.translation import Translator
+from kmigrate.probes.uncommitted import COMMITTED, as_read
 from kmigrate.probes.unmarked import around
 from kmigrate.world import Cluster, World
 
@@ -48,17 +49,19 @@ class Standing:
 
 
 def standing(
-    world: World, group: str, partitions: Iterable[Partition], lanes: tuple[Lane, ...]
+    world: World, group: str, partitions: Iterable[Partition], lanes: tuple[Lane, ...], isolation: str = COMMITTED
 ) -> tuple[Standing, ...]:
     """Look at every partition of a group; changes nothing, and what it says is of this moment.
 
+    `isolation` is how the group reads: one of uncommitted records is told what it could see besides.
     Raises Refused when retention has eaten a position on the source.
     """
     wanted = sorted(partitions)
     held = {side: world.groups(side).positions(group, wanted) for side in Side}
     source = {p: at for p, at in held[Side.SOURCE].items() if at is not None}
     seen = Translator(world=world, leaving=Side.SOURCE, lanes=lanes).translate(source)
-    carried = {p: at.offset for p, at in seen.positions.items() if at.offset is not None}
+    positions = as_read(world, Side.SOURCE, isolation, seen.positions)
+    carried = {p: at.offset for p, at in positions.items() if at.offset is not None}
     there = {p: at for p, at in held[Side.TARGET].items() if at is not None}
     nearby = {Side.SOURCE: _near(world.cluster(Side.SOURCE), source)}
     nearby[Side.TARGET] = _near(world.cluster(Side.TARGET), {**there, **carried})
@@ -69,7 +72,7 @@ def standing(
             partition=p,
             source=held[Side.SOURCE][p],
             target=held[Side.TARGET][p],
-            position=seen.positions.get(p),
+            position=positions.get(p),
             waiting=p in seen.waiting,
             on_source=nearby[Side.SOURCE].get(p, nobody),
             on_target=nearby[Side.TARGET].get(p, nobody),

@@ -5,22 +5,18 @@ Safe while writers go on: only the group must be stopped, and the mirror past it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from itertools import product
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
-from kmigrate.positions import Answer, Search, SyncIndex, Windows
+from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex
+from kmigrate.probes.passages import Passages, passages
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
-_Part: TypeAlias = Mapping[Partition, Windows]
-_Records: TypeAlias = Mapping[Partition, tuple[Record, ...]]
-
 _ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
-_AT_ONCE = 300_000
-"""Offsets that are read together, both sides counted; some 200 bytes each; the next are read meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +36,18 @@ class Translation:
 class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
-    What topics are like is looked up once; ask another translator when they may have changed.
+    `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
+    `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
+    ask another translator when they may have changed.
     """
 
     world: World
     leaving: Side
     lanes: tuple[Lane, ...]
-    owner: Side = Side.SOURCE
+    epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
+    once: bool | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
+    _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
         """Translate the next offset that a stopped group would read, per partition.
@@ -56,13 +56,17 @@ class Translator:
         there). Raises Refused when retention has eaten a position on the side left.
         """
         here, there = self.world.cluster(self.leaving), self.world.cluster(self.leaving.other)
+        syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
         logs = here.ranges(wanted)
         _refuse_eaten(wanted, logs)
         stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
-        others = there.ranges(stable)
-        found = self._marked(stable, logs, others)
+        absent = self._absent(stable)
+        others = there.ranges(stable.keys() - absent.keys())
+        found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
-        found |= look_up(self.world, self.leaving, unmarked, owner=self.owner) if unmarked else {}
+        if unmarked:
+            once = self._once(unmarked)
+            found |= look_up(self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once)
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -73,95 +77,104 @@ class Translator:
     def _marked(
         self,
         wanted: Mapping[Partition, int],
+        syncs: Mapping[Partition, Mapping[Side, SyncIndex]],
         logs: Mapping[Partition, OffsetRange],
         others: Mapping[Partition, OffsetRange],
     ) -> dict[Partition, Found]:
         """Every position that the mirror's marks can bracket."""
-        back = self.leaving is not self.owner
-        originals, copies = (others, logs) if back else (logs, others)
-        syncs, compacted = self._syncs(wanted), self._compaction(wanted)
-        searches = {
-            p: Search(
-                position=x,
-                syncs=syncs.get(p, SyncIndex()),
-                originals=originals[p],
-                copies=copies[p],
-                back=back,
+        compacted, once = self._compaction(wanted), self._once(wanted)
+        carried = {
+            p: Carrier(
+                epochs=self.epochs.get(p, Epochs()),
+                logs={self.leaving: logs[p], self.leaving.other: others[p]},
+                syncs=syncs.get(p, {}),
                 compacted=compacted[p.topic],
-            )
+                once=p.topic in once,
+            ).carry(self.leaving, x)
             for p, x in wanted.items()
         }
-        found: dict[Partition, Found] = {}
+        found = {p: Found(answer=each, last=None) for p, each in carried.items() if isinstance(each, Answer)}
+        searches = {p: each for p, each in carried.items() if isinstance(each, Search)}
         open_ = {p: windows for p, search in searches.items() if (windows := search.windows()) is not None}
         while open_:
-            for part, (here, there) in self._passages(open_, originals):
-                found |= self._answers(part, here, there, searches)
+            for owner, timed in product(Side, (True, False)):
+                mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
+                ends = {p: searches[p].originals.end for p in mine}
+                for read in passages(self.world, owner, mine, ends, timed=timed):
+                    found |= self._answers(owner, read, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
+            bare = {p: searches[p].best for p, windows in again.items() if windows is None}
+            found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
             open_ = {p: windows for p, windows in again.items() if windows is not None}
         return found
 
-    def _passages(
-        self, open_: Mapping[Partition, Windows], logs: Mapping[Partition, OffsetRange]
-    ) -> Iterator[tuple[_Part, tuple[_Records, _Records]]]:
-        """The originals and the copies of each part; the next part is being read while one is looked at."""
-        ahead: tuple[_Part, Callable[[], tuple[_Records, _Records]]] | None = None
-        for part in _parts(open_, logs):
-            read = (ahead[0], ahead[1]()) if ahead is not None else None
-            ahead = part, self._begin(part)
-            if read is not None:
-                yield read
-        if ahead is not None:
-            yield ahead[0], ahead[1]()
+    def _absent(self, wanted: Iterable[Partition]) -> dict[Partition, Found]:
+        """Partitions that the side entered does not have: the topic was given more of them on the side left alone."""
+        there = self.world.cluster(self.leaving.other).topics({p.topic for p in wanted})
+        counts = {name: topic.partitions for name, topic in there.items()}
+        told = "the other side has {} partitions of the topic: give it as many, and let the mirror copy them"
+        return {
+            p: Found(
+                answer=Answer(offset=None, grade=Grade.REFUSED, reason=told.format(counts.get(p.topic, "no"))),
+                last=None,
+            )
+            for p in wanted
+            if p.number >= counts.get(p.topic, 0)
+        }
 
-    def _begin(self, part: _Part) -> Callable[[], tuple[_Records, _Records]]:
-        """Begin to read both sides of a part, and give what waits for it.
+    def _kind(self, partition: Partition, search: Search) -> tuple[Side, bool]:
+        """Where the originals lie that it compares, and whether their copies have the same times."""
+        owner = self.leaving.other if search.back else self.leaving
+        return owner, (partition.topic, owner.other) not in self._stamping
 
-        Where the end of the originals is open, they are read after the copies, up to the last stable offset by then, so
-        that every copy read has its original among those read. Where a mark ends both, they were written long ago.
-        """
-        source, target = self.world.cluster(self.owner), self.world.cluster(self.owner.other)
-        copies = target.reading({p: windows.copies for p, windows in part.items()})
-        bounded = all(windows.originals_to is not None for windows in part.values())
-        originals = source.reading({p: _originals(windows, 0) for p, windows in part.items()}) if bounded else None
-
-        def finish() -> tuple[_Records, _Records]:
-            there = copies()
-            if originals is not None:
-                return originals(), there
-            ends = {p: log.end for p, log in source.ranges(part).items()}
-            return source.read({p: _originals(windows, ends[p]) for p, windows in part.items()}), there
-
-        return finish
-
-    def _answers(
-        self, part: _Part, originals: _Records, copies: _Records, searches: Mapping[Partition, Search]
-    ) -> dict[Partition, Found]:
-        """What the records of a part say; a partition that needs wider windows is missing."""
+    def _answers(self, owner: Side, read: Passages, searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
+        """What the records of some partitions say; one that needs wider windows is missing."""
         found: dict[Partition, Found] = {}
-        for p in part:
-            here, there = originals[p], copies[p]
-            answer = searches[p].answer(here, there)
+        for p in read.originals:
+            originals, copies = read.originals[p], read.copies[p]
+            answer = searches[p].answer(originals, copies)
             if answer is not None:
-                left = here if self.leaving is self.owner else there
+                left = originals if self.leaving is owner else copies
                 found[p] = Found(answer=answer, last=_last(left, searches[p].position))
         return found
 
-    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, SyncIndex]:
-        found: dict[Partition, SyncIndex] = {}
+    def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, dict[Side, SyncIndex]]:
+        """What the lanes told of each partition, by the side whose records they copy."""
+        found: dict[Partition, dict[Side, SyncIndex]] = {}
         topics = {p.topic for p in wanted}
         for lane in self.lanes:
             if not topics.isdisjoint(lane.topics):
-                found |= {p: index for p, index in self.world.mirror.syncs(lane).items() if p.topic in lane.topics}
+                owner = Side.SOURCE if lane.direction == "forward" else Side.TARGET
+                for p, index in self.world.mirror.syncs(lane).items():
+                    if p.topic in lane.topics:
+                        found.setdefault(p, {})[owner] = index
         return found
 
+    def _once(self, wanted: Iterable[Partition]) -> frozenset[str]:
+        """The topics of which no record was copied twice."""
+        topics = frozenset(p.topic for p in wanted)
+        if self.once is not None:
+            return topics if self.once else frozenset()
+        lanes = [lane for lane in self.lanes if not topics.isdisjoint(lane.topics)]
+        doubted = {t for lane in lanes if not self.world.mirror.once(lane) for t in lane.topics}
+        return topics.intersection(t for lane in lanes for t in lane.topics) - doubted
+
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
-        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs."""
+        """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs.
+
+        The same look tells which side stamps records with a time of its own.
+        """
         new = {p.topic for p in wanted} - self._compacted.keys()
         if new:
             seen = [self.world.cluster(side).topics(new) for side in Side]
             for name in new:
                 policies = [topics[name].config.get("cleanup.policy", "") for topics in seen if name in topics]
                 self._compacted[name] = any("compact" in policy for policy in policies)
+                self._stamping |= {
+                    (name, side)
+                    for side, topics in zip(Side, seen, strict=True)
+                    if name in topics and topics[name].config.get("message.timestamp.type") == "LogAppendTime"
+                }
         return self._compacted
 
 
@@ -184,33 +197,6 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
             f"retention has eaten records these positions still wanted: {told}",
             hint="decide where the group shall go on and set its positions yourself, then run this again",
         )
-
-
-def _parts(windows: Mapping[Partition, Windows], logs: Mapping[Partition, OffsetRange]) -> Iterator[_Part]:
-    """The windows in parts that are read together, so that memory stays flat in the number of partitions.
-
-    `logs` are those of the originals. Windows whose end is open come in parts of their own, and last.
-    """
-    for is_open in (False, True):
-        part: dict[Partition, Windows] = {}
-        held = 0
-        for p, each in windows.items():
-            if (each.originals_to is None) is not is_open:
-                continue
-            end = logs[p].end if each.originals_to is None else each.originals_to
-            size = end - each.originals_from + each.copies.end - each.copies.start
-            if part and held + size > _AT_ONCE:
-                yield part
-                part, held = {}, 0
-            part[p] = each
-            held += size
-        if part:
-            yield part
-
-
-def _originals(windows: Windows, end: int) -> OffsetRange:
-    reach = end if windows.originals_to is None else windows.originals_to
-    return OffsetRange(start=windows.originals_from, end=max(reach, windows.originals_from))
 
 
 def _last(left: Iterable[Record], position: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import KmigrateError
@@ -13,11 +13,11 @@ from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.content import Compared, Ends, estimate, prove, refuse_differences, settled_ends, total
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.groups import positions_held
-from kmigrate.probes.translation import refuse_low_grades
+from kmigrate.probes.uncommitted import COMMITTED, Bar, passed
 from kmigrate.waves import stays
 from kmigrate.world import World
 
-_CONTENT, _SO_FAR, _TRIED = "content", "content_so_far", "tried_positions"
+_CONTENT, _SO_FAR, _TRIED, _ABORTED = "content", "content_so_far", "tried_positions", "aborted_ahead"
 _COPIED_MS = 3_600_000
 _KEEP_EVERY_MS = 30_000
 
@@ -79,6 +79,8 @@ class TryPositions(Step):
     title: ClassVar[str] = "Translate every position without committing it"
 
     migration: Migration
+    bears_aborted: frozenset[str] = field(default=frozenset(), repr=False)
+    """Groups that may see aborted copies; kept out of the fingerprint, as in a move."""
 
     def check(self, world: World) -> Finding:
         """Missing until every group was tried in this unit."""
@@ -90,23 +92,36 @@ class TryPositions(Step):
         )
 
     def apply(self, world: World) -> None:
-        """Translate each; raises Refused, naming each position, for a grade lower than the plan's minimum."""
+        """Translate each; raises what `passed` raises for positions that a move could not go on with."""
+        bar = Bar(minimum=self.migration.policy.minimum_grade, bears_aborted=self.bears_aborted)
         tried: dict[str, Json] = {}
+        aborted: dict[str, Json] = {}
         for app in self._movable():
             for reads in app.reads:
                 found = self._translate(world, positions_held(world, Side.SOURCE, reads), reads.group)
-                refuse_low_grades(found.values(), self.migration.policy.minimum_grade)
-                tried[reads.group] = _grades(found)
+                carried = passed(world, Side.SOURCE, reads, found, bar)
+                tried[reads.group] = _grades(carried)
+                if reads.isolation != COMMITTED:
+                    aborted[reads.group] = sum(at.aborted_ahead for at in carried.values())
+        world.ledger.put(_ABORTED, aborted)
         world.ledger.put(_TRIED, tried)
 
     def verify(self, world: World) -> Json:
-        """Grades per group. The pause is not predicted: how long stopping and starting take is not measured here."""
+        """Grades per group, and how many aborted copies each reader of uncommitted records could see.
+
+        The pause is not predicted: how long stopping and starting take is not measured here.
+        """
         super().verify(world)
-        return {"grades": world.ledger.get(_TRIED), "pause": "not predicted: stopping and starting are not measured"}
+        told: dict[str, Json] = {"grades": world.ledger.get(_TRIED)}
+        aborted = world.ledger.get(_ABORTED)
+        if aborted:
+            told["aborted copies ahead"] = aborted
+        return {**told, "pause": "not predicted: stopping and starting are not measured"}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next rehearsal translates anew."""
         world.ledger.put(_TRIED, None)
+        world.ledger.put(_ABORTED, None)
 
     def _movable(self) -> tuple[Application, ...]:
         why = stays(self.migration.applications)

@@ -54,15 +54,18 @@ class Cluster(Protocol):
         ...
 
     def read(
-        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True, timed: bool = True
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each half-open range, in order. Raises Transient if the end is not reached.
 
-        With `committed=False` records of aborted and of open transactions are visible too.
+        With `committed=False` records of aborted and of open transactions are visible too. With `timed=False` their
+        digests leave the timestamp out, for sides of which one stamps its own.
         """
         ...
 
-    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
         """Begin to `read` committed records beside whatever else is done; what is given back waits for them.
 
         Ask again only once what was asked before has been fetched, or is not wanted any more.
@@ -183,6 +186,13 @@ class Mirror(Protocol):
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """Every offset sync the lane ever told, by partition of the originals; empty where its topic is gone."""
+        ...
+
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes every copy exactly once, by the settings its resource has; else some may come twice.
+
+        False, too, where that is not certain: no resource, or a connector that need not keep to it.
+        """
         ...
 
     def tasks(self, lane: Lane) -> int:

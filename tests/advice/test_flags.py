@@ -3,7 +3,7 @@
 import pytest
 from estates import RIGHTS, application, group, inventory, migration, right
 
-from kmigrate.advice import FLAG_IDS, Inventory, judge
+from kmigrate.advice import ABORTED_AHEAD, FLAG_IDS, Inventory, judge
 from kmigrate.model import Accepted, GroupKind, Migration
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
@@ -69,7 +69,13 @@ def test_a_calm_estate_has_no_red_flag() -> None:
 
 
 def test_every_flag_that_a_plan_may_accept_has_a_case_here() -> None:
-    assert set(CASES) == FLAG_IDS
+    assert set(CASES) == FLAG_IDS - {ABORTED_AHEAD}
+
+
+def test_what_is_seen_on_the_target_only_is_accepted_for_readers_of_uncommitted_records() -> None:
+    rash = migration(application(isolation="read_uncommitted"))
+    assert told(accepting(rash, ABORTED_AHEAD, "reader"), inventory()) == [("KM-READ-UNCOMMITTED", "reader")]
+    assert told(accepting(migration(), ABORTED_AHEAD, "reader"), inventory()) == [("KM-ACCEPT-UNMATCHED", "reader")]
 
 
 @pytest.mark.parametrize("name", CASES)

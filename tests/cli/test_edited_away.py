@@ -29,7 +29,7 @@ def no_workloads(app: Application) -> Application:
     return replace(app, workloads=())
 
 
-EDITS = [writes, uncommitted, no_workloads]
+EDITS = [writes, no_workloads]
 Edited = Callable[[Application], Application]
 
 
@@ -137,6 +137,16 @@ def test_a_door_is_not_closed_while_the_plan_file_contradicts_a_move() -> None:
     s = session_of(*on_the_target(), gone)
     with pytest.raises(Blocked, match="the plan file now says nothing of it"):
         unit_to_apply(s, "decommission", "")
+
+
+@pytest.mark.parametrize("come", [half_done, on_the_target])
+def test_another_isolation_is_no_edit_of_what_was_moved_with_the_one_before(
+    come: Callable[[], tuple[Estate, MemoryLines]],
+) -> None:
+    s = session_of(*come(), edited(uncommitted))
+    assert APP not in s.plan.stays
+    with pytest.raises(Blocked, match="the plan file now says"):
+        unit_to_apply(s, "cutover", APP)
 
 
 def test_an_attempt_that_never_began_holds_the_plan_file_to_nothing() -> None:

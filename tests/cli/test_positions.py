@@ -13,7 +13,7 @@ from walking import crossing
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.cli import standing
-from kmigrate.errors import UsageError
+from kmigrate.errors import Blocked, UsageError
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Grade, Partition, Side
 from kmigrate.probes.standing import Standing, contents
@@ -86,11 +86,27 @@ def test_positions_kept_elsewhere_are_carried(world: MemoryWorld, tmp_path: Path
     csv.write_text("\n".join(["topic,partition,offset", *lines]))
     lanes = forward_lanes(world.estate.migration)
     found = standing.translated(world, standing.read(csv), lanes)
-    assert {p: at.offset for p, at in found.positions.items()} == {
+    assert {p: at.offset for p, at in found.items()} == {
         p: row.position.offset for p, row in wanted.items() if row.position
     }
     assert "EXACT_PROVEN" in drawn(standing.translated_picture(found))
     assert len(json.loads(json.dumps(standing.translated_json(found)))["positions"]) == len(wanted)
+
+
+def test_every_position_of_a_file_is_answered_also_those_that_have_no_place(world: MemoryWorld) -> None:
+    first, second = world.cluster(Side.SOURCE).topics([TOPIC])[TOPIC].all()
+    lanes = forward_lanes(world.estate.migration)
+    whole = standing.translated(world, {first: 0, second: 0}, lanes)
+    assert [at.offset for at in whole.values()] == [0, 0]
+    standing.refuse_without_place(whole)
+
+    world.estate.clusters[Side.SOURCE].logs[second].expire(5)
+    seen = standing.translated(world, {first: 10**9, second: 4}, lanes)
+    assert [at.grade for at in seen.values()] == [Grade.REFUSED, Grade.REFUSED]
+    assert "nobody can have read that far" in seen[first].reason
+    assert "retention has eaten" in seen[second].reason
+    with pytest.raises(Blocked, match=f"2 of 2 positions have no place on the target: {first}, {second}"):
+        standing.refuse_without_place(seen)
 
 
 @pytest.mark.parametrize(

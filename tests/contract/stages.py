@@ -105,7 +105,8 @@ class MemoryStage:
 
     def put(self, partition: Partition, *values: str, at: int = NOW) -> None:
         for value in values:
-            self.cluster.logs[partition].put(at, told(value, at))
+            stamped = self.cluster.made[partition.topic].config.get("message.timestamp.type") == "LogAppendTime"
+            self.cluster.logs[partition].put(at, digest(None, None, value.encode()) if stamped else told(value, at))
 
     def begin(self) -> MemoryTransaction:
         return MemoryTransaction(self.estate, f"x-{next(self._names)}")

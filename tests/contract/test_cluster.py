@@ -7,6 +7,7 @@ from stages import NOW, Stage, told
 
 from kmigrate.errors import KmigrateError
 from kmigrate.model import OffsetRange, Partition
+from kmigrate.positions import digest
 
 
 def span(start: int, end: int) -> OffsetRange:
@@ -56,6 +57,16 @@ def test_an_open_transaction_ends_the_log_for_committed_readers_and_its_marker_c
     writing.commit()
     stage.eventually("the marker is there", lambda: stage.cluster.ranges([one]) == {one: span(0, 6)})
     assert [r.digest for r in stage.cluster.read({one: span(0, 6)})[one]] == [told(each) for each in "abcde"]
+
+
+def test_on_a_topic_that_stamps_its_own_time_a_digest_without_time_tells_what_was_written(stage: Stage) -> None:
+    one = Partition(stage.topic(1, {"message.timestamp.type": "LogAppendTime"}), 0)
+    stage.put(one, "a", "b", "a")
+    without = stage.cluster.read({one: span(0, 3)}, timed=False)[one]
+    assert [record.digest for record in without] == [digest(None, None, each) for each in (b"a", b"b", b"a")]
+    with_time = stage.cluster.read({one: span(0, 3)})[one]
+    assert [record.offset for record in with_time] == [0, 1, 2]
+    assert {record.digest for record in with_time}.isdisjoint(record.digest for record in without)
 
 
 def test_aborted_records_and_markers_are_hidden_and_the_order_is_kept(stage: Stage) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
@@ -17,10 +18,13 @@ import pytest
 from memory_estate import migration
 from stages import NOW, eventually, told
 
+from kmigrate.adapters.kept_syncs import keep, load
 from kmigrate.adapters.memory import MemoryClock, MemoryEstate, MemoryStore
+from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import RUNNING, STOPPED, Endpoint, mirror_maker
-from kmigrate.model import Json, JsonObject, Lane, Partition, Side, Topic
+from kmigrate.model import Json, JsonObject, Lane, Partition, Side, Sync, Topic
+from kmigrate.positions import SyncIndex
 from kmigrate.probes.resources import key_of
 from kmigrate.world import Mirror, ResourceStore
 
@@ -40,12 +44,20 @@ class Stage(Protocol):
         """The resource asks for the lane to be in that state."""
         ...
 
+    def change(self, part: str, name: str, value: str) -> None:
+        """Somebody gives the workers (`target`) or the connector (`mirrors`) another setting."""
+        ...
+
     def copy(self, partition: Partition, count: int) -> int:
         """So many more records are written and will be copied; the source offset of the last one."""
         ...
 
     def lose(self, partition: Partition) -> None:
         """Connect forgets how far the partition was copied."""
+        ...
+
+    def drop_syncs(self) -> None:
+        """Somebody removes the topic of the lane's offset syncs."""
         ...
 
     def fail(self, why: str) -> None:
@@ -59,6 +71,17 @@ def asked(lane: Lane, state: str) -> JsonObject:
     return mirror_maker(FORWARD, [lane], TARGET, reads_from=NOBODY, writes_to=NOBODY, states={lane.name: state})
 
 
+def changed(lane: Lane, part: str, name: str, value: str) -> JsonObject:
+    """The resource with one setting another."""
+    body = json.loads(json.dumps(asked(lane, RUNNING)))
+    spec = body["spec"]
+    config = spec["target"]["config"] if part == "target" else spec["mirrors"][0]["sourceConnector"]["config"]
+    assert name in config
+    config[name] = value
+    told: JsonObject = body
+    return told
+
+
 class MemoryStage:
     """The mirror of an estate in memory."""
 
@@ -69,9 +92,14 @@ class MemoryStage:
         for cluster in self.estate.clusters.values():
             for name in TOPICS:
                 cluster.create(Topic(name=name, partitions=2))
+        for name in (FORWARD.connector_offsets(self.lane), FORWARD.offset_syncs(self.lane)):
+            self.estate.clusters[Side.TARGET].create(Topic(name=name, partitions=1))
 
     def ask(self, state: str) -> None:
         self.estate.store.apply(asked(self.lane, state))
+
+    def change(self, part: str, name: str, value: str) -> None:
+        self.estate.store.apply(changed(self.lane, part, name, value))
 
     def copy(self, partition: Partition, count: int) -> int:
         log = self.estate.clusters[Side.SOURCE].logs[partition]
@@ -81,6 +109,9 @@ class MemoryStage:
 
     def lose(self, partition: Partition) -> None:
         self.estate.clusters[Side.TARGET].remove(partition.topic)
+
+    def drop_syncs(self) -> None:
+        self.estate.clusters[Side.TARGET].remove(FORWARD.offset_syncs(self.lane))
 
     def fail(self, why: str) -> None:
         self.mirror.failed = why
@@ -92,11 +123,9 @@ class MemoryStage:
 class KafkaStage:
     """Topics of Connect on the target, a store, and this stage as Connect and as the operator."""
 
-    def __init__(self, two) -> None:
+    def __init__(self, two, kept: Path) -> None:
         from confluent_kafka import Producer
         from two_clusters import WRITER
-
-        from kmigrate.adapters.mirror import ConnectMirror
 
         mark = uuid4().hex[:8]
         (lane,) = forward_lanes(replace(migration(), topics=TOPICS))
@@ -106,18 +135,36 @@ class KafkaStage:
         self._sent: dict[Partition, int] = {}
         self._producer = Producer({**two.target.client(WRITER), "partitioner": "murmur2_random", "linger.ms": 0})
         self._topic(FORWARD.connector_offsets(self.lane), 1)
+        self._topic(FORWARD.offset_syncs(self.lane), 1)
         self._topic(FORWARD.status, 2)
-        self.mirror = ConnectMirror(self._store, TARGET.namespace, lambda: two.target.connection("target"))
+        self._kept = kept
+        self.mirror = self.again()
 
     @property
     def store(self) -> ResourceStore:
         return self._store
+
+    def again(self) -> ConnectMirror:
+        """The same mirror, looked at by another process."""
+        return ConnectMirror(self._store, TARGET.namespace, lambda: self._two.target.connection("target"), self._kept)
+
+    def tell(self, partition: Partition, offsets: Iterable[int]) -> None:
+        """So many syncs, of copies that lie where their originals do."""
+        topic = FORWARD.offset_syncs(self.lane)
+        self._topic(topic, 1)
+        key = struct.pack(">h", len(partition.topic)) + partition.topic.encode() + struct.pack(">i", partition.number)
+        for offset in offsets:
+            self._producer.produce(topic, struct.pack(">qq", offset, offset), key)
+        assert self._producer.flush(30) == 0
 
     def ask(self, state: str) -> None:
         self._store.apply(asked(self.lane, state))
         self._connectors = [self._status(state)]
         key = f"status-task-{self.lane.connector}-0"
         self._say(FORWARD.status, key, {"state": "RUNNING", "worker_id": "w"} if state == RUNNING else None)
+
+    def change(self, part: str, name: str, value: str) -> None:
+        self._store.apply(changed(self.lane, part, name, value))
 
     def copy(self, partition: Partition, count: int) -> int:
         self._sent[partition] = self._sent.get(partition, -1) + count
@@ -136,6 +183,9 @@ class KafkaStage:
 
     def lose(self, partition: Partition) -> None:
         self._say(FORWARD.connector_offsets(self.lane), self._where(partition), None)
+
+    def drop_syncs(self) -> None:
+        assert self._two.target.admin.delete_topic(FORWARD.offset_syncs(self.lane)) == ""
 
     def fail(self, why: str) -> None:
         self._connectors = [self._status("FAILED", why)]
@@ -172,11 +222,11 @@ class KafkaStage:
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     if request.param == "memory":
         yield MemoryStage()
         return
-    made = KafkaStage(request.getfixturevalue("two"))
+    made = KafkaStage(request.getfixturevalue("two"), tmp_path)
     yield made
     made.mirror.close()
 
@@ -248,6 +298,21 @@ def test_what_the_operator_has_not_looked_at_yet_is_trouble(stage: Stage) -> Non
     stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
 
 
+def test_a_lane_writes_once_only_where_workers_and_connector_must(stage: Stage) -> None:
+    assert not stage.mirror.once(stage.lane)
+    stage.ask(RUNNING)
+    assert stage.mirror.once(stage.lane)
+    assert not stage.mirror.once(replace(stage.lane, source_alias="source-2"))
+    for part, name, value in (
+        ("target", "exactly.once.source.support", "preparing"),
+        ("mirrors", "exactly.once.support", "requested"),
+    ):
+        stage.change(part, name, value)
+        assert not stage.mirror.once(stage.lane)
+        stage.ask(RUNNING)
+        assert stage.mirror.once(stage.lane)
+
+
 def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run(stage: Stage) -> None:
     stage.ask(RUNNING)
     stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
@@ -255,7 +320,71 @@ def test_a_task_that_failed_is_named_with_the_first_line_of_why_and_does_not_run
     stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
     assert stage.mirror.trouble(stage.lane) == (f"{stage.lane.connector}: task 0 FAILED: no such host",)
     assert stage.mirror.tasks(stage.lane) == 0
-    assert stage.mirror.trouble(replace(stage.lane, source_alias="source-2")) == ()
+    assert not any("FAILED" in told for told in stage.mirror.trouble(replace(stage.lane, source_alias="source-2")))
+
+
+def test_a_lane_whose_own_topic_was_removed_stands_still_and_that_is_told(stage: Stage) -> None:
+    stage.ask(RUNNING)
+    stage.eventually("well", lambda: stage.mirror.trouble(stage.lane) == ())
+    stage.drop_syncs()
+    stage.eventually("told", lambda: stage.mirror.trouble(stage.lane))
+    (why,) = stage.mirror.trouble(stage.lane)
+    assert f"its topic {FORWARD.offset_syncs(stage.lane)} is gone" in why
+
+
+# ---- on Kafka: syncs kept on disk ----
+
+
+def _another_process(stage: KafkaStage) -> Mapping[Partition, SyncIndex]:
+    mirror = stage.again()
+    try:
+        return mirror.syncs(stage.lane)
+    finally:
+        mirror.close()
+
+
+@pytest.mark.kafka
+def test_another_process_goes_on_behind_the_syncs_that_were_kept(two, tmp_path: Path) -> None:
+    stage = KafkaStage(two, tmp_path)
+    stage.tell(FIRST, range(1_000))
+    assert len(stage.mirror.syncs(stage.lane)[FIRST]) == 1_000
+    (file,) = tmp_path.iterdir()
+    known = load(file)
+    assert known is not None
+    assert known.next == {0: 1_000}
+
+    known.syncs[SECOND] = SyncIndex()
+    known.syncs[SECOND].add(Sync(7, 7))  # nobody told this one: who knows it has it from the file
+    keep(file, known)
+    stage.tell(FIRST, [1_000])
+    seen = _another_process(stage)
+    assert list(seen[SECOND]) == [Sync(7, 7)]
+    assert len(seen[FIRST]) == 1_001
+    stage.mirror.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("spoil", ["another topic of that name", "further than the topic", "torn"])
+def test_syncs_that_were_kept_of_something_else_are_read_again(two, tmp_path: Path, spoil: str) -> None:
+    stage = KafkaStage(two, tmp_path)
+    stage.tell(FIRST, range(1_000))
+    assert len(stage.mirror.syncs(stage.lane)[FIRST]) == 1_000
+    (file,) = tmp_path.iterdir()
+    known = load(file)
+    assert known is not None
+    known.syncs[SECOND] = SyncIndex()
+    known.syncs[SECOND].add(Sync(7, 7))
+    if spoil == "another topic of that name":
+        known.topic_id = "x"
+    elif spoil == "further than the topic":
+        known.next = {0: 1_001}
+    keep(file, known)
+    if spoil == "torn":
+        file.write_bytes(file.read_bytes()[:-1])
+    seen = _another_process(stage)
+    assert set(seen) == {FIRST}
+    assert len(seen[FIRST]) == 1_000
+    stage.mirror.close()
 
 
 # ---- in memory: markers ----

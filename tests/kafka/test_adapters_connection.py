@@ -1,9 +1,13 @@
 """What cannot be connected to, and what may not be done, told as such."""
 
+import contextlib
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -54,6 +58,37 @@ def test_a_certificate_of_another_authority_is_told(login: Login, tmp_path: Path
     with pytest.raises(PlatformError, match="certificate verify failed") as told:
         KafkaCluster(Connection(replace(login, ca=stranger))).id()
     assert time.monotonic() - began < 5
+    assert "CA" in told.value.hint
+
+
+@pytest.fixture
+def expired(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Where somebody shows a certificate that ended a minute ago, and its authority's own."""
+    made = make_certificates(tmp_path, "late", lifetime=timedelta(minutes=-1))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.server)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_shake_hands, args=(server, context))
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", made.ca.read_text()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _shake_hands(server: socket.socket, context: ssl.SSLContext) -> None:
+    while True:
+        try:
+            client, _ = server.accept()
+        except OSError:
+            return  # the end of the test
+        with contextlib.suppress(OSError), client:
+            context.wrap_socket(client, server_side=True).close()
+
+
+def test_an_expired_certificate_is_told(login: Login, expired: tuple[str, str]) -> None:
+    address, ca = expired
+    with pytest.raises(PlatformError, match=r"certificate.*expired") as told:
+        KafkaCluster(Connection(replace(login, bootstrap=address, ca=ca))).id()
     assert "CA" in told.value.hint
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from law_deaths import CONTINUATIONS, deaths
+from law_interrupts import interrupts
 from law_watch import estate_of
 from laws import Walk
 
@@ -52,3 +53,15 @@ def test_a_death_at_any_instant_comes_to_the_calm_end(plan: Path, continuation: 
     died = {command: deaths(walk, command, continuation) for command, walk in before(plan)}
     assert all(died.values())
     assert sum(died.values()) > 200
+
+
+def test_ctrl_c_at_any_instant_ends_what_is_in_flight_and_the_same_command_goes_on() -> None:
+    plan = PLANS[SMALLEST]
+    hit: set[str] = set()
+    for command, walk in before(plan):
+        struck = interrupts(walk, command)
+        hit |= struck.keys()
+    steps = {
+        step.name for unit in (each.unit(command)[0] for command, each in before(plan)) if unit for step in unit.steps
+    }
+    assert hit >= steps - {"ready"}

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from simulator import HARSH, STUDIED, TRAITS, Outcome, Rates, history, judge, positions, translate
+from judge import Outcome, judge, positions, translate
+from simulator import HARSH, STUDIED, TRAITS, Rates, history
 
 from kmigrate.model import Grade
-from kmigrate.positions import Search
 
 _ASKED = 6
 """Positions that are asked for in each history."""
@@ -34,6 +34,8 @@ class Kind:
 
 _ONCE = frozenset({"holes", "twins", "times going back"})
 _TWICE = frozenset({"holes", "twins", "retries", "crashes"})
+_EPOCHS = frozenset({"several epochs"})
+_WORN = frozenset({"lost syncs", "late syncs", "expired originals", "expired copies", "still copying"})
 _COMPACTED = frozenset({"holes", "compacted originals", "compacted copies"})
 KINDS = (
     Kind("clean", frozenset(), 1.0),
@@ -43,17 +45,30 @@ KINDS = (
     Kind("exactly once, lost and late syncs", _ONCE | {"lost syncs", "late syncs"}, 1.0),
     Kind("exactly once, still copying", _ONCE | {"still copying"}, 1.0),
     Kind("exactly once, expired on either side", _ONCE | {"expired originals", "expired copies"}, 1.0),
+    Kind("exactly once, several epochs", _ONCE | _EPOCHS, 1.0),
+    Kind("exactly once, several epochs, back", _ONCE | _EPOCHS, 1.0, back=True),
+    Kind("exactly once, several epochs, lost syncs, expired", _ONCE | _EPOCHS | _WORN, 1.0),
+    Kind("exactly once, the receiving side stamps its own time", _ONCE | {"own times", "still copying"}, 1.0),
+    Kind("exactly once, own times, several epochs, back", _ONCE | _EPOCHS | {"own times"}, 1.0, back=True),
     Kind("at least once, as studied", _TWICE, 0.999, rates=STUDIED, size=900),
     Kind("at least once, 30 % of syncs lost, as studied", _TWICE | {"lost syncs"}, 0.999, rates=STUDIED, size=900),
     Kind("zombies, as studied", _TWICE | {"zombies"}, 0.998, rates=STUDIED, size=900),
     Kind("at least once, harsh", _TWICE, 0.98),
     Kind("zombies and lost syncs, harsh", _TWICE | {"zombies", "lost syncs"}, 0.97),
+    Kind("at least once, still copying, harsh", _TWICE | {"still copying"}, 0.95),
     Kind("at least once, harsh, back", _TWICE, 0.7, back=True),
+    Kind("zombies and lost syncs, harsh, back", _TWICE | {"zombies", "lost syncs"}, 0.6, back=True),
+    Kind("at least once, harsh, several epochs", _TWICE | _EPOCHS, 0.8),
+    Kind("at least once, harsh, several epochs, back", _TWICE | _EPOCHS, 0.8, back=True),
     Kind("compacted", _COMPACTED, 0.85),
     Kind("compacted, back", _COMPACTED, 0.85, back=True),
     Kind("compacted, twins", _COMPACTED | {"twins"}, 0.85),
     Kind("compacted, twins, still copying", _COMPACTED | {"twins", "still copying"}, 0.7),
     Kind("compacted, twins, back", _COMPACTED | {"twins"}, 0.8, back=True),
+    Kind("at least once, compacted, twins", _COMPACTED | _TWICE, 0.6),
+    Kind("at least once, compacted, twins, back", _COMPACTED | _TWICE, 0.6, back=True),
+    Kind("compacted, several epochs", _COMPACTED | _EPOCHS, 0.85),
+    Kind("compacted, twins, several epochs, back", _COMPACTED | {"twins"} | _EPOCHS, 0.8, back=True),
     Kind("every trait by chance", None, 0.92),
     Kind("every trait by chance, back", None, 0.9, back=True),
 )
@@ -71,6 +86,8 @@ class Count:
     proven_wrong: int = 0
     unknowable: int = 0
     broken: int = 0
+    matched: int = 0
+    matched_wrong: int = 0
 
     def take(self, outcome: Outcome) -> None:
         answer = outcome.answer
@@ -80,6 +97,8 @@ class Count:
         self.lost += outcome.lost > 0
         self.proven += answer.grade is Grade.EXACT_PROVEN
         self.proven_wrong += answer.grade is Grade.EXACT_PROVEN and not outcome.exact
+        self.matched += answer.grade is Grade.EXACT_MATCHED
+        self.matched_wrong += answer.grade is Grade.EXACT_MATCHED and not outcome.exact
         self.broken += not outcome.kept
         self.unknowable += answer.offset is None and not outcome.knowable
 
@@ -90,7 +109,8 @@ class Count:
     @property
     def row(self) -> str:
         told = f"{self.cases:>9,} {self.answered:>9,} {self.share:>8.2%}"
-        return f"{told} {self.proven:>9,} {self.proven_wrong:>6} {self.lost:>5}"
+        grades = f"{self.proven:>9,} {self.proven_wrong:>6} {self.matched:>9,} {self.matched_wrong:>6}"
+        return f"{told} {grades} {self.lost:>5} {self.broken:>10}"
 
 
 @dataclass(slots=True)
@@ -102,14 +122,15 @@ class Table:
 
     def lines(self) -> Iterator[str]:
         drawn = sum(count.cases for name, count in self.kinds.items() if name.startswith("every"))
-        yield f"{'':46} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6} {'lost':>5}"
+        heads = f"{'':55} {'cases':>9} {'answered':>9} {'exact':>8} {'proven':>9} {'wrong':>6}"
+        yield f"{heads} {'matched':>9} {'wrong':>6} {'lost':>5} {'past bound':>10}"
         for name, count in self.kinds.items():
-            yield f"{name:46} {count.row}"
+            yield f"{name:55} {count.row}"
         for name, count in self.traits.items():
-            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':46} {count.row}"
+            yield f"{f'{name} ({count.cases / max(drawn, 1):.0%} of the cases by chance)':55} {count.row}"
 
 
-def ask(histories: int, kinds: Iterable[Kind] = KINDS, search: type[Search] = Search, first: int = 0) -> Table:
+def ask(histories: int, kinds: Iterable[Kind] = KINDS, first: int = 0) -> Table:
     """So many histories of each class, from seed `first` on, each asked for six positions."""
     table = Table()
     for kind in kinds:
@@ -117,7 +138,7 @@ def ask(histories: int, kinds: Iterable[Kind] = KINDS, search: type[Search] = Se
         for seed in range(first, first + histories):
             made = history(seed, kind.traits, kind.size, kind.rates)
             for position in positions(made, random.Random(seed), _ASKED, back=kind.back):
-                outcome = judge(made, position, translate(made, position, back=kind.back, kind=search), back=kind.back)
+                outcome = judge(made, position, translate(made, position, back=kind.back), back=kind.back)
                 count.take(outcome)
                 if kind.traits is None:
                     for trait in made.traits:

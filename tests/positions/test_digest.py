@@ -40,6 +40,11 @@ def test_the_time_counts() -> None:
     assert digest(1, b"k", b"v") != digest(2, b"k", b"v")
 
 
+def test_without_a_time_nothing_but_the_time_is_left_out() -> None:
+    assert digest(None, b"k", b"v") not in {digest(0, b"k", b"v"), digest(None, b"k", b""), digest(None, None, b"v")}
+    assert digest(None, b"k", b"v", [("a", b"1")]) != digest(None, b"k", b"v")
+
+
 @given(record, record)
 def test_two_records_have_one_digest_exactly_when_they_are_equal(
     one: tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]],

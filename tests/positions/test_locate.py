@@ -175,6 +175,13 @@ def test_a_foreign_record_at_the_end_of_the_copy_is_refused_when_the_owner_has_n
     assert ask(left, Log((*right.records, foreign), right.end + 1), left.end).grade is Grade.REFUSED
 
 
+def test_sides_that_begin_differently_are_refused_also_where_nothing_follows() -> None:
+    left, right = plain(3)
+    foreign = Record(offset=0, timestamp=0, digest=b"f" * 16)
+    answer = ask(left, Log((foreign, *right.records[1:]), right.end), left.end, left_is_owner=False)
+    assert answer.grade is Grade.REFUSED
+
+
 @pytest.mark.parametrize("missing", [49, 45, 20])
 def test_a_missing_copy_within_the_context_before_the_position_is_refused(missing: int) -> None:
     left, right = plain()

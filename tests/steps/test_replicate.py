@@ -41,6 +41,9 @@ def _world() -> MemoryWorld:
         for cluster in estate.clusters.values():
             cluster.create(Topic(name=TOPIC, partitions=2))
             cluster.logs[partition] = Log()
+    for lane in forward_lanes(migration()):
+        for name in (FORWARD.connector_offsets(lane), FORWARD.offset_syncs(lane)):
+            estate.clusters[Side.TARGET].create(Topic(name=name, partitions=1))
     _write(estate, FIRST, 40)
     _write(estate, SECOND, 40)
     estate.store.apply(_mirror())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
@@ -91,14 +92,16 @@ class KafkaCluster:
 
     @patiently
     def read(
-        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True, timed: bool = True
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
-        return Reading(self._connection, ranges, committed=committed).whole()
+        return Reading(self._connection, ranges, committed=committed, timed=timed).whole()
 
-    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
         """Begin to read, in a process of its own where that pays; what is given back waits for it."""
-        return self._passages.begin(ranges, self.read)
+        return self._passages.begin(ranges, partial(self.read, timed=timed), timed=timed)
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""

@@ -36,6 +36,14 @@ _COORDINATOR_AWAY = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
 )
+# a broker died or gave a partition away; an admin client asks with the leaders it knows until it is made anew
+_LEADER_AWAY = (
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._NOENT,
+)
 
 
 class Connection:
@@ -103,6 +111,8 @@ class Connection:
         """Our word for what the vendor raised."""
         first = error.args[0]
         assert isinstance(first, KafkaError)
+        if first.code() in _LEADER_AWAY:
+            self._admin = None
         return failure(first, f"{self.login.name}: {doing}", self.login, self._said)
 
     def result(self, future: Future[T], doing: str) -> T:
@@ -140,5 +150,5 @@ def failure(error: KafkaError, doing: str, login: Login, said: str = "") -> Kmig
         return Transient(told, hint=f"check that {login.bootstrap} can be reached from here and that its CA is trusted")
     if error.code() in _MISSING_RIGHTS:
         return Blocked(told, hint=f"grant it: {granting(login, _MISSING_RIGHTS[error.code()])}")
-    again = error.retriable() or error.code() in _COORDINATOR_AWAY
+    again = error.retriable() or error.code() in (*_COORDINATOR_AWAY, *_LEADER_AWAY)
     return Transient(told) if again else PlatformError(told, hint="look at the broker's log")

@@ -30,14 +30,15 @@ _RECORD = struct.Struct("=qq16s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassagesJob:
-    """The ranges whose committed records are wanted."""
+    """The ranges whose committed records are wanted; their digests without the time unless `timed`."""
 
     login: Login
     ranges: Mapping[Partition, OffsetRange]
+    timed: bool
 
     def results(self, connection: Connection) -> Generator[tuple[Partition, bytes], None, None]:
         """Read them over a connection; each comes whole, packed."""
-        for partition, records in Reading(connection, self.ranges).whole().items():
+        for partition, records in Reading(connection, self.ranges, timed=self.timed).whole().items():
             yield partition, b"".join(starmap(_RECORD.pack, records))
 
 
@@ -67,7 +68,11 @@ class PassageReader:
         self._end = weakref.finalize(self, _nothing)
 
     def begin(
-        self, ranges: Mapping[Partition, OffsetRange], read: Callable[[Mapping[Partition, OffsetRange]], Passages]
+        self,
+        ranges: Mapping[Partition, OffsetRange],
+        read: Callable[[Mapping[Partition, OffsetRange]], Passages],
+        *,
+        timed: bool = True,
     ) -> Callable[[], Passages]:
         """Begin to read; what is given back waits for it. Where a worker does not pay, or fails, `read` does it."""
         if span(ranges) < (_PAYS_FROM if self._worker is None else _PAYS_WARM_FROM):
@@ -75,7 +80,7 @@ class PassageReader:
         worker = self._ready()
         self._busy = True
         with suppress(PlatformError):  # a dead worker is told of once its results are asked for
-            worker.send(PassagesJob(login=self._connection.login, ranges=ranges))
+            worker.send(PassagesJob(login=self._connection.login, ranges=ranges, timed=timed))
 
         def finish() -> Passages:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -23,9 +23,14 @@ class Reading:
     """One read of many ranges with one consumer: each partition is let go of as soon as its range is done."""
 
     def __init__(
-        self, connection: Connection, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self,
+        connection: Connection,
+        ranges: Mapping[Partition, OffsetRange],
+        *,
+        committed: bool = True,
+        timed: bool = True,
     ) -> None:
-        self._committed = committed
+        self._committed, self._timed = committed, timed
         self._connection = connection
         self._ends = {p: r.end for p, r in ranges.items() if r.end > r.start}
         self._starts = {p: r.start for p, r in ranges.items()}
@@ -103,7 +108,7 @@ class Reading:
             reached = max(self._reached(message, partition) for message in told)
             run = [message for message in run if message.error() is None]
         within = run[: bisect_left(run, end, key=_offset)]
-        self._found[partition] += _records(within)
+        self._found[partition] += _records(within, timed=self._timed)
         return len(within) < len(run) or reached >= end or (bool(within) and _offset(within[-1]) + 1 >= end)
 
     def _reached(self, message: Message, partition: Partition) -> int:
@@ -120,8 +125,9 @@ def _offset(message: Message) -> int:
     return cast("int", message.offset())
 
 
-def _records(run: list[Message]) -> Iterable[Record]:
+def _records(run: list[Message], *, timed: bool) -> Iterable[Record]:
     times = [ms for _, ms in map(Message.timestamp, run)]
-    parts = zip(times, *(map(part, run) for part in (Message.key, Message.value, Message.headers)), strict=True)
+    told = times if timed else repeat(None, len(run))
+    parts = zip(told, *(map(part, run) for part in (Message.key, Message.value, Message.headers)), strict=True)
     digests = [digest(ms, key, value, headers or ()) for ms, key, value, headers in parts]
     return map(Record, map(_offset, run), times, digests)

@@ -74,14 +74,20 @@ class MemoryCluster(State):
         return {partition: self._log(partition).first_at(time) for partition, time in times.items()}
 
     def read(
-        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True
+        self, ranges: Mapping[Partition, OffsetRange], *, committed: bool = True, timed: bool = True
     ) -> Mapping[Partition, tuple[Record, ...]]:
-        """Every visible record within each range, in order."""
-        return {p: tuple(self._records(p, wanted, committed=committed)) for p, wanted in ranges.items()}
+        """Every visible record within each range, in order; what a record says is told without its time."""
+        seen = {p: self._records(p, wanted, committed=committed) for p, wanted in ranges.items()}
+        return {p: tuple(map(_with_time, of) if timed and self._stamps(p) else of) for p, of in seen.items()}
 
-    def reading(self, ranges: Mapping[Partition, OffsetRange]) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+    def _stamps(self, partition: Partition) -> bool:
+        return self.made[partition.topic].config.get("message.timestamp.type") == "LogAppendTime"
+
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
         """Read once what is given back is called."""
-        return lambda: self.read(ranges)
+        return lambda: self.read(ranges, timed=timed)
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in batches, each range ended by an empty one."""
@@ -127,3 +133,8 @@ class MemoryCluster(State):
 
 def _records(entries: Iterable[Entry]) -> Iterator[Record]:
     return (entry.record for entry in entries if entry.record is not None)
+
+
+def _with_time(record: Record) -> Record:
+    """Of records stamped here no digest with a time is that of the record they were copied from."""
+    return record._replace(digest=record.timestamp.to_bytes(8, "big") + record.digest[:8])

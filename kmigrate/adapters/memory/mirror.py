@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kmigrate.adapters.memory.cluster import MemoryCluster
+from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
-from kmigrate.adapters.mirror_status import trouble
+from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.model import Json, JsonObject, Lane, Partition, Sync
 from kmigrate.positions import SyncIndex
 
@@ -20,7 +21,8 @@ _BATCH = 9
 class MemoryMirror(State):
     """Copies what its resource asks for (world.Mirror); `last` is the last source offset copied per partition.
 
-    `failed` is why its task FAILED, empty while it is well; `held_up` it copies nothing, and nobody says so.
+    `failed` is why its task FAILED, empty while it is well; `held_up` it copies nothing, and nobody says so; `dies` so
+    many batches more in mid-transaction, whose copies are aborted and made again.
     """
 
     store: MemoryStore
@@ -32,6 +34,7 @@ class MemoryMirror(State):
     marks: dict[Partition, list[Sync]] = field(default_factory=dict)
     failed: str = ""
     held_up: bool = False
+    dies: int = 0
     _runs: dict[str, str] = field(default_factory=dict)
 
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
@@ -47,13 +50,20 @@ class MemoryMirror(State):
                 found[partition].add(sync)
         return found
 
+    def once(self, lane: Lane) -> bool:
+        """Whether the lane writes exactly once, by its resource."""
+        return once(self.store, self.namespace, lane)
+
     def tasks(self, lane: Lane) -> int:
         """One while the lane runs."""
         return int(lane.connector in self._runs and not self.failed)
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong."""
-        return trouble(self.store, self.namespace, lane)
+        return trouble(self.store, self.namespace, lane, self._missing)
+
+    def _missing(self, topics: Iterable[str]) -> list[str]:
+        return [name for name in topics if name not in self.target.made]
 
     def connectors(self) -> Iterator[JsonObject]:
         """Connect's own status of each connector, for the operator to tell."""
@@ -75,13 +85,21 @@ class MemoryMirror(State):
     def _copy(self, partition: Partition) -> None:
         log, to = self.source.logs[partition], self.target.logs[partition]
         batch = log.visible(self.last.get(partition, -1) + 1, limit=_BATCH)
-        for entry in batch:
-            assert entry.record is not None
-            to.put(entry.record.timestamp, entry.record.digest, entry.number)
-            self.last[partition] = entry.offset
+        if batch and self.dies:
+            self.dies -= 1
+            _write(batch, to, "dies")
+            to.abort("dies")
+        _write(batch, to)
         if batch:
+            self.last[partition] = batch[-1].offset
             self.marks.setdefault(partition, []).append(Sync(self.last[partition], to.end - 1))
             to.mark()
+
+
+def _write(batch: Sequence[Entry], to: Log, transaction: str = "") -> None:
+    for entry in batch:
+        assert entry.record is not None
+        to.put(entry.record.timestamp, entry.record.digest, entry.number, transaction=transaction)
 
 
 def _running(asked: JsonObject) -> dict[str, str]:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from kmigrate.adapters import stored
 from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.state import State
-from kmigrate.errors import Conflict, Invalid, StillUnderWay
-from kmigrate.model import Json, JsonObject
-from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Clock, Event, Key, Reporter, Resource
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_LOOK_EVERY_MS = 20
+from kmigrate.model import JsonObject
+from kmigrate.world import Clock, Event, Key, Resource
 
 
 @dataclass(slots=True)
@@ -42,15 +37,12 @@ class MemoryStore(State):
     def apply(self, body: JsonObject) -> Resource:
         """Create or converge; raises Invalid for a bad name or a refusing schema, Conflict for a stale version."""
         with self._lock:
-            key, there = _key_of(body), self._kept.get(_key_of(body))
-            _refuse(key, body, there)
-            metadata = _metadata(key, body, there, self._version + 1)
-            if there is not None:
-                metadata["generation"] = there.generation + (_wish(body) != _wish(there.body))
-            merged: JsonObject = {**_wish(body), "metadata": metadata}
+            key = stored.key_of(body)
+            stored.refuse_name(key)
+            there = self._kept.get(key)
+            merged = stored.converged(key, body, there, {"uid": f"uid-{self._version + 1}"})
             self._validate(key, merged)
-            if there is not None and "status" in there.body:
-                merged = {**merged, "status": there.status}
+            merged = stored.with_status_of(there, merged)
             if there is not None and merged == there.body:
                 return there
             with self.death.writing(str(key)):
@@ -98,85 +90,21 @@ class MemoryStore(State):
         while version is not None:
             with self._lock:
                 now = {resource.key: resource for kind in wanted for resource in self.list(kind, namespace)}
-            yield from _differences(seen, now)
+            yield from stored.differences(seen, now)
             seen, version = now, self._newer_than(version, timeout_ms)
 
     def _newer_than(self, version: int, timeout_ms: int) -> int | None:
-        def look() -> Ready[int] | NotYet:
-            return NotYet("no change") if self._version == version else Ready(self._version)
-
-        try:
-            return wait_until(
-                look,
-                what="watching the store in memory",
-                clock=self.clock,
-                reporter=Reporter(),
-                deadline_ms=timeout_ms,
-                every_ms=_LOOK_EVERY_MS,
-                slowest_ms=_LOOK_EVERY_MS,
-            )
-        except StillUnderWay:
-            return None
+        return stored.newer_than(version, lambda: self._version, self.clock, timeout_ms)
 
     def _validate(self, key: Key, body: JsonObject) -> None:
-        definitions = self.list("CustomResourceDefinition", "")
+        definitions = self.list(stored.CRD, "")
         schema = next((CrdSchema.of(crd.body) for crd in definitions if defines(crd.body) == key.kind), None)
-        problems = schema.problems(body) if schema is not None else ()
-        if problems:
-            raise Invalid(f"{key} is refused by its schema", problems, hint="correct the fields named and apply again")
+        stored.refuse_by(schema, key, body)
 
     def _put(self, key: Key, body: JsonObject) -> Resource:
         self._version += 1
-        metadata = {**_mapping(body["metadata"]), "resourceVersion": str(self._version)}
+        metadata = {**stored.mapping(body["metadata"]), "resourceVersion": str(self._version)}
         own = json.loads(json.dumps({**body, "metadata": metadata}))  # no caller keeps a hand on what is stored
         generation = int(own["metadata"]["generation"])
         self._kept[key] = Resource(key=key, body=own, generation=generation, version=str(self._version))
         return self._kept[key]
-
-
-def _key_of(body: JsonObject) -> Key:
-    metadata = _mapping(body.get("metadata"))
-    return Key(str(body.get("kind", "")), str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
-
-
-def _wish(body: JsonObject) -> JsonObject:
-    return {name: value for name, value in body.items() if name not in ("metadata", "status")}
-
-
-def _refuse(key: Key, body: JsonObject, there: Resource | None) -> None:
-    if not _NAME.fullmatch(key.name):
-        problem = f"metadata.name: {key.name!r} is not a DNS name"
-        raise Invalid(f"{key} is refused", [problem], hint="use lower case letters, digits, '-' and '.'")
-    wanted = _mapping(body.get("metadata")).get("resourceVersion")
-    if wanted is not None and (there is None or str(wanted) != there.version):
-        stored = there.version if there is not None else "absent"
-        raise Conflict(f"{key} was changed: version {wanted} was expected, it is {stored}", hint="read it again")
-
-
-def _metadata(key: Key, body: JsonObject, there: Resource | None, birth: int) -> dict[str, Json]:
-    new = _mapping(body.get("metadata"))
-    space = {"namespace": key.namespace} if key.namespace else {}
-    born: JsonObject = {"name": key.name, **space, "uid": f"uid-{birth}", "generation": 1}
-    old = there.metadata if there is not None else born
-    metadata: dict[str, Json] = dict(old)
-    for part in ("labels", "annotations"):
-        merged = {**_mapping(old.get(part)), **_mapping(new.get(part))}
-        metadata[part] = {name: value for name, value in merged.items() if value is not None}
-    return metadata
-
-
-def _differences(before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> Iterator[Event]:
-    for key, resource in now.items():
-        if key not in before:
-            yield Event(type="ADDED", resource=resource)
-        elif before[key].metadata.get("uid") != resource.metadata.get("uid"):
-            yield Event(type="DELETED", resource=before[key])
-            yield Event(type="ADDED", resource=resource)
-        elif before[key].version != resource.version:
-            yield Event(type="MODIFIED", resource=resource)
-    for key in before.keys() - now.keys():
-        yield Event(type="DELETED", resource=before[key])
-
-
-def _mapping(value: object) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}

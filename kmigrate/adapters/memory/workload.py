@@ -88,7 +88,8 @@ class MemoryWorkload(State):
             for partition in known.all() if known and self._may(side, "topic", topic) else ():
                 log = self.clusters[side].logs[partition]
                 position = held.setdefault(partition, 0)
-                for entry in log.visible(position, limit=_AT_ONCE):
+                committed = reads.isolation == "read_committed"
+                for entry in log.visible(position, limit=_AT_ONCE, committed=committed):
                     self.processed.setdefault((reads.group, partition), []).append(entry.number)
                     held[partition] = entry.offset + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from kmigrate.lab.apps.writer import TransactionalWriter, TransactionLostError, 
 READING = Reading(app="order-service", group="order-service", topic="orders")
 TOPIC = "shipments"
 ABORT_EVERY = 10
+PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -61,23 +63,33 @@ class OrderService:
         self._writer = TransactionalWriter(config, TOPIC, audit, stop)
         self._reader = Reader(settings, READING, audit)
         self._shipping = Shipping(audit.run)
+        self._stop = stop
         self._attempts = 0
+        self._lost = False
 
     def step(self) -> None:
         """Ship what was ordered since the last look."""
-        batch = self._reader.poll()
-        if not batch:
+        # The reader waits for positions that an open transaction holds, so the transaction is ended before it asks.
+        if not self._writer.ready():
+            self._stop.wait_until(time.monotonic() + PAUSE_S)
             return
+        if self._lost:
+            self._reader.rewind()
+            self._lost = False
+        if batch := self._reader.poll():
+            self._lost = not self._ship(batch)
+
+    def _ship(self, batch: Sequence[Seen]) -> bool:
         self._attempts += 1
         if self._attempts % ABORT_EVERY == 0 and self._try(batch) is not None:
             self._writer.abort()
         if self._try(batch) is None:
-            self._reader.rewind()
-            return
+            return False
         try:
             self._writer.commit(positions_after(batch), self._reader.consumer)
         except TransactionLostError:
-            self._reader.rewind()
+            return False
+        return True
 
     def close(self) -> None:
         """Leave the group and let go of the transaction."""

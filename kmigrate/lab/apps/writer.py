@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from kmigrate.lab.apps.records import Draft
 from kmigrate.lab.apps.settings import Config
 
 CALL_S = 0.5
+HANGS_S = 15
 RENEW_S = 1.0
 NEVER_SENT = (KafkaError._PURGE_QUEUE, KafkaError._QUEUE_FULL)
 
@@ -152,19 +154,29 @@ class TransactionalWriter(Writer):
         self._ready = False
         self._tx = 0
 
-    def begin(self) -> int | None:
-        """Open a transaction; its number, or None when the cluster does not let us yet."""
+    def ready(self) -> bool:
+        """Whether transactions may begin: what an earlier run or producer left open is ended by now."""
         if self._broken:
             self._ready = False
             self._renew()
-        try:
-            if not self._ready:
+        if not self._ready and not self._broken:
+            try:
                 self._producer.init_transactions(CALL_S)
-                self._ready = True
+            except KafkaException as failure:
+                if not error_of(failure).retriable():
+                    self._lose(error_of(failure))
+                return False
+            self._ready = True
+        return self._ready
+
+    def begin(self) -> int | None:
+        """Open a transaction; its number, or None when the cluster does not let us yet."""
+        if not self.ready():
+            return None
+        try:
             self._producer.begin_transaction()
         except KafkaException as failure:
-            if self._ready or not error_of(failure).retriable():
-                self._lose(error_of(failure))
+            self._lose(error_of(failure))
             return None
         self._tx += 1
         return self._tx
@@ -174,8 +186,7 @@ class TransactionalWriter(Writer):
         committing = False
         try:
             if consumer is not None:
-                metadata = consumer.consumer_group_metadata()
-                self._producer.send_offsets_to_transaction(list(positions), metadata, CALL_S * 10)
+                self._hand_in(positions, consumer)
             # librdkafka commits a transaction all of whose records were refused for want of a right, without a word.
             if self.settle(CALL_S * 10) == 0 and not self._failures:
                 committing = True
@@ -200,6 +211,16 @@ class TransactionalWriter(Writer):
         # A transaction that was never asked to commit cannot become visible, whatever abort answered.
         self._audit.add("aborted", tx=self._tx)
         self._audit.flush()
+
+    def _hand_in(self, positions: Sequence[TopicPartition], consumer: Consumer) -> None:
+        # The call ignores its time-out once the group's coordinator went away (librdkafka issue 5456, open in 2.16):
+        # it can hang for ever. Then the process ends, and the next one ends the transaction.
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)
+        try:
+            metadata = consumer.consumer_group_metadata()
+            self._producer.send_offsets_to_transaction(list(positions), metadata, CALL_S * 10)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     def _commit(self) -> None:
         while True:

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kmigrate.lab.runtime.properties import write_secret
 
-_DAYS = 825
+LIFETIME = dt.timedelta(days=825)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,11 @@ class Certificates:
     server: Path
 
 
-def make_certificates(folder: Path, name: str) -> Certificates:
+def make_certificates(folder: Path, name: str, *, lifetime: dt.timedelta = LIFETIME) -> Certificates:
     """Make an authority and a server certificate for localhost, 127.0.0.1 and ::1 in `folder`, or take what is there.
 
-    Files NAME-ca.pem and NAME-server.pem (0600). The authority's own key is kept nowhere.
+    Files NAME-ca.pem and NAME-server.pem (0600). The authority's own key is kept nowhere. Both are valid from an hour
+    ago on; the server's certificate ends after its `lifetime`, counted from now: a negative one has expired.
     """
     made = Certificates(ca=folder / f"{name}-ca.pem", server=folder / f"{name}-server.pem")
     if made.ca.exists() and made.server.exists():
@@ -36,7 +37,7 @@ def make_certificates(folder: Path, name: str) -> Certificates:
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(f"{name}-ca", authority_key)
     server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _server(authority, authority_key, server_key)
+    server = _server(authority, authority_key, server_key, lifetime)
     key = server_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -58,7 +59,7 @@ def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         decipher_only=False,
     )
     return (
-        _draft(name, _name(name), key.public_key())
+        _draft(name, _name(name), key.public_key(), LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -67,7 +68,10 @@ def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _server(
-    authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey, key: ec.EllipticCurvePrivateKey
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePrivateKey,
+    lifetime: dt.timedelta,
 ) -> x509.Certificate:
     names: list[x509.GeneralName] = [
         x509.DNSName("localhost"),
@@ -77,7 +81,7 @@ def _server(
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
-        _draft("broker", authority.subject, key.public_key())
+        _draft("broker", authority.subject, key.public_key(), lifetime)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -86,7 +90,9 @@ def _server(
     )
 
 
-def _draft(subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _draft(
+    subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: dt.timedelta
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -95,7 +101,7 @@ def _draft(subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=_DAYS))
+        .not_valid_after(now + lifetime)
     )
 
 

@@ -10,7 +10,8 @@ from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Position, Reads
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
-from kmigrate.probes.translation import Translator, refuse_low_grades
+from kmigrate.probes.translation import Translator
+from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.move import (
     BOUNDS,
     COMMITTED,
@@ -60,7 +61,7 @@ class CarryPositions(MoveStep):
     def _carry(self, world: World) -> None:
         stands_still(world, self.leaving, self.app)
         bounds = read_offsets(world.ledger.get(BOUNDS))
-        found = {reads.group: self._translate(world, bounds.get(reads.group, {})) for reads in self.app.reads}
+        found = {reads.group: self._translate(world, reads, bounds.get(reads.group, {})) for reads in self.app.reads}
         world.ledger.put(POSITIONS, {group: _told(positions) for group, positions in found.items()})
         for group, positions in found.items():
             offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}
@@ -133,12 +134,12 @@ class CarryPositions(MoveStep):
                 carried[partition] = int(str(told["to"]))
         return carried
 
-    def _translate(self, world: World, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
+    def _translate(self, world: World, reads: Reads, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
         seen = Translator(world=world, leaving=self.leaving, lanes=self.lanes).translate(bounds)
-        refuse_low_grades(seen.positions.values(), self.policy.minimum_grade)
+        carried = passed(world, self.leaving, reads, seen.positions, self.bar)
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")
-        return seen.positions
+        return carried
 
 
 def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
@@ -156,4 +157,5 @@ def _evidence(at: Position) -> Json:
     """How a position was found: between which marks, original and copy each, and what it repeats at most."""
     told: dict[str, Json] = {"from": at.came_from, "to": at.offset, "grade": str(at.grade), "reason": at.reason}
     marks = {name: list(mark) for name, mark in zip(("low", "high"), at.bracket, strict=True) if mark is not None}
-    return {**told, **marks, **({"repeats_at_most": at.repeats_at_most} if at.repeats_at_most else {})}
+    counts = {"repeats_at_most": at.repeats_at_most, "aborted_ahead": at.aborted_ahead}
+    return {**told, **marks, **{name: count for name, count in counts.items() if count}}

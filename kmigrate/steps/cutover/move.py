@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked, Overrun, StillUnderWay
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
 from kmigrate.probes.groups import partitions_read, positions_held, running_groups
+from kmigrate.probes.uncommitted import Bar
 from kmigrate.world import World
 
 BOUNDS = "bounds"
@@ -39,13 +40,23 @@ BACK_DEADLINE_MS = 600_000
 
 @dataclass(frozen=True, kw_only=True)
 class MoveStep(Step):
-    """The fields of every step of a move; `ours` are the principals (`User:…`) of kmigrate and its mirror."""
+    """The fields of every step of a move; `ours` are the principals (`User:…`) of kmigrate and its mirror.
+
+    `bears_aborted` names the groups that may see aborted copies. It is kept out of the fingerprint: a human may accept
+    that while the move is under way.
+    """
 
     app: Application
     leaving: Side
     lanes: tuple[Lane, ...]
     policy: Policy
     ours: tuple[str, ...] = ()
+    bears_aborted: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def bar(self) -> Bar:
+        """What positions must be to go on with them."""
+        return Bar(minimum=self.policy.minimum_grade, bears_aborted=self.bears_aborted)
 
     def by_lane(self, offsets: Mapping[Partition, int]) -> tuple[tuple[Lane, dict[Partition, int]], ...]:
         """Offsets split by the lane that copies their topic; a lane without any is left out."""

@@ -10,7 +10,8 @@ from kmigrate.model import Json, JsonObject, Migration, Side, Trial
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
-from kmigrate.probes.translation import Translator, refuse_low_grades
+from kmigrate.probes.translation import Translator
+from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.world import World
@@ -132,9 +133,8 @@ class Ready(MoveStep):
         translator = Translator(world=world, leaving=self.leaving, lanes=self.lanes)
         for reads in self.app.reads:
             seen = translator.translate(positions_held(world, self.leaving, reads))
-            refuse_low_grades(
-                (at for p, at in seen.positions.items() if p not in seen.waiting), self.policy.minimum_grade
-            )
+            copied = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
+            passed(world, self.leaving, reads, copied, self.bar)
 
     def _needs_a_human(self) -> str:
         """Why the way back is not ours alone to go; empty when it is."""

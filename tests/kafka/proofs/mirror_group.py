@@ -65,9 +65,11 @@ def ownership(topics: Iterable[str]) -> tuple[Rule, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class MirrorGroup:
-    """Workers on the target; `workers` are those that run."""
+    """Workers on the target; `workers` are those that run. `once`: they write exactly once, as kmigrate has it."""
 
     two: TwoClusters
+    names: MirrorNames = NAMES
+    once: bool = True
     workers: list[Worker] = field(default_factory=list)
     _ports: list[int] = field(default_factory=list)
 
@@ -75,15 +77,15 @@ class MirrorGroup:
 
     def start(self) -> None:
         """Make what the workers need, then start the first one."""
-        self._make_topics(internal_topics(NAMES, (), TARGET, brokers=1))
-        self.two.target.allow(MIRROR, forward_mirror_rules((), NAMES))
+        self._make_topics(internal_topics(self.names, (), TARGET, brokers=1))
+        self.two.target.allow(MIRROR, forward_mirror_rules((), self.names))
         self.add_worker()
 
     def add_worker(self) -> Worker:
         """One more worker, with exactly the settings a KafkaMirrorMaker2 gives it."""
         (port,) = self.two.bench.ports.take(1)
         made = Worker(
-            name=f"connect-{len(self.workers)}",
+            name=f"{self.names.group}-connect-{len(self.workers)}",
             folder=self.two.bench.folder / "connect",
             properties=worker_properties(self._spec(lane("any")), self._secrets(), rest_port=port),
         )
@@ -124,30 +126,38 @@ class MirrorGroup:
             machine.kill(worker.name)
             launch_worker(worker, self.two.bench)
 
+    def kill_copying(self, ends: Ends, records: int) -> None:
+        """Kill -9 the worker once it has copied so many more records, and start it again without waiting for it."""
+        machine, (worker,) = self.two.bench.machine, self.workers
+        goal = sum(ends.at().values()) + records
+        self.two.until("the worker to copy", lambda: sum(ends.at().values()) > goal)
+        machine.kill(worker.name)
+        launch_worker(worker, self.two.bench)
+
     # ---- lanes ----
 
     def forward(self, way: Lane, *, state: str = "RUNNING") -> str:
         """Make a forward lane with all it needs, as provisioning would; returns the connector's name."""
-        self._make_topics(internal_topics(NAMES, (way,), TARGET, brokers=1))
+        self._make_topics(internal_topics(self.names, (way,), TARGET, brokers=1))
         self.two.source.allow(
             MIRROR, [Rule(resource="topic", name=topic, operations=("Describe", "Read")) for topic in way.topics]
         )
-        self.two.target.allow(MIRROR, forward_mirror_rules((way,), NAMES))
+        self.two.target.allow(MIRROR, forward_mirror_rules((way,), self.names))
         spec = self._spec(way)
         self._create(connector_settings(spec, mirrors(spec)[0], self._secrets()), state)
         return way.connector
 
     def reverse(self, way: Lane, *, all_begin_written: bool, changes: Mapping[str, str] | None = None) -> str:
         """Make a reverse lane, created STOPPED; returns the connector's name."""
-        self.two.target.topic(NAMES.offset_syncs(way), 1, {"cleanup.policy": "compact"})
-        self.two.source.topic(NAMES.connector_offsets(way), 1, {"cleanup.policy": "compact"})
-        self.two.target.allow(MIRROR_BACK, reverse_mirror_rules((way,), NAMES))
+        self.two.target.topic(self.names.offset_syncs(way), 1, {"cleanup.policy": "compact"})
+        self.two.source.topic(self.names.connector_offsets(way), 1, {"cleanup.policy": "compact"})
+        self.two.target.allow(MIRROR_BACK, reverse_mirror_rules((way,), self.names))
         self.two.source.allow(MIRROR_BACK, source_rules_of_reverse(way))
         settings = reverse_connector(
             way,
             target_client=self.two.target.java(MIRROR_BACK),
             source_client=self.two.source.java(MIRROR_BACK),
-            offsets_topic=NAMES.connector_offsets(way),
+            offsets_topic=self.names.connector_offsets(way),
             all_begin_written=all_begin_written,
         )
         self._create({**settings, "name": way.connector, **(changes or {})}, "STOPPED")
@@ -163,6 +173,14 @@ class MirrorGroup:
     def resume(self, connector: str) -> None:
         """Ask it to run; returns at once."""
         self._patiently("resume", lambda rest: rest.put(f"{_path(connector)}/resume"))
+
+    def restart_failed(self, connector: str) -> int:
+        """Start again the tasks that FAILED, as an operator must after an outage; how many there were."""
+        failed = self.states(connector)[1].count("FAILED")
+        if failed:
+            path = f"{_path(connector)}/restart?includeTasks=true&onlyFailed=true"
+            self._patiently("restart", lambda rest: rest.post(path, None))
+        return failed
 
     def await_running(self, connector: str) -> None:
         self.two.until(f"{connector} to run", lambda: self.states(connector) == ("RUNNING", ("RUNNING",)))
@@ -241,17 +259,28 @@ class MirrorGroup:
 
     def _spec(self, way: Lane) -> JsonObject:
         made = mirror_maker(
-            NAMES,
+            self.names,
             [way],
             TARGET,
             reads_from=_endpoint(self.two.source, "plain"),
             writes_to=_endpoint(self.two.target, "scram-sha-512"),
         )
-        return mapping(made.get("spec"))
+        spec = mapping(made.get("spec"))
+        return spec if self.once else _at_least_once(spec)
 
     def _secrets(self) -> Texts:
         cluster = self.two.target
         return Texts(held={MIRROR: {"password": cluster.passwords[MIRROR]}, "ca": {"ca.crt": cluster.ca.read_text()}})
+
+
+def _at_least_once(spec: JsonObject) -> JsonObject:
+    """The same without transactions: what was copied since the last flush of offsets is copied again after a kill."""
+    target, (mirror,) = mapping(spec.get("target")), mirrors(spec)
+    source = mapping(mirror.get("sourceConnector"))
+    config = {**mapping(source.get("config")), "exactly.once.support": "requested"}
+    workers = {**mapping(target.get("config")), "exactly.once.source.support": "disabled"}
+    changed: JsonObject = {**mirror, "sourceConnector": {**source, "config": config}}
+    return {**spec, "target": {**target, "config": workers}, "mirrors": [changed]}
 
 
 def _endpoint(cluster: OneCluster, mechanism: str) -> Endpoint:

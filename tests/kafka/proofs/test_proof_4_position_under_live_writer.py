@@ -102,7 +102,7 @@ def stop_and_place(
 def placed(two: TwoClusters, world: LiveWorld, wanted: Mapping[Partition, int]) -> Translation:
     """Translate until the mirror has copied the last record before each position; no log end is asked for."""
     found: list[Translation] = []
-    translator = Translator(world=world, leaving=Side.SOURCE, lanes=())
+    translator = Translator(world=world, leaving=Side.SOURCE, lanes=(), once=True)
 
     def all_found() -> bool:
         found.append(translator.translate(wanted))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pytest
 from mirror_group import MirrorGroup, lane
@@ -16,9 +17,10 @@ from traffic import UNCOMMITTED, Ends, Log, Seen, Writer, count, doubled, identi
 from turning import await_equal
 from two_clusters import Figures, TwoClusters
 
-from kmigrate.adapters.kafka import KafkaGroups
+from kmigrate.adapters.kafka import KafkaCluster, KafkaGroups
 from kmigrate.model import Partition
 from kmigrate.positions.aborted import aborted_ahead
+from kmigrate.probes.uncommitted import aborted
 
 pytestmark = pytest.mark.kafka
 
@@ -105,6 +107,24 @@ def looked_at(everything: Sequence[Seen], committed: Sequence[Seen]) -> list[int
     """Every aborted record, the offset after it, and each 25th record of the rest."""
     aborted = set(offsets(everything)) - set(offsets(committed))
     return sorted(aborted | {offset + 1 for offset in aborted} | set(offsets(everything)[::25]))
+
+
+def test_what_carries_positions_counts_the_same_and_passes_what_lies_right_behind(
+    target: Target, figures: Figures
+) -> None:
+    cluster = KafkaCluster(target.two.target.connection("target"))
+    looked = {n: looked_at(records, target.committed[n]) for n, records in target.everything.items()}
+    counted, skipped = 0, 0
+    for row in zip_longest(*([(Partition(TOPIC, n), at) for at in places] for n, places in looked.items())):
+        for (topic, number), seen in aborted(cluster, asked := dict(each for each in row if each)).items():
+            at = asked[Partition(topic, number)]
+            later = [record.offset for record in target.committed[number] if record.offset >= at]
+            assert seen.next == (later[0] if later else target.ends[number])
+            assert seen.ahead == target.counted(number, seen.next)
+            assert seen.passed + seen.ahead == target.counted(number, at)
+            counted, skipped = counted + 1, skipped + (seen.passed > 0)
+    assert skipped > 0
+    figures(positions=counted, of_them_with_aborted_copies_right_behind=skipped)
 
 
 @pytest.mark.parametrize("place", ["beginning", "middle", "end"])

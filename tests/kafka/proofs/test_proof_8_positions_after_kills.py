@@ -65,7 +65,7 @@ def copied(group: MirrorGroup, world: LiveWorld) -> Copied:
 
 def asked(copied: Copied, leaving: Side) -> Iterator[tuple[Position, int, Log]]:
     """Every 41st offset of each log, holes included, translated; with the number of records that come before it."""
-    translator = Translator(world=copied.world, leaving=leaving, lanes=(lane(TOPIC),))
+    translator = Translator(world=copied.world, leaving=leaving, lanes=(lane(TOPIC),), once=True)
     here, there = copied.logs[leaving], copied.logs[leaving.other]
     longest = max(records[-1].offset for records in here.values()) + 2
     for offset in range(0, longest, EVERY):
@@ -117,7 +117,7 @@ def test_another_position_is_seen_to_be_wrong(copied: Copied, change: Callable[[
 
 
 def test_without_syncs_the_same_positions_are_found_by_the_records_alone(copied: Copied) -> None:
-    translator = Translator(world=copied.world, leaving=Side.SOURCE, lanes=())
+    translator = Translator(world=copied.world, leaving=Side.SOURCE, lanes=(), once=True)
     marked = {p.partition: p for p, _, _ in asked(copied, Side.SOURCE)}
     wanted = {partition: position.came_from for partition, position in marked.items()}
     found = translator.translate(wanted).positions

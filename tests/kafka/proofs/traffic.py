@@ -5,16 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from two_clusters import READER, WRITER, OneCluster
 
 COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 _BATCH = 20
 _PATIENCE_S = 30.0
+_OUTAGE_S = 90.0
+"""How long a writer bears a broker that was killed and comes back."""
 
 Identity = tuple[int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
 
@@ -177,7 +188,7 @@ class Writer:
         """End it, with everything acknowledged; raises what went wrong in it."""
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(_OUTAGE_S)
         if self.failure is not None:
             raise self.failure
 
@@ -217,13 +228,13 @@ class Writer:
             producer.begin_transaction()
         for _ in range(_BATCH):
             self._produce(producer)
-        assert producer.flush(_PATIENCE_S) == 0
+        assert producer.flush(_OUTAGE_S) == 0
         assert not self._refused, self._refused
         if abort:
-            producer.abort_transaction(_PATIENCE_S)
+            _bearing_outages(producer.abort_transaction)
             return
         if self.transactional_id:
-            producer.commit_transaction(_PATIENCE_S)
+            _bearing_outages(producer.commit_transaction)
         for number, records in self._part.items():
             self.written[number].extend(records)
 
@@ -247,6 +258,19 @@ class Writer:
             self._refused.append(error.name())
         else:
             self._part[int(message.partition() or 0)].append(_bytes(message.value()) or b"")
+
+
+def _bearing_outages(end: Callable[[float], object]) -> None:
+    """Ask for the end of a transaction again as long as the same request may still be answered."""
+    deadline = time.monotonic() + _OUTAGE_S
+    while True:
+        try:
+            end(_PATIENCE_S)
+        except KafkaException as failure:
+            if not failure.args[0].retriable() or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def read_with_group(

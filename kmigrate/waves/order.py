@@ -75,11 +75,12 @@ def waves(applications: Iterable[Application]) -> tuple[Wave, ...]:
     """
     every = moves(applications)
     before = {move.names: _readers(move, every) for move in every}
-    knots = _knots(before)
+    waits = waits_for(every)
+    knots = _knots(before, waits)
     level: dict[tuple[str, ...], int] = {}
     for knot in knots:  # a knot comes after those it waits for
-        waits = [level[other] + 1 for name in knot for other in before[name] if other not in knot]
-        level |= dict.fromkeys(knot, max(waits, default=0))
+        levels = [level[other] + 1 for name in knot for other in before[name] if other not in knot]
+        level |= dict.fromkeys(knot, max(levels, default=0))
     order = {name: (level[name], next(m for m in every if m.names == name).role, name) for name in before}
     ranked = sorted(every, key=lambda move: order[move.names])
     count = max(level.values(), default=-1) + 1
@@ -104,8 +105,6 @@ def _why(app: Application) -> str:
         return f"it writes {', '.join(app.writes)}, and moving writers is not built yet"
     if not app.reads:
         return "it reads nothing with a group, so there is no position to carry"
-    if any(reads.isolation != "read_committed" for reads in app.reads):
-        return "it reads uncommitted records, and counting the aborted ones ahead of it is not built yet"
     return "" if app.workloads else "it names no workloads, so nobody could stop and start it"
 
 
@@ -125,9 +124,14 @@ def _readers(move: Move, every: Sequence[Move]) -> frozenset[Names]:
     return frozenset(other.names for other in every if other is not move and other.follows & move.writes)
 
 
-def _knots(before: Mapping[Names, frozenset[Names]]) -> Iterator[frozenset[Names]]:
+def waits_for(every: Sequence[Move]) -> dict[Names, set[Names]]:
+    """By move, all that must go no later than it: its readers, their readers, and so on."""
+    before = {move.names: _readers(move, every) for move in every}
+    return {name: _all_before(name, before) for name in before}
+
+
+def _knots(before: Mapping[Names, frozenset[Names]], waits: Mapping[Names, set[Names]]) -> Iterator[frozenset[Names]]:
     """Moves that wait for one another, together, each knot after those it waits for."""
-    waits = {name: _all_before(name, before) for name in before}
     knots = {frozenset({name, *(o for o in waits[name] if name in waits[o])}) for name in before}
     # who waits for more comes later; within a knot all wait for the same
     yield from sorted(knots, key=lambda knot: (len({o for name in knot for o in waits[name]} | knot), min(knot)))

@@ -1,0 +1,117 @@
+"""What came into a topic of the mirror since it was looked at last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+
+from kmigrate.adapters.kafka import Connection
+from kmigrate.errors import Transient
+
+_QUIET_S = 15.0
+
+
+class Tail:
+    """One consumer that stands where the last look ended; opened on a topic that is there, and closed by its owner.
+
+    `ends` holds by partition the offset at which the next look begins; -2, librdkafka's word for the beginning, before
+    the first one.
+    """
+
+    def __init__(self, connection: Connection, topic: str, begins: Mapping[int, int]) -> None:
+        self.topic = topic
+        self.ends = dict(begins)
+        self._consumer = Consumer(
+            {
+                **connection.login.settings(),
+                "group.id": "kmigrate-reads-without-a-group",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, number, at) for number, at in begins.items()])
+
+    def news(self) -> Iterator[Message]:
+        """What came since the last look, up to the end of every partition; raises Transient when that cannot be read.
+
+        A look that is left off in the middle goes on there the next time.
+        """
+        ended: set[int] = set()
+        try:
+            while len(ended) < len(self.ends):
+                message = self._next()
+                number, offset = int(message.partition() or 0), int(message.offset() or 0)
+                if message.error() is None:
+                    self.ends[number] = offset + 1
+                    yield message
+                else:
+                    ended.add(number)
+                    self.ends[number] = offset
+        finally:
+            for number in ended:  # or the end of a partition where nothing comes is not told again
+                self._consumer.seek(TopicPartition(self.topic, number, self.ends[number]))
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def _next(self) -> Message:
+        """A record, or the end of a partition."""
+        message = self._consumer.poll(_QUIET_S)
+        if message is None:
+            raise Transient(f"reading {self.topic}: no answer for {_QUIET_S:.0f} s")
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise Transient(f"reading {self.topic}: {error.str()}")
+        return message
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A topic that is there: its id, which a topic of the same name made later does not have, and its partitions."""
+
+    id: str
+    partitions: int
+
+    def beginning(self) -> dict[int, int]:
+        """Where to begin when it was never looked at."""
+        return dict.fromkeys(range(self.partitions), OFFSET_BEGINNING)
+
+
+def look_for(connection: Connection, topic: str) -> Seen | None:
+    """The topic, or None where there is none; raises Transient when nobody can say."""
+    return _seen(connection, [topic]).get(topic)
+
+
+def missing(connection: Connection, topics: Iterable[str]) -> tuple[str, ...]:
+    """Those of the topics that are not there; raises Transient when nobody can say."""
+    wanted = tuple(topics)
+    there = _seen(connection, wanted)
+    return tuple(topic for topic in wanted if topic not in there)
+
+
+def _seen(connection: Connection, topics: Sequence[str]) -> dict[str, Seen]:
+    found: dict[str, Seen] = {}
+    asked = connection.admin().describe_topics(TopicCollection(list(topics)), request_timeout=_QUIET_S)
+    for topic, future in asked.items():
+        try:
+            told = future.result(_QUIET_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise Transient(f"looking for {topic}: {error}") from error
+        else:
+            found[topic] = Seen(id=str(told.topic_id), partitions=len(told.partitions))
+    return found

@@ -1,0 +1,38 @@
+"""Faults planted into the mathematics of positions: each is caught by the test that stands against it, by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from fault import Fault
+from faults import FAULTS
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def told() -> Mapping[str, Mapping[str, object]]:
+    """What came of each fault, by name; the calm run, with no fault, is named so."""
+    ran = subprocess.run([sys.executable, HERE / "plant.py"], capture_output=True, text=True, check=True, cwd=HERE)
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    return {line.get("fault", "calm"): line for line in lines}
+
+
+def test_without_a_fault_every_one_of_these_tests_passes(told: Mapping[str, Mapping[str, object]]) -> None:
+    assert told["calm"]["failed"] == []
+    assert isinstance(told["calm"]["ran"], int)
+    assert told["calm"]["ran"] >= len({fault.caught_by for fault in FAULTS})
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_caught(told: Mapping[str, Mapping[str, object]], fault: Fault) -> None:
+    assert told[fault.name]["caught"], f"{fault.caught_by} passes with {fault.wrong!r} instead of {fault.right!r}"
+
+
+def test_the_faults_are_many_and_their_names_differ() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 20
