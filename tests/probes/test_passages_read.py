@@ -1,0 +1,105 @@
+"""Passages are read in parts: each partition once, the next part begun before a part is looked at, open ends last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from kmigrate.model import OffsetRange, Partition, Record, Side
+from kmigrate.positions import Windows
+from kmigrate.probes.passages import passages
+from kmigrate.world import World
+
+Asked = tuple[Side, str, tuple[tuple[int, int], ...]]
+
+
+@dataclass
+class Noting:
+    """A cluster whose every offset holds a record, and that notes what it is asked in what order."""
+
+    side: Side
+    noted: list[Asked]
+    end: int = 0
+
+    def ranges(self, partitions: Iterable[Partition]) -> Mapping[Partition, OffsetRange]:
+        self.noted.append((self.side, "ranges", ()))
+        return {p: OffsetRange(start=0, end=self.end) for p in partitions}
+
+    def read(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Mapping[Partition, tuple[Record, ...]]:
+        self._note("read", ranges)
+        return {p: tuple(Record(n, n, b"%d" % n) for n in range(r.start, r.end)) for p, r in ranges.items()}
+
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        self._note("begin", ranges)
+        return lambda: self.read(ranges, timed=timed)
+
+    def _note(self, what: str, ranges: Mapping[Partition, OffsetRange]) -> None:
+        self.noted.append((self.side, what, tuple((p.number, r.end - r.start) for p, r in ranges.items())))
+
+
+@dataclass
+class Both:
+    noted: list[Asked] = field(default_factory=list)
+    end: int = 0
+
+    def cluster(self, side: Side) -> Noting:
+        return Noting(side, self.noted, self.end)
+
+
+def windows(copies: int, originals: int | None) -> Windows:
+    return Windows(copies=OffsetRange(start=0, end=copies), originals_from=0, originals_to=originals)
+
+
+def many(sizes: Iterable[tuple[int, int | None]]) -> dict[Partition, Windows]:
+    return {Partition("t", number): windows(*each) for number, each in enumerate(sizes)}
+
+
+def read(world: Both, wanted: Mapping[Partition, Windows]) -> list[list[int]]:
+    """The partitions of each part; what was asked meanwhile is noted among the parts as `looked at`."""
+    parts = []
+    for each in passages(cast("World", world), Side.SOURCE, wanted, dict.fromkeys(wanted, world.end), timed=True):
+        world.noted.append((Side.SOURCE, "looked at", ()))
+        assert each.originals.keys() == each.copies.keys()
+        parts.append([p.number for p in each.originals])
+    return parts
+
+
+def test_each_partition_comes_once_and_parts_hold_300_000_offsets_of_both_sides() -> None:
+    assert read(Both(), many([(50_000, 50_000)] * 7)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert read(Both(), many([(400_000, 1)] * 2)) == [[0], [1]]
+    assert read(Both(), {}) == []
+
+
+def test_both_sides_are_begun_before_either_is_waited_for_and_the_next_part_before_one_is_looked_at() -> None:
+    world = Both()
+    read(world, many([(150_000, 150_000)] * 2))
+    one, two = (((number, 150_000),) for number in (0, 1))
+    assert world.noted == [
+        (Side.TARGET, "begin", one),
+        (Side.SOURCE, "begin", one),
+        (Side.TARGET, "read", one),
+        (Side.SOURCE, "read", one),
+        (Side.TARGET, "begin", two),
+        (Side.SOURCE, "begin", two),
+        (Side.SOURCE, "looked at", ()),
+        (Side.TARGET, "read", two),
+        (Side.SOURCE, "read", two),
+        (Side.SOURCE, "looked at", ()),
+    ]
+
+
+def test_open_ends_come_last_and_their_originals_are_read_after_the_copies_up_to_the_end_by_then() -> None:
+    world = Both(end=9)
+    assert read(world, many([(5, None), (4, 4), (3, None)])) == [[1], [0, 2]]
+    assert world.noted[-5:] == [
+        (Side.SOURCE, "looked at", ()),
+        (Side.TARGET, "read", ((0, 5), (2, 3))),
+        (Side.SOURCE, "ranges", ()),
+        (Side.SOURCE, "read", ((0, 9), (2, 9))),
+        (Side.SOURCE, "looked at", ()),
+    ]
