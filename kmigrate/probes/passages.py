@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from kmigrate.model import OffsetRange, Partition, Record, Side
-from kmigrate.positions import Windows
-from kmigrate.world import World
+from kmigrate.positions import Search, Windows, alike, by_place, enough_as_runs
+from kmigrate.world import Cluster, World
 
 _AT_ONCE = 300_000
 """Offsets that are read together, both sides counted; some 200 bytes of memory each, and as many are read meanwhile."""
 
 _Records: TypeAlias = Mapping[Partition, tuple[Record, ...]]
+_Part: TypeAlias = Mapping[Partition, Windows]
 
 
 class Passages(NamedTuple):
@@ -22,67 +24,120 @@ class Passages(NamedTuple):
     copies: _Records
 
 
+_Begun: TypeAlias = Callable[[], Callable[[], Passages]]
+"""Waits for what is being read, so that more can be begun, and gives what makes passages of it."""
+
+
 def passages(
-    world: World, owner: Side, windows: Mapping[Partition, Windows], ends: Mapping[Partition, int], *, timed: bool
+    world: World, owner: Side, windows: _Part, searches: Mapping[Partition, Search], *, timed: bool
 ) -> Iterator[Passages]:
-    """Read all windows; each partition comes once. `ends` are the ends of the originals' logs as they are known now.
+    """Read all windows; each partition comes once.
 
-    `owner` has the originals. Without `timed` digests leave the time out.
+    `owner` has the originals. Without `timed` digests leave the time out. Where it makes no difference to a search,
+    records that are alike on both sides come by their places (positions.by_place).
     """
-    finish: Callable[[], Passages] | None = None
-    for part in _parts(windows, ends):
-        read = finish() if finish is not None else None
-        finish = _begin(world, owner, part, timed=timed)
-        if read is not None:
-            yield read
-    if finish is not None:
-        yield finish()
+    read = _Read(world.cluster(owner), world.cluster(owner.other), timed)
+    marked = {p: each for p, each in windows.items() if each.originals_to is not None}
+    runs = {p: each for p, each in marked.items() if enough_as_runs(searches[p], each)}
+    records = {p: each for p, each in marked.items() if p not in runs}
+    open_ = {p: each for p, each in windows.items() if p not in marked}
+    begun: _Begun | None = None
+    for begin, some in ((read.runs, runs), (read.records, records), (read.open_ends, open_)):
+        for part in _parts(some, searches):
+            done = begun() if begun is not None else None
+            begun = begin(part)
+            if done is not None:
+                yield done()
+    if begun is not None:
+        yield begun()()
 
 
-def _begin(world: World, owner: Side, part: Mapping[Partition, Windows], *, timed: bool) -> Callable[[], Passages]:
-    """Begin to read both sides of a part, and give what waits for it.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Begins to read a part, in one of three ways."""
 
-    Where the end of the originals is open, they are read after the copies, up to the last stable offset by then, so
-    that every copy read has its original among those read. Where a mark ends both, they were written before.
-    """
-    source, target = world.cluster(owner), world.cluster(owner.other)
-    copies = target.reading({p: each.copies for p, each in part.items()}, timed=timed)
-    bounded = all(each.originals_to is not None for each in part.values())
-    originals = source.reading({p: _originals(each, 0) for p, each in part.items()}, timed=timed) if bounded else None
+    source: Cluster
+    target: Cluster
+    timed: bool
 
-    def finish() -> Passages:
-        there = copies()
-        if originals is not None:
-            return Passages(originals(), there)
-        logs = source.ranges(part)
-        wanted = {p: _originals(each, logs[p].end) for p, each in part.items()}
-        return Passages(source.read(wanted, timed=timed), there)
+    def runs(self, part: _Part) -> _Begun:
+        """Both sides at once, as runs; those that are not alike are read once more, record by record."""
+        copies = self.target.runs(_copies(part), timed=self.timed)
+        originals = self.source.runs(_originals(part), timed=self.timed)
 
-    return finish
+        def finish() -> Callable[[], Passages]:
+            there, here = copies(), originals()
+
+            def look() -> Passages:
+                equal = {p for p in part if alike(here[p], there[p])}
+                told = self._in_turn({p: each for p, each in part.items() if p not in equal})
+                return Passages(
+                    {p: by_place(here[p]) if p in equal else told.originals[p] for p in part},
+                    {p: by_place(there[p]) if p in equal else told.copies[p] for p in part},
+                )
+
+            return look
+
+        return finish
+
+    def records(self, part: _Part) -> _Begun:
+        """Both sides at once: a mark ends both, so all of it was written before."""
+        copies = self.target.reading(_copies(part), timed=self.timed)
+        originals = self.source.reading(_originals(part), timed=self.timed)
+
+        def finish() -> Callable[[], Passages]:
+            there, here = copies(), originals()
+            return lambda: Passages(here, there)
+
+        return finish
+
+    def open_ends(self, part: _Part) -> _Begun:
+        """The copies, and only then the originals, up to the last stable offset by then.
+
+        So every copy read has its original among those read.
+        """
+        copies = self.target.reading(_copies(part), timed=self.timed)
+
+        def finish() -> Callable[[], Passages]:
+            there = copies()
+            ends = {p: log.end for p, log in self.source.ranges(part).items()}
+            here = self.source.read(_originals(part, ends), timed=self.timed)
+            return lambda: Passages(here, there)
+
+        return finish
+
+    def _in_turn(self, part: _Part) -> Passages:
+        if not part:
+            return Passages({}, {})
+        there = self.target.read(_copies(part), timed=self.timed)
+        return Passages(self.source.read(_originals(part), timed=self.timed), there)
 
 
-def _parts(windows: Mapping[Partition, Windows], ends: Mapping[Partition, int]) -> Iterator[dict[Partition, Windows]]:
-    """The windows in parts that are read together, so that memory stays flat in the number of partitions.
-
-    Those whose end is open come in parts of their own, and last.
-    """
-    for is_open in (False, True):
-        part: dict[Partition, Windows] = {}
-        held = 0
-        for p, each in windows.items():
-            if (each.originals_to is None) is not is_open:
-                continue
-            end = ends[p] if each.originals_to is None else each.originals_to
-            size = end - each.originals_from + each.copies.end - each.copies.start
-            if part and held + size > _AT_ONCE:
-                yield part
-                part, held = {}, 0
-            part[p] = each
-            held += size
-        if part:
+def _parts(windows: _Part, searches: Mapping[Partition, Search]) -> Iterator[_Part]:
+    """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
+    part: dict[Partition, Windows] = {}
+    held = 0
+    for p, each in windows.items():
+        end = searches[p].originals.end if each.originals_to is None else each.originals_to
+        size = end - each.originals_from + each.copies.end - each.copies.start
+        if part and held + size > _AT_ONCE:
             yield part
+            part, held = {}, 0
+        part[p] = each
+        held += size
+    if part:
+        yield part
 
 
-def _originals(windows: Windows, end: int) -> OffsetRange:
-    reach = end if windows.originals_to is None else windows.originals_to
-    return OffsetRange(start=windows.originals_from, end=max(reach, windows.originals_from))
+def _copies(part: _Part) -> Mapping[Partition, OffsetRange]:
+    return {p: windows.copies for p, windows in part.items()}
+
+
+def _originals(part: _Part, ends: Mapping[Partition, int] | None = None) -> Mapping[Partition, OffsetRange]:
+    """The ranges of the originals; `ends` are for windows that have none."""
+    found: dict[Partition, OffsetRange] = {}
+    for p, windows in part.items():
+        start, end = windows.originals_from, windows.originals_to
+        reach = end if end is not None else (ends or {})[p]
+        found[p] = OffsetRange(start=start, end=max(reach, start))
+    return found

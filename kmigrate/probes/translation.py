@@ -99,8 +99,7 @@ class Translator:
         while open_:
             for owner, timed in product(Side, (True, False)):
                 mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
-                ends = {p: searches[p].originals.end for p in mine}
-                for read in passages(self.world, owner, mine, ends, timed=timed):
+                for read in passages(self.world, owner, mine, searches, timed=timed):
                     found |= self._answers(owner, read, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             bare = {p: searches[p].best for p, windows in again.items() if windows is None}

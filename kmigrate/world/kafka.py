@@ -15,6 +15,7 @@ from kmigrate.model import (
     Partition,
     Record,
     Right,
+    Run,
     Stretch,
     Topic,
     Trial,
@@ -70,6 +71,12 @@ class Cluster(Protocol):
 
         Ask again only once what was asked before has been fetched, or is not wanted any more.
         """
+        ...
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Begin to read every range as one run, which takes much less than its records; else as `reading`."""
         ...
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.kafka
 
 EACH, PARTITIONS, AT = 30_000, 3, 1_790_000_000_000
 TOPIC = "passages"
+Parts = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,52 @@ def test_a_worker_reads_the_same_records_one_job_after_the_other(connection: Con
         assert len(children() - before) == 1
     connection.close()
     assert children() == before
+
+
+def test_a_run_has_one_digest_whoever_reads_it_and_however_it_is_fetched(connection: Connection) -> None:
+    cluster, before = KafkaCluster(connection), children()
+    few = cluster.runs(wanted(17, 1_017))()
+    assert children() == before
+    many = cluster.runs({**wanted(0, EACH), Partition(TOPIC, 1): OffsetRange(start=17, end=1_017)})()
+    assert len(children() - before) == 1
+    assert many[Partition(TOPIC, 1)] == few[Partition(TOPIC, 0)] == few[Partition(TOPIC, 1)]
+    assert list(few[Partition(TOPIC, 2)].offsets) == list(range(17, 1_017))
+    assert many[Partition(TOPIC, 0)] == many[Partition(TOPIC, 2)]
+    assert list(many[Partition(TOPIC, 0)].offsets) == list(range(EACH))
+    connection.close()
+
+
+def test_a_run_tells_each_part_of_a_record_and_null_from_empty(two: TwoClusters) -> None:
+    one = two.sides[Side.TARGET]
+    base: Parts = (1, b"k", b"v", [("h", b"1"), ("i", b"2")])
+    others: list[Parts] = [
+        (2, *base[1:]),
+        (1, None, *base[2:]),
+        (1, b"", *base[2:]),
+        (1, b"k", None, base[3]),
+        (1, b"k", b"", base[3]),
+        (1, b"kv", b"", base[3]),
+        (1, b"k", b"v", [("h", b"1"), ("i", None)]),
+        (1, b"k", b"v", [("h", b"1"), ("i", b"")]),
+        (1, b"k", b"v", base[3][::-1]),
+        (1, b"k", b"v", []),
+    ]
+    one.topic("parts", len(others) + 2, {"retention.ms": "-1"})
+    producer = Producer({**one.client(WRITER), "linger.ms": 5})
+    for number, (at, key, value, headers) in enumerate([base, base, *others]):
+        producer.produce("parts", value, key, number, timestamp=AT + at, headers=headers)
+    assert producer.flush(60) == 0
+    connection = one.connection("target")
+    cluster, ranges = KafkaCluster(connection), {}
+    for number in range(len(others) + 2):
+        ranges[Partition("parts", number)] = OffsetRange(start=0, end=1)
+    told = [each.digest for each in cluster.runs(ranges)().values()]
+    assert told[0] == told[1]
+    assert len(set(told)) == len(others) + 1
+    without = [each.digest for each in cluster.runs(ranges, timed=False)().values()]
+    assert without[0] == without[2]
+    assert len(set(without)) == len(others)
+    connection.close()
 
 
 def test_few_records_are_read_without_a_worker(connection: Connection) -> None:

@@ -12,9 +12,9 @@ from kmigrate.adapters.kafka import rights as acls
 from kmigrate.adapters.kafka import telling, workers
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.passages import PassageReader
-from kmigrate.adapters.kafka.reading import Reading
+from kmigrate.adapters.kafka.reading import Reading, RunReading
 from kmigrate.adapters.retry import patiently
-from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Run, Stretch, Topic
 
 _KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
@@ -101,7 +101,17 @@ class KafkaCluster:
         self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
     ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
         """Begin to read, in a process of its own where that pays; what is given back waits for it."""
-        return self._passages.begin(ranges, partial(self.read, timed=timed), timed=timed)
+        return self._passages.records(ranges, partial(self.read, timed=timed), timed=timed)
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Begin to read runs, in a process of its own where that pays; what is given back waits for them."""
+        return self._passages.runs(ranges, partial(self._runs, timed=timed), timed=timed)
+
+    @patiently
+    def _runs(self, ranges: Mapping[Partition, OffsetRange], *, timed: bool) -> Mapping[Partition, Run]:
+        return RunReading(self._connection, ranges, timed=timed).runs()
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, repeat
@@ -10,8 +12,9 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection, failure
+from kmigrate.adapters.kafka.telling import layout
 from kmigrate.errors import Transient
-from kmigrate.model import OffsetRange, Partition, Record
+from kmigrate.model import OffsetRange, Partition, Record, Run
 from kmigrate.positions import digest
 
 _READ_TIMEOUT_S = 30.0
@@ -64,7 +67,12 @@ class Reading:
             yield partition, ()
 
     def whole(self) -> Mapping[Partition, tuple[Record, ...]]:
-        """Read until every range is done; raises Transient when records stop coming before that."""
+        """Every record; raises Transient when records stop coming before the end of a range."""
+        self.finish()
+        return {p: tuple(records) for p, records in self._found.items()}
+
+    def finish(self) -> None:
+        """Read until every range is done."""
         if self._ends:
             consumer = self._connection.consumer(committed=self._committed)
             consumer.assign([TopicPartition(p.topic, p.number, self._starts[p]) for p in self._ends])
@@ -73,7 +81,6 @@ class Reading:
                     self._take(consumer)
             finally:
                 consumer.unassign()
-        return {p: tuple(records) for p, records in self._found.items()}
 
     def _take(self, consumer: Consumer) -> None:
         """Wait for one message, then take all that came with it."""
@@ -108,8 +115,11 @@ class Reading:
             reached = max(self._reached(message, partition) for message in told)
             run = [message for message in run if message.error() is None]
         within = run[: bisect_left(run, end, key=_offset)]
-        self._found[partition] += _records(within, timed=self._timed)
+        self._hold(partition, within)
         return len(within) < len(run) or reached >= end or (bool(within) and _offset(within[-1]) + 1 >= end)
+
+    def _hold(self, partition: Partition, run: list[Message]) -> None:
+        self._found[partition] += _records(run, timed=self._timed)
 
     def _reached(self, message: Message, partition: Partition) -> int:
         """Raise what went wrong; the end of a partition is nothing wrong, and tells how far it was read."""
@@ -131,3 +141,18 @@ def _records(run: list[Message], *, timed: bool) -> Iterable[Record]:
     parts = zip(told, *(map(part, run) for part in (Message.key, Message.value, Message.headers)), strict=True)
     digests = [digest(ms, key, value, headers or ()) for ms, key, value, headers in parts]
     return map(Record, map(_offset, run), times, digests)
+
+
+class RunReading(Reading):
+    """The same, where one digest over all records of a range is enough: nothing else is made of each but its offset."""
+
+    def runs(self) -> Mapping[Partition, Run]:
+        """Read until every range is done; raises as `whole` does."""
+        self._offsets = {p: array("q") for p in self._found}
+        self._states = {p: hashlib.sha256() for p in self._found}
+        self.finish()
+        return {p: Run(offsets=offsets, digest=self._states[p].digest()) for p, offsets in self._offsets.items()}
+
+    def _hold(self, partition: Partition, run: list[Message]) -> None:
+        self._offsets[partition].extend(map(_offset, run))
+        self._states[partition].update(layout(run, timed=self._timed))

@@ -70,12 +70,17 @@ class _Open:
         return whole
 
     def _take(self, messages: list[Message]) -> None:
-        times = [time for _, time in map(Message.timestamp, messages)]
-        parts = (map(part, messages) for part in (Message.key, Message.value, Message.headers))
-        told = memoryview(marshal.dumps(list(zip(times, *parts, strict=True)), _VERSION))[_LIST_HEAD:]
+        told = layout(messages)
         self.state.update(told)
         self.records += len(messages)
         self.size += len(told)
+
+
+def layout(messages: list[Message], *, timed: bool = True) -> memoryview:
+    """Bytes that stand for the records in order, however their run is cut; the time is left out unless `timed`."""
+    times = [time if timed else None for _, time in map(Message.timestamp, messages)]
+    parts = (map(part, messages) for part in (Message.key, Message.value, Message.headers))
+    return memoryview(marshal.dumps(list(zip(times, *parts, strict=True)), _VERSION))[_LIST_HEAD:]
 
 
 def keyed(

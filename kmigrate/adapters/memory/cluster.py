@@ -10,7 +10,7 @@ from kmigrate.adapters.memory.acls import Acls
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
 from kmigrate.errors import Blocked, PlatformError, Transient
-from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Run, Stretch, Topic
 
 _BATCH = 500
 
@@ -88,6 +88,12 @@ class MemoryCluster(State):
     ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
         """Read once what is given back is called."""
         return lambda: self.read(ranges, timed=timed)
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Read once what is given back is called."""
+        return lambda: {p: telling.run(records) for p, records in self.read(ranges, timed=timed).items()}
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in batches, each range ended by an empty one."""
