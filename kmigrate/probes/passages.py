@@ -37,12 +37,10 @@ def passages(
     records that are alike on both sides come by their places (positions.by_place).
     """
     read = _Read(world.cluster(owner), world.cluster(owner.other), timed)
-    marked = {p: each for p, each in windows.items() if each.originals_to is not None}
-    runs = {p: each for p, each in marked.items() if enough_as_runs(searches[p], each)}
-    records = {p: each for p, each in marked.items() if p not in runs}
-    open_ = {p: each for p, each in windows.items() if p not in marked}
+    runs = {p: each for p, each in windows.items() if enough_as_runs(searches[p], each)}
+    records = {p: each for p, each in windows.items() if p not in runs}
     begun: _Begun | None = None
-    for begin, some in ((read.runs, runs), (read.records, records), (read.open_ends, open_)):
+    for begin, some in ((read.runs, runs), (read.records, records)):
         for part in _parts(some, searches):
             done = begun() if begun is not None else None
             begun = begin(part)
@@ -54,7 +52,7 @@ def passages(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Begins to read a part, in one of three ways."""
+    """Begins to read a part, in one of two ways."""
 
     source: Cluster
     target: Cluster
@@ -63,7 +61,7 @@ class _Read:
     def runs(self, part: _Part) -> _Begun:
         """Both sides at once, as runs; those that are not alike are read once more, record by record."""
         copies = self.target.runs(_copies(part), timed=self.timed)
-        originals = self.source.runs(_originals(part), timed=self.timed)
+        originals = self.source.runs(_originals(part, {}), timed=self.timed)
 
         def finish() -> Callable[[], Passages]:
             there, here = copies(), originals()
@@ -81,27 +79,18 @@ class _Read:
         return finish
 
     def records(self, part: _Part) -> _Begun:
-        """Both sides at once: a mark ends both, so all of it was written before."""
+        """Both sides at once, record by record.
+
+        Where the end of the originals is open, they are read up to the last stable offset by now. The end of the copies
+        was fixed before, when the windows were made, so every copy that is read has its original among those read.
+        """
+        open_ = [p for p, windows in part.items() if windows.originals_to is None]
+        ends = {p: log.end for p, log in self.source.ranges(open_).items()} if open_ else {}
         copies = self.target.reading(_copies(part), timed=self.timed)
-        originals = self.source.reading(_originals(part), timed=self.timed)
+        originals = self.source.reading(_originals(part, ends), timed=self.timed)
 
         def finish() -> Callable[[], Passages]:
             there, here = copies(), originals()
-            return lambda: Passages(here, there)
-
-        return finish
-
-    def open_ends(self, part: _Part) -> _Begun:
-        """The copies, and only then the originals, up to the last stable offset by then.
-
-        So every copy read has its original among those read.
-        """
-        copies = self.target.reading(_copies(part), timed=self.timed)
-
-        def finish() -> Callable[[], Passages]:
-            there = copies()
-            ends = {p: log.end for p, log in self.source.ranges(part).items()}
-            here = self.source.read(_originals(part, ends), timed=self.timed)
             return lambda: Passages(here, there)
 
         return finish
@@ -110,7 +99,7 @@ class _Read:
         if not part:
             return Passages({}, {})
         there = self.target.read(_copies(part), timed=self.timed)
-        return Passages(self.source.read(_originals(part), timed=self.timed), there)
+        return Passages(self.source.read(_originals(part, {}), timed=self.timed), there)
 
 
 def _parts(windows: _Part, searches: Mapping[Partition, Search]) -> Iterator[_Part]:
@@ -133,11 +122,10 @@ def _copies(part: _Part) -> Mapping[Partition, OffsetRange]:
     return {p: windows.copies for p, windows in part.items()}
 
 
-def _originals(part: _Part, ends: Mapping[Partition, int] | None = None) -> Mapping[Partition, OffsetRange]:
+def _originals(part: _Part, ends: Mapping[Partition, int]) -> Mapping[Partition, OffsetRange]:
     """The ranges of the originals; `ends` are for windows that have none."""
     found: dict[Partition, OffsetRange] = {}
     for p, windows in part.items():
-        start, end = windows.originals_from, windows.originals_to
-        reach = end if end is not None else (ends or {})[p]
-        found[p] = OffsetRange(start=start, end=max(reach, start))
+        reach = windows.originals_to if windows.originals_to is not None else ends[p]
+        found[p] = OffsetRange(start=windows.originals_from, end=max(reach, windows.originals_from))
     return found

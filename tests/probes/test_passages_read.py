@@ -1,4 +1,4 @@
-"""Passages are read in parts: each partition once, the next part begun before a part is looked at, open ends last."""
+"""Passages are read in parts: each partition once, the next part begun before a part is looked at."""
 
 from __future__ import annotations
 
@@ -114,14 +114,15 @@ def test_both_sides_are_begun_before_either_is_waited_for_and_the_next_part_befo
     ]
 
 
-def test_open_ends_come_last_and_their_originals_are_read_after_the_copies_up_to_the_end_by_then() -> None:
+def test_the_end_of_open_originals_is_asked_for_before_either_side_is_read() -> None:
     world = Both(end=9)
-    assert read(world, many([(5, None), (4, 4), (3, None)])) == [[1], [0, 2]]
-    assert world.noted[-5:] == [
-        (Side.SOURCE, "looked at", ()),
-        (Side.TARGET, "read", ((0, 5), (2, 3))),
+    assert read(world, many([(5, None), (4, 4), (3, None)])) == [[0, 1, 2]]
+    assert world.noted == [
         (Side.SOURCE, "ranges", ()),
-        (Side.SOURCE, "read", ((0, 9), (2, 9))),
+        (Side.TARGET, "begin", ((0, 5), (1, 4), (2, 3))),
+        (Side.SOURCE, "begin", ((0, 9), (1, 4), (2, 9))),
+        (Side.TARGET, "read", ((0, 5), (1, 4), (2, 3))),
+        (Side.SOURCE, "read", ((0, 9), (1, 4), (2, 9))),
         (Side.SOURCE, "looked at", ()),
     ]
 
@@ -149,4 +150,4 @@ def test_nothing_is_read_twice_where_all_is_alike_and_open_ends_are_never_read_a
     world = Both(once=True, end=9)
     assert read(world, many([(4, 4), (5, None)])) == [[0], [1]]
     assert [what for _, what, asked in world.noted if asked and asked[0][0] == 0] == ["begin", "begin", "runs", "runs"]
-    assert [what for _, what, asked in world.noted if asked and asked[0][0] == 1] == ["begin", "read", "read"]
+    assert [what for _, what, asked in world.noted if asked and asked[0][0] == 1] == ["begin", "begin", "read", "read"]
