@@ -13,11 +13,9 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,6 +24,7 @@ from typing import cast
 import psutil
 from clusters import Filled, fill, two_clusters
 from confluent_kafka import TopicPartition
+from watch import Memory, processor
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster, Login
 from kmigrate.adapters.kafka.messages import FLAT
@@ -73,27 +72,6 @@ class Figures:
         return self.cpu * 1e6 / self.records
 
 
-class Memory(threading.Thread):
-    """Watches this process and those it started."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.most, self.over = 0.0, threading.Event()
-
-    def run(self) -> None:
-        """Count until it is over."""
-        me = psutil.Process()
-        while not self.over.wait(0.05):
-            self.most = max(self.most, sum(map(_resident, (me, *me.children()))) / 1e6)
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
 def bare(connections: Mapping[Side, Connection], topic: str) -> int:
     """Read both logs and compare nothing; returns how many records there were."""
     records = size = 0
@@ -133,9 +111,7 @@ def one(what: str, topic: str) -> None:
     seconds = time.perf_counter() - began
     memory.over.set()
     memory.join()
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    cpu = sum(each.ru_utime + each.ru_stime for each in spent)
-    print(json.dumps({"records": records, "seconds": seconds, "cpu": cpu, "memory": memory.most}))
+    print(json.dumps({"records": records, "seconds": seconds, "cpu": processor(), "memory": memory.most}))
 
 
 def measured(sides: Mapping[Side, Filled], what: str, topic: str) -> Figures:

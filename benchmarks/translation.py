@@ -2,8 +2,8 @@
 
 `./dev python benchmarks/translation.py [--partitions 1000] [--groups 5]` fills two clusters of its own with equal
 records, without a mirror, and makes up the syncs that a mirror would have told: one every 200 records. Each figure is
-of a fresh process. The bare consumer is confluent-kafka's `consume` with our settings; it reads the brackets of one
-group after the other, the copies, then the originals, and looks at nothing but offsets.
+of a fresh process with those it starts. The bare consumer is confluent-kafka's `consume` with our settings; it reads
+the brackets of one group after the other, the copies, then the originals, and looks at nothing but offsets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import cast
 
 from clusters import Filled, fill, two_clusters
 from confluent_kafka import TopicPartition
+from watch import Memory, processor
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster, Login
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Side, Sync
@@ -41,6 +41,10 @@ class Marks:
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """One sync every 200 records; both sides have the same offsets, and nobody relies on it."""
         return {Partition(topic, number): marks() for topic in lane.topics for number in range(self.partitions)}
+
+    def once(self, lane: Lane) -> bool:
+        """It would write exactly once, as the one that `replicate` makes."""
+        return True
 
 
 def marks() -> SyncIndex:
@@ -74,7 +78,8 @@ def positions(partitions: int, group: int, groups: int) -> dict[Partition, int]:
 
 def ours(logins: Mapping[Side, Login], partitions: int, groups: int) -> int:
     """Translate every group; how many positions were proven."""
-    world = BothSides({side: KafkaCluster(Connection(login)) for side, login in logins.items()}, Marks(partitions))
+    connections = {side: Connection(login) for side, login in logins.items()}
+    world = BothSides({side: KafkaCluster(each) for side, each in connections.items()}, Marks(partitions))
     lane = Lane(name="l", direction="forward", source_alias="s", target_alias="t", topics=("t",))
     translator = Translator(world=cast("World", world), leaving=Side.SOURCE, lanes=(lane,), once=True)
     proven = 0
@@ -82,6 +87,8 @@ def ours(logins: Mapping[Side, Login], partitions: int, groups: int) -> int:
         wanted = positions(partitions, group, groups)
         found = translator.translate(wanted).positions
         proven += sum(at.grade is Grade.EXACT_PROVEN and at.offset == wanted[p] for p, at in found.items())
+    for each in connections.values():
+        each.close()
     return proven
 
 
@@ -108,7 +115,7 @@ def _fetch(connection: Connection, brackets: Mapping[Partition, OffsetRange]) ->
     ends = {p.number: bracket.end for p, bracket in brackets.items()}
     seen = 0
     while ends:
-        first = consumer.poll(30.0)
+        first, done = consumer.poll(30.0), []
         for message in (first, *consumer.consume(2_000, 0.0)) if first is not None else ():
             number, offset = message.partition() or 0, message.offset() or 0
             end = ends.get(number)
@@ -117,7 +124,9 @@ def _fetch(connection: Connection, brackets: Mapping[Partition, OffsetRange]) ->
             seen += offset < end
             if offset >= end - 1:
                 del ends[number]
-                consumer.incremental_unassign([TopicPartition("t", number)])
+                done.append(TopicPartition("t", number))
+        if done:
+            consumer.incremental_unassign(done)
     consumer.unassign()
     return seen
 
@@ -133,11 +142,13 @@ def measured(what: str, sides: Mapping[Side, Filled], partitions: int, groups: i
 def one(what: str, partitions: int, groups: int) -> None:
     """What the fresh process does."""
     logins = {Side(side): Login(**raw) for side, raw in json.loads(sys.stdin.read()).items()}
-    began, cpu = time.perf_counter(), time.process_time()
+    memory, began, cpu = Memory(), time.perf_counter(), processor()
+    memory.start()
     count = (ours if what == "ours" else bare)(logins, partitions, groups)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "mb": peak, "count": count}
-    print(json.dumps(told))
+    seconds = time.perf_counter() - began
+    memory.over.set()
+    memory.join()
+    print(json.dumps({"seconds": seconds, "cpu": processor() - cpu, "mb": memory.most, "count": count}))
 
 
 def _told(took: Mapping[str, float]) -> str:
@@ -168,7 +179,8 @@ def main() -> None:
         print(f"run {number}: bare consumer {_told(floor)}, {floor['count']:,.0f} records")
         print(f"       translation   {_told(took)}, {took['count']:,.0f} of {args.partitions * args.groups:,} proven")
         print(f"       ratio {wall:.2f} (processor {cpu:.2f}) of a budget of {_BUDGET}")
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}; load {load}")
 
 
 if __name__ == "__main__":

@@ -127,6 +127,17 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """All records of a range: the offset of each, and one digest over all of them in order, offsets left out.
+
+    Runs of as many records with one digest hold the same records. As in a Stretch, digests mean nothing elsewhere.
+    """
+
+    offsets: Sequence[int]
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedRows:
     """Records of a compacted partition as rows of KEYED_ROW bytes in order, all of one part of the keys.
 

@@ -1,5 +1,6 @@
 """Exact translation of positions: values in, answer out. Nothing here reads a cluster."""
 
+from kmigrate.positions.alike import alike, by_place, enough_as_runs
 from kmigrate.positions.digest import digest
 from kmigrate.positions.epochs import Carrier, Epoch, Epochs, Seam, Seen
 from kmigrate.positions.match import CONTEXT, Answer, locate
@@ -19,7 +20,10 @@ __all__ = [
     "Seen",
     "SyncIndex",
     "Windows",
+    "alike",
+    "by_place",
     "digest",
+    "enough_as_runs",
     "locate",
     "mirrors_own",
     "read_checkpoint",

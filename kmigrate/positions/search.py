@@ -26,7 +26,7 @@ _SKIPS_AGAIN = (*_SKIPS, 64, 256, 1024, 4096)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """What to read: the copies first, then the originals; without an end up to the last stable offset by then."""
+    """What to read; originals without an end up to a last stable offset that is asked for after this was made."""
 
     copies: OffsetRange
     originals_from: int

@@ -5,19 +5,18 @@ Safe while writers go on: only the group must be stopped, and the mirror past it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
 from kmigrate.errors import Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
-from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex, Windows
+from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex
+from kmigrate.probes.passages import Passages, passages
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
 _ORDER = (Grade.REFUSED, Grade.SAFE_LOWER_BOUND, Grade.EXACT_MATCHED, Grade.EXACT_PROVEN)
-_AT_ONCE = 300_000
-"""Offsets that are read together, both sides counted; some 200 bytes of memory each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +99,8 @@ class Translator:
         while open_:
             for owner, timed in product(Side, (True, False)):
                 mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
-                for part in _parts(mine, searches):
-                    found |= self._ask(owner, part, searches, timed=timed)
+                for read in passages(self.world, owner, mine, searches, timed=timed):
+                    found |= self._answers(owner, read, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             bare = {p: searches[p].best for p, windows in again.items() if windows is None}
             found |= {p: Found(answer=best, last=None) for p, best in bare.items() if best is not None}
@@ -127,20 +126,14 @@ class Translator:
         owner = self.leaving.other if search.back else self.leaving
         return owner, (partition.topic, owner.other) not in self._stamping
 
-    def _ask(
-        self, owner: Side, part: Mapping[Partition, Windows], searches: Mapping[Partition, Search], *, timed: bool
-    ) -> dict[Partition, Found]:
-        """Read the copies, then the originals, so that every copy read has its original among those read."""
-        source, target = self.world.cluster(owner), self.world.cluster(owner.other)
-        copies = target.read({p: windows.copies for p, windows in part.items()}, timed=timed)
-        open_ended = [p for p, windows in part.items() if windows.originals_to is None]
-        ends = {p: log.end for p, log in source.ranges(open_ended).items()} if open_ended else {}
-        originals = source.read({p: _originals(windows, ends.get(p, 0)) for p, windows in part.items()}, timed=timed)
+    def _answers(self, owner: Side, read: Passages, searches: Mapping[Partition, Search]) -> dict[Partition, Found]:
+        """What the records of some partitions say; one that needs wider windows is missing."""
         found: dict[Partition, Found] = {}
-        for p in part:
-            answer = searches[p].answer(originals[p], copies[p])
+        for p in read.originals:
+            originals, copies = read.originals[p], read.copies[p]
+            answer = searches[p].answer(originals, copies)
             if answer is not None:
-                left = originals[p] if self.leaving is owner else copies[p]
+                left = originals if self.leaving is owner else copies
                 found[p] = Found(answer=answer, last=_last(left, searches[p].position))
         return found
 
@@ -203,29 +196,6 @@ def _refuse_eaten(wanted: Mapping[Partition, int], logs: Mapping[Partition, Offs
             f"retention has eaten records these positions still wanted: {told}",
             hint="decide where the group shall go on and set its positions yourself, then run this again",
         )
-
-
-def _parts(
-    windows: Mapping[Partition, Windows], searches: Mapping[Partition, Search]
-) -> Iterator[dict[Partition, Windows]]:
-    """The windows in parts that are read together, so that memory stays flat in the number of partitions."""
-    part: dict[Partition, Windows] = {}
-    held = 0
-    for p, each in windows.items():
-        end = searches[p].originals.end if each.originals_to is None else each.originals_to
-        size = end - each.originals_from + each.copies.end - each.copies.start
-        if part and held + size > _AT_ONCE:
-            yield part
-            part, held = {}, 0
-        part[p] = each
-        held += size
-    if part:
-        yield part
-
-
-def _originals(windows: Windows, end: int) -> OffsetRange:
-    reach = end if windows.originals_to is None else windows.originals_to
-    return OffsetRange(start=windows.originals_from, end=max(reach, windows.originals_from))
 
 
 def _last(left: Iterable[Record], position: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from kmigrate.model import (
@@ -15,6 +15,7 @@ from kmigrate.model import (
     Partition,
     Record,
     Right,
+    Run,
     Stretch,
     Topic,
     Trial,
@@ -61,6 +62,21 @@ class Cluster(Protocol):
         With `committed=False` records of aborted and of open transactions are visible too. With `timed=False` their
         digests leave the timestamp out, for sides of which one stamps its own.
         """
+        ...
+
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Begin to `read` committed records beside whatever else is done; what is given back waits for them.
+
+        Ask again only once what was asked before has been fetched, or is not wanted any more.
+        """
+        ...
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Begin to read every range as one run, which takes much less than its records; else as `reading`."""
         ...
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:

@@ -87,6 +87,7 @@ def test_aborted_records_and_markers_are_hidden_and_the_order_is_kept(stage: Sta
         (5, told("commit")),
         (10, told("z")),
     ]
+    assert stage.cluster.reading({one: span(0, 11)})() == {one: seen}
     streamed = [batch for partition, batch in stage.cluster.stream({one: span(0, 11)}) if partition == one]
     assert [record for batch in streamed for record in batch] == list(seen)
     assert streamed[-1] == ()
@@ -155,6 +156,26 @@ def test_a_stream_gives_every_partition_in_order_and_ends_each_with_an_empty_bat
     assert sorted(p for p, batch in batches if not batch) == [full, empty, short]
     for partition in wanted:
         assert [batch for p, batch in batches if p == partition][-1] == ()
+
+
+def test_runs_are_alike_where_the_records_are_wherever_they_lie(stage: Stage) -> None:
+    topic = stage.topic(4)
+    one, same, swapped, shorter = (Partition(topic, number) for number in range(4))
+    stage.put(one, *"abab")
+    stage.put(same, *"ab")
+    writing = stage.begin()
+    writing.put(same, "aborted")
+    writing.abort()
+    stage.eventually("the marker is there", lambda: stage.cluster.ranges([same]) == {same: span(0, 4)})
+    stage.put(same, *"ab")
+    stage.put(swapped, *"abba")
+    stage.put(shorter, *"aba")
+    ends = {one: 4, same: 6, swapped: 4, shorter: 3}
+    runs = stage.cluster.runs({p: span(0, end) for p, end in ends.items()})()
+    assert [list(runs[p].offsets) for p in ends] == [[0, 1, 2, 3], [0, 1, 4, 5], [0, 1, 2, 3], [0, 1, 2]]
+    assert runs[one].digest == runs[same].digest
+    assert len({runs[p].digest for p in ends}) == 3
+    assert stage.cluster.runs({one: span(4, 4)})()[one].offsets == runs[one].offsets[:0]
 
 
 def test_stretches_hold_as_many_records_as_asked_and_the_last_one_fewer(stage: Stage) -> None:

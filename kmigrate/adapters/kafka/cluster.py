@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
@@ -10,9 +11,10 @@ from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, Off
 from kmigrate.adapters.kafka import rights as acls
 from kmigrate.adapters.kafka import telling, workers
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
-from kmigrate.adapters.kafka.reading import Reading
+from kmigrate.adapters.kafka.passages import PassageReader
+from kmigrate.adapters.kafka.reading import Reading, RunReading
 from kmigrate.adapters.retry import patiently
-from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Run, Stretch, Topic
 
 _KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
@@ -22,6 +24,7 @@ class KafkaCluster:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._passages = PassageReader(connection)
 
     @patiently
     def id(self) -> str:
@@ -93,6 +96,22 @@ class KafkaCluster:
     ) -> Mapping[Partition, tuple[Record, ...]]:
         """Every visible record within each range, in order."""
         return Reading(self._connection, ranges, committed=committed, timed=timed).whole()
+
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Begin to read, in a process of its own where that pays; what is given back waits for it."""
+        return self._passages.records(ranges, partial(self.read, timed=timed), timed=timed)
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Begin to read runs, in a process of its own where that pays; what is given back waits for them."""
+        return self._passages.runs(ranges, partial(self._runs, timed=timed), timed=timed)
+
+    @patiently
+    def _runs(self, ranges: Mapping[Partition, OffsetRange], *, timed: bool) -> Mapping[Partition, Run]:
+        return RunReading(self._connection, ranges, timed=timed).runs()
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in small batches, each range ended by an empty one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -59,6 +59,7 @@ class Connection:
         self._admin: AdminClient | None = None
         self._consumers: dict[bool, Consumer] = {}
         self.offsets = Offsets(login)
+        self._ends: list[Callable[[], object]] = []
 
     def admin(self) -> AdminClient:
         """The admin client."""
@@ -92,8 +93,14 @@ class Connection:
             }
         )
 
+    def ends_with(self, end: Callable[[], object]) -> None:
+        """Call this too when the connection is closed; it may be called more than once."""
+        self._ends.append(end)
+
     def close(self) -> None:
         """Close what was opened."""
+        while self._ends:
+            self._ends.pop()()
         for consumer in self._consumers.values():
             consumer.close()
         self._consumers.clear()

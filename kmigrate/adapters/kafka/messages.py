@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from itertools import groupby
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -67,18 +68,17 @@ def _sorted(
     """The batch by partition, without what lies past an end; partitions that are done are let go of."""
     found: dict[tuple[str | None, int | None], list[Message]] = {}
     reached: dict[Partition, int] = {}
-    # what every message is asked is asked by `map`: this is the innermost loop of a content proof
-    places = zip(map(Message.topic, batch), map(Message.partition, batch), strict=True)
-    for message, error, place in zip(batch, map(Message.error, batch), places, strict=True):
-        if error is not None:
+    if any(map(Message.error, batch)):
+        for message in (each for each in batch if each.error() is not None):
             partition = Partition(str(message.topic()), int(message.partition() or 0))
             _refuse(message, partition, connection)
             reached[partition] = int(message.offset() or 0)
-            continue
-        if place in found:
-            found[place].append(message)
-        else:
-            found[place] = [message]
+        batch = [message for message in batch if message.error() is None]
+    at = 0
+    # what every message is asked is asked by `map`: this is the innermost loop of a content proof
+    for place, same in groupby(zip(map(Message.topic, batch), map(Message.partition, batch), strict=True)):
+        start, at = at, at + len(list(same))
+        found.setdefault(place, []).extend(batch[start:at])
     for (topic, number), messages in found.items():
         partition = Partition(str(topic), int(number or 0))
         if partition in ends:

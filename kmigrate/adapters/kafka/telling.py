@@ -12,6 +12,7 @@ import marshal
 import struct
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from confluent_kafka import Message
 
@@ -22,7 +23,7 @@ from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Stretc
 _LIST_HEAD = 5  # the type and the length, which tell how the run was cut
 _VERSION = 2
 _TOMBSTONE = bytes(16)
-_PLACE = struct.Struct(">q")
+_ROW = struct.Struct(">16sq16s")
 
 
 def stretches(
@@ -69,12 +70,17 @@ class _Open:
         return whole
 
     def _take(self, messages: list[Message]) -> None:
-        times = [time for _, time in map(Message.timestamp, messages)]
-        parts = (map(part, messages) for part in (Message.key, Message.value, Message.headers))
-        told = memoryview(marshal.dumps(list(zip(times, *parts, strict=True)), _VERSION))[_LIST_HEAD:]
+        told = layout(messages)
         self.state.update(told)
         self.records += len(messages)
         self.size += len(told)
+
+
+def layout(messages: list[Message], *, timed: bool = True) -> memoryview:
+    """Bytes that stand for the records in order, however their run is cut; the time is left out unless `timed`."""
+    times = [time if timed else None for _, time in map(Message.timestamp, messages)]
+    parts = (map(part, messages) for part in (Message.key, Message.value, Message.headers))
+    return memoryview(marshal.dumps(list(zip(times, *parts, strict=True)), _VERSION))[_LIST_HEAD:]
 
 
 def keyed(
@@ -82,34 +88,39 @@ def keyed(
 ) -> Generator[tuple[Partition, KeyedRows], None, None]:
     """world.Cluster.keyed, in this process."""
     for partition, messages in runs(connection, ranges):
-        by_part: dict[int, list[bytes]] = {}
-        size = 0
-        for message in messages:
-            key = message.key()
-            if key is not None:
-                row, told = _row(message, key)
-                size += told
-                part = row[0] % parts
-                if part in by_part:
-                    by_part[part].append(row)
-                else:
-                    by_part[part] = [row]
         end = int(messages[-1].offset() or 0) + 1 if messages else ranges[partition].end
-        for part, rows in by_part.items():
-            yield partition, KeyedRows(part=part, end=end, records=len(rows), size=size, rows=b"".join(rows))
+        rows, size = _rows(messages)
+        for part, some in _by_part(rows, parts).items():
+            yield partition, KeyedRows(part=part, end=end, records=len(some), size=size, rows=b"".join(some))
             size = 0
         if not messages:
             yield partition, KeyedRows(part=0, end=end, records=0, size=0, rows=b"")
 
 
-def _row(message: Message, key: str | bytes) -> tuple[bytes, int]:
-    who = hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()[:16]
-    place = _PLACE.pack(message.offset())
-    value = message.value()
-    if value is None:
-        return b"".join((who, place, _TOMBSTONE)), len(key)
-    rest = marshal.dumps((message.timestamp()[1], value, message.headers()), _VERSION)
-    return b"".join((who, place, hashlib.sha256(rest).digest()[:16])), len(key) + len(rest)
+def _by_part(rows: list[bytes], parts: int) -> dict[int, list[bytes]]:
+    if parts == 1:
+        return {0: rows} if rows else {}
+    found: dict[int, list[bytes]] = {}
+    for row in rows:
+        found.setdefault(row[0] % parts, []).append(row)
+    return found
+
+
+def _rows(messages: list[Message]) -> tuple[list[bytes], int]:
+    """The rows of those that have a key, and about how many bytes those are; a digest is cut where it is packed."""
+    keys = list(map(Message.key, messages))
+    if None in keys:
+        messages = [message for message, key in zip(messages, keys, strict=True) if key is not None]
+        keys = [key for key in keys if key is not None]
+    values = list(map(Message.value, messages))
+    times = [time for _, time in map(Message.timestamp, messages)]
+    told = [marshal.dumps(rest, _VERSION) for rest in zip(times, values, map(Message.headers, messages), strict=True)]
+    whos = [hashlib.sha256(cast("bytes", key)).digest() for key in keys]
+    rests = [hashlib.sha256(rest).digest() for rest in told]
+    if None in values:
+        rests = [_TOMBSTONE if value is None else rest for value, rest in zip(values, rests, strict=True)]
+    rows = list(map(_ROW.pack, whos, map(Message.offset, messages), rests))
+    return rows, sum(map(len, told)) + sum(len(key or b"") for key in keys)
 
 
 def in_full(connection: Connection, places: Iterable[tuple[Partition, int]]) -> dict[tuple[Partition, int], FullRecord]:

@@ -8,14 +8,24 @@ import sys
 from multiprocessing.connection import Connection as Pipe
 
 from kmigrate.adapters.kafka.connection import Connection
-from kmigrate.adapters.kafka.workers import Job
+from kmigrate.adapters.kafka.workers import WorkerJob
 from kmigrate.errors import Interrupted, KmigrateError
 
 
 def work(pipe: Pipe) -> None:
-    """Do the one job that is sent; the last word is None, or the error."""
-    job: Job = pipe.recv()
-    connection = Connection(job.login)
+    """Do the jobs that are sent, all of one cluster, until nobody wants any more."""
+    connection: Connection | None = None
+    try:
+        while True:
+            job: WorkerJob = pipe.recv()
+            connection = connection or Connection(job.login)
+            _do(job, connection, pipe)
+    except (EOFError, ConnectionError):
+        return
+
+
+def _do(job: WorkerJob, connection: Connection, pipe: Pipe) -> None:
+    """Do one job; its last word is None, or the error."""
     try:
         for told in job.results(connection):
             pipe.send(told)
@@ -24,8 +34,6 @@ def work(pipe: Pipe) -> None:
         raise
     except KmigrateError as error:
         pipe.send(error)
-    except BrokenPipeError:
-        return  # nobody wants to know any more
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Reading with processes of our own, because what Python does for each record takes a whole core per side.
 
-A worker is `python -m kmigrate.adapters.kafka.worker FD`: it is told its job and tells its results over one pipe, so
-that no secret stands among a process's arguments. It ends when its work or the pipe does.
+A worker is `python -m kmigrate.adapters.kafka.worker FD`: it is told its jobs and tells its results over one pipe, so
+that no secret stands among a process's arguments. It ends when the pipe does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection as pipes
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kmigrate import interrupt
 from kmigrate.adapters.kafka import telling
@@ -29,6 +29,19 @@ _PAYS_FROM = 150_000
 _PROGRAM = "kmigrate.adapters.kafka.worker"
 _MOST = 4
 """Workers per side at most: each takes a connection to every broker, and the source counts them."""
+
+
+class WorkerJob(Protocol):
+    """What a worker is told to do."""
+
+    @property
+    def login(self) -> Login:
+        """Where it signs in."""
+        ...
+
+    def results(self, connection: Connection) -> Generator[tuple[Partition, Any], None, None]:
+        """Do it over a connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +89,7 @@ def _shared(
         yield from job(ranges=ranges).results(connection)
         return
     count = max(1, min(_MOST, (os.cpu_count() or 2) // 2))
-    workers = [_Worker(job(ranges=share)) for share in shares(ranges, count)]
+    workers = [Worker(job(ranges=share)) for share in shares(ranges, count)]
     try:
         open_ones = {worker.pipe: worker for worker in workers}
         while open_ones:
@@ -94,29 +107,49 @@ def _shared(
             worker.end()
 
 
-class _Worker:
-    """A process that reads; started by being made."""
+class Worker:
+    """A process that reads, with its first job if there is one; started by being made."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, *jobs: WorkerJob) -> None:
         self.pipe, its = pipes.Pipe()
         with its:
             argv = (sys.executable, "-m", _PROGRAM, str(its.fileno()))
             self._process = subprocess.Popen(argv, pass_fds=(its.fileno(),), stdin=subprocess.DEVNULL)
-        self.pipe.send(job)
+        for job in jobs:
+            self.send(job)
+
+    def send(self, job: WorkerJob) -> None:
+        """Give it a job, once the one before has been told to its end."""
+        try:
+            self.pipe.send(job)
+        except ConnectionError as error:
+            raise self._gone() from error
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can take a job."""
+        return self._process.poll() is None
+
+    def patiently_told(self) -> tuple[Partition, Any] | None:
+        """The next result, waited for in a way that a signal ends."""
+        with interrupt.at_once():
+            pipes.wait([self.pipe])
+        return self.told()
 
     def told(self) -> tuple[Partition, Any] | None:
         """The next result; None after the last; raises what the worker raised."""
         try:
             told = self.pipe.recv()
         except (EOFError, ConnectionResetError) as error:
-            code = self._process.wait(10)
-            raise PlatformError(
-                f"a process that reads records ended with {code}", hint="run the same command again"
-            ) from error
+            raise self._gone() from error
         if isinstance(told, KmigrateError):
             raise told
         assert told is None or isinstance(told, tuple)
         return told
+
+    def _gone(self) -> PlatformError:
+        told = f"a process that reads records ended with {self._process.wait(10)}"
+        return PlatformError(told, hint="run the same command again")
 
     def end(self) -> None:
         """End it, also in the middle."""

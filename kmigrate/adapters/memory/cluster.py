@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kmigrate.adapters.memory import telling
@@ -10,7 +10,7 @@ from kmigrate.adapters.memory.acls import Acls
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
 from kmigrate.errors import Blocked, PlatformError, Transient
-from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Stretch, Topic
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Run, Stretch, Topic
 
 _BATCH = 500
 
@@ -82,6 +82,18 @@ class MemoryCluster(State):
 
     def _stamps(self, partition: Partition) -> bool:
         return self.made[partition.topic].config.get("message.timestamp.type") == "LogAppendTime"
+
+    def reading(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, tuple[Record, ...]]]:
+        """Read once what is given back is called."""
+        return lambda: self.read(ranges, timed=timed)
+
+    def runs(
+        self, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True
+    ) -> Callable[[], Mapping[Partition, Run]]:
+        """Read once what is given back is called."""
+        return lambda: {p: telling.run(records) for p, records in self.read(ranges, timed=timed).items()}
 
     def stream(self, ranges: Mapping[Partition, OffsetRange]) -> Iterator[tuple[Partition, tuple[Record, ...]]]:
         """The committed records of each range in batches, each range ended by an empty one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 
-from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Stretch
+from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Run, Stretch
 
 _SIZE = 16
 
@@ -22,6 +22,12 @@ def stretches(
             told = hashlib.sha256(b"".join(each.digest for each in some)).digest()[:16]
             yield partition, Stretch(start=start, end=end, records=len(some), size=_SIZE * len(some), digest=told)
             start = end
+
+
+def run(records: Sequence[Record]) -> Run:
+    """All of them as one run."""
+    told = hashlib.sha256(b"".join(each.digest for each in records)).digest()
+    return Run(offsets=[each.offset for each in records], digest=told)
 
 
 def keyed(ranges: Mapping[Partition, OffsetRange]) -> Generator[tuple[Partition, KeyedRows], None, None]:

@@ -6,6 +6,7 @@ than MOST_KEYS keys is refused.
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,6 +23,7 @@ _WHO = 16
 REST = 8
 """Where, in a row without its key, the digest of the rest begins, after the offset."""
 TOMBSTONE = bytes(KEYED_ROW - _WHO - REST)
+_ROWS = struct.Struct(f"{_WHO}s{KEYED_ROW - _WHO}s")
 
 
 def parts_for(offsets: int, per_part: int = PER_PART) -> int:
@@ -82,8 +84,7 @@ class Spill:
         return found
 
     def _fold(self, found: dict[bytes, bytes], rows: bytes) -> None:
-        for at in range(0, len(rows), KEYED_ROW):
-            found[rows[at : at + _WHO]] = rows[at + _WHO : at + KEYED_ROW]
+        found.update(_ROWS.iter_unpack(rows))
         if len(found) > self._most_keys:
             raise Blocked(
                 f"a compacted partition has more keys than can be compared: {self._most_keys * len(self._buffers):,}",
