@@ -51,7 +51,8 @@ def locate(
     stands twice on this side, before X or after it, the one place found over there may be the copy of the other.
     `from_log_start` says that `before` begins at the first record of the partition's life, so `candidates` must too.
     `left_is_owner` says that the topic is written on the side left, so the other side can hold no record that this
-    side lacks; the caller reads `after` last. `once` says that the mirror writes exactly once: else nothing is proven.
+    side lacks; the caller reads `after` last. `once` says that the mirror writes exactly
+    once and nothing is compacted away: else nothing is proven.
     """
     if not before:
         return _at_the_beginning(after, candidates, from_log_start=from_log_start, left_is_owner=left_is_owner)
@@ -61,10 +62,15 @@ def locate(
         return last
     if not _agree(after, candidates[last + 1 :], left_is_owner=left_is_owner):
         return _refused("what follows the position differs between the sides: somebody else writes there")
+    behind = len(candidates) - last - 1
+    # back from such a side, the reader may have read copies that are gone, of records further on
+    further = not once and not left_is_owner and not from_log_start
+    grade = Grade.EXACT_PROVEN if once and (from_log_start or len(run) == CONTEXT) else Grade.EXACT_MATCHED
     return Answer(
         offset=candidates[last].offset + 1,
-        grade=Grade.EXACT_PROVEN if once and (from_log_start or len(run) == CONTEXT) else Grade.EXACT_MATCHED,
-        reason=f"{len(run)} records before it and {min(len(after), len(candidates) - last - 1)} after correspond",
+        grade=Grade.SAFE_LOWER_BOUND if further else grade,
+        reason=f"{len(run)} records before it and {min(len(after), behind)} after correspond",
+        repeats_at_most=behind if further else 0,
     )
 
 

@@ -111,6 +111,9 @@ def among_originals(passage: Passage, read: int) -> Place | Unplaced:
     latest = _count(firsts, lambda place: place < read)
     if passage.once:
         return Place(earliest=latest, latest=latest, proven=True, settled=True)
+    if not passage.high and not passage.alone:
+        # what seems to be the copy of an original here may be that of a twin before the marks, copied once more
+        return Place(earliest=min(latest, passage.read), latest=None)
     lasts = _embed_backwards(passage.originals, passage.copies) if passage.high else _unique(passage)
     earliest = min(latest, _count(lasts, lambda place: place < read))
     return Place(earliest=earliest, latest=latest if passage.alone else None, settled=earliest == latest)
@@ -251,19 +254,19 @@ def _surely_originals(passage: Passage, read: int) -> Place:
 
     A copy that comes once more after the position may be an older twin's, whose original is gone: it proves nothing.
     Where the copies end before the originals do, the younger twin may not be copied yet, so no copy but that of the
-    low mark proves anything; and no more originals were read than copies.
+    low mark proves anything.
     """
     first: dict[bytes, int] = {}
     for number, original in enumerate(passage.originals):
         first.setdefault(original, number)
     done, to_come = set(passage.copies[:read]), set(passage.copies[read:])
     sure = (first[copy] + 1 for copy in done - to_come if copy in first)
-    earliest = max(sure, default=0) if passage.whole else int(passage.low and read > 0)
+    earliest = max(sure, default=0) if passage.whole else min(passage.read, read)
     if not passage.once:
         return Place(earliest=earliest, latest=None)
     unread = (n for n, original in enumerate(passage.originals) if original in to_come and original not in done)
     reach = next(unread, len(passage.originals))
-    latest = max(earliest, reach if passage.whole else min(reach, read))
+    latest = max(earliest, reach)
     return Place(earliest=earliest, latest=latest, settled=earliest == latest > 0)
 
 

@@ -65,7 +65,8 @@ class Translator:
         found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
         if unmarked:
-            once = self._once(unmarked)
+            compacted = self._compaction(unmarked)
+            once = [topic for topic in self._once(unmarked) if not compacted[topic]]
             found |= look_up(self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once)
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(

@@ -79,7 +79,7 @@ def _located(search: Search, originals: Log, copies: Log) -> Answer:
         entered,
         from_log_start=search.begins and at < CONTEXT and not search.compacted,
         left_is_owner=not search.back,
-        once=search.once,
+        once=search.once and not search.compacted,
     )
 
 
