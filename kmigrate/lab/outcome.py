@@ -219,8 +219,8 @@ def _position(group: str, name: str, told: Json) -> JsonObject:
     at = Partition.parse(name)
     carried = told if isinstance(told, Mapping) else {}
     place: dict[str, Json] = {"group": group, "topic": at.topic, "partition": at.number}
-    told = {"source": carried.get("from"), "target": carried.get("to"), "grade": carried.get("grade")}
-    return place | told | {"aborted_ahead": carried.get("aborted_ahead", 0)}
+    found = {"source": carried.get("from"), "target": carried.get("to"), "grade": carried.get("grade")}
+    return place | found | {"aborted_ahead": carried.get("aborted_ahead", 0)}
 
 
 def _saw_aborted(line: Line) -> str:

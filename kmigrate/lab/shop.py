@@ -87,14 +87,13 @@ class Right:
     resource: str
     name: str
     operation: str
-    prefix: bool = False
 
 
 def rights() -> tuple[Right, ...]:
     """Every right on the source before the migration; what is not here is denied.
 
-    The reverse mirror has none: on the side that owns a topic its principal must not write, so what
-    `reverse_rights` lists is granted when a topic changes owner.
+    The reverse mirror has none: on the side that owns a topic its principal must not write, so what it needs
+    (`manifests.users.reverse_source_rules`) is granted when a topic changes owner.
     """
     applications = (right for app in APPLICATIONS for right in _application_rights(app))
     return (*applications, *tool_rights(topic.name for topic in TOPICS))
@@ -127,27 +126,6 @@ def tool_rights(mirrored: Iterable[str]) -> Iterator[Right]:
     yield from _rows(MIRROR_FORWARD, "group", "*", "describe")
 
 
-def reverse_rights(topics: tuple[str, ...], offsets_topic: str, transactional_prefix: str) -> tuple[Right, ...]:
-    """What lets an exactly-once mirror write `topics` on the source; measured to suffice.
-
-    `offsets_topic` is the connector's own `offsets.storage.topic`; `transactional_prefix` is
-    `GROUP-CONNECTOR-` of its worker (KIP-618).
-    """
-    data = (right for topic in topics for right in _rows(MIRROR_REVERSE, "topic", topic, "write", "describe"))
-    own = _rows(MIRROR_REVERSE, "topic", offsets_topic, "read", "write", "describe")
-    transactions = (
-        Right(
-            principal=MIRROR_REVERSE,
-            resource="transactional_id",
-            name=transactional_prefix,
-            operation=operation,
-            prefix=True,
-        )
-        for operation in ("write", "describe")
-    )
-    return (*data, *own, *transactions)
-
-
 def grant(admin: AdminClient, rows: tuple[Right, ...]) -> None:
     """Create the ACLs; granting twice equals once. Raises PlatformError."""
     try:
@@ -162,7 +140,7 @@ def _binding(row: Right) -> AclBinding:
     return AclBinding(
         kinds.get(row.resource) or ResourceType[row.resource.upper()],
         row.name,
-        ResourcePatternType.PREFIXED if row.prefix else ResourcePatternType.LITERAL,
+        ResourcePatternType.LITERAL,
         f"User:{row.principal}",
         "*",
         AclOperation[row.operation.upper()],

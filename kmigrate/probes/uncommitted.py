@@ -46,24 +46,19 @@ def passed(
 
 
 def as_read(
-    world: World,
-    leaving: Side,
-    isolation: str,
-    positions: Mapping[Partition, Position],
-    *,
-    owner: Side = Side.SOURCE,
+    world: World, leaving: Side, isolation: str, positions: Mapping[Partition, Position]
 ) -> dict[Partition, Position]:
     """The positions for a reader of that isolation; those of a reader of committed records are as they are.
 
     For one of uncommitted records a position is taken on to the next committed record, which skips nothing but aborted
-    ones. Aborted copies that lie further on lower the grade. On the owner's side what was aborted is no copy: there
-    such a reader sees each once, as it always did, since at a proven position it has read none of them yet.
+    ones. Aborted copies that lie further on lower the grade. On the source, which owns every topic, what was aborted is
+    no copy: there such a reader sees each once, as it always did, since at a proven position it has read none yet.
     """
     known = {p: at.offset for p, at in positions.items() if at.offset is not None}
     if isolation == COMMITTED or not known:
         return dict(positions)
     ahead = aborted(world.cluster(leaving.other), known)
-    copies = leaving is owner
+    copies = leaving is Side.SOURCE
     return {p: _told(at, ahead[p], copies=copies) if p in ahead else at for p, at in positions.items()}
 
 

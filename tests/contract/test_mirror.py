@@ -18,7 +18,7 @@ import pytest
 from memory_estate import migration
 from stages import NOW, eventually, told
 
-from kmigrate.adapters.kept_syncs import keep, load
+from kmigrate.adapters.kept_syncs import Known, keep, load
 from kmigrate.adapters.memory import MemoryClock, MemoryEstate, MemoryStore
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
@@ -343,18 +343,23 @@ def _another_process(stage: KafkaStage) -> Mapping[Partition, SyncIndex]:
         mirror.close()
 
 
+def _kept(stage: KafkaStage, folder: Path) -> tuple[Path, Known]:
+    """A thousand syncs, told and kept; and among what was kept one that nobody told: who knows it has it from there."""
+    stage.tell(FIRST, range(1_000))
+    assert len(stage.mirror.syncs(stage.lane)[FIRST]) == 1_000
+    (file,) = folder.iterdir()
+    known = load(file)
+    assert known is not None
+    known.syncs[SECOND] = SyncIndex()
+    known.syncs[SECOND].add(Sync(7, 7))
+    return file, known
+
+
 @pytest.mark.kafka
 def test_another_process_goes_on_behind_the_syncs_that_were_kept(two, tmp_path: Path) -> None:
     stage = KafkaStage(two, tmp_path)
-    stage.tell(FIRST, range(1_000))
-    assert len(stage.mirror.syncs(stage.lane)[FIRST]) == 1_000
-    (file,) = tmp_path.iterdir()
-    known = load(file)
-    assert known is not None
+    file, known = _kept(stage, tmp_path)
     assert known.next == {0: 1_000}
-
-    known.syncs[SECOND] = SyncIndex()
-    known.syncs[SECOND].add(Sync(7, 7))  # nobody told this one: who knows it has it from the file
     keep(file, known)
     stage.tell(FIRST, [1_000])
     seen = _another_process(stage)
@@ -367,13 +372,7 @@ def test_another_process_goes_on_behind_the_syncs_that_were_kept(two, tmp_path: 
 @pytest.mark.parametrize("spoil", ["another topic of that name", "further than the topic", "torn"])
 def test_syncs_that_were_kept_of_something_else_are_read_again(two, tmp_path: Path, spoil: str) -> None:
     stage = KafkaStage(two, tmp_path)
-    stage.tell(FIRST, range(1_000))
-    assert len(stage.mirror.syncs(stage.lane)[FIRST]) == 1_000
-    (file,) = tmp_path.iterdir()
-    known = load(file)
-    assert known is not None
-    known.syncs[SECOND] = SyncIndex()
-    known.syncs[SECOND].add(Sync(7, 7))
+    file, known = _kept(stage, tmp_path)
     if spoil == "another topic of that name":
         known.topic_id = "x"
     elif spoil == "further than the topic":

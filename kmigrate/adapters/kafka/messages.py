@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from itertools import groupby
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -47,19 +47,25 @@ def runs(
     try:
         consumer.assign([TopicPartition(p.topic, p.number, ranges[p].start) for p in ends])
         while ends:
-            yield from _sorted(_batch(consumer, connection, ends), ends, consumer, connection)
+            yield from _sorted(next_batch(consumer, connection, ends), ends, consumer, connection)
     finally:
         consumer.close()
 
 
-def _batch(consumer: Consumer, connection: Connection, ends: Mapping[Partition, int]) -> list[Message]:
+def next_batch(
+    consumer: Consumer, connection: Connection, wanted: Iterable[Partition], most: int = _BATCH
+) -> list[Message]:
+    """Wait for one message, then take at most so many that came with it; raises Transient when none comes for 30 s."""
     for _ in range(_PATIENCE_S):
         first = consumer.poll(1.0)
         interrupt.check()
         if first is not None:
-            return [first, *consumer.consume(_BATCH, 0.0)]
-    late = ", ".join(str(p) for p in sorted(ends)[:3])
-    raise Transient(f"{connection.login.name}: reading {late}: no record for {_PATIENCE_S} s")
+            return [first, *consumer.consume(most, 0.0)]
+    late = ", ".join(str(p) for p in sorted(wanted)[:3])
+    raise Transient(
+        f"{connection.login.name}: reading {late}: no record for {_PATIENCE_S} s",
+        hint=f"look whether every broker of the {connection.login.name} is up, then run the same command again",
+    )
 
 
 def _sorted(

@@ -12,12 +12,11 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from kmigrate.adapters.kafka.connection import Connection, failure
+from kmigrate.adapters.kafka.messages import next_batch
 from kmigrate.adapters.kafka.telling import layout
-from kmigrate.errors import Transient
 from kmigrate.model import OffsetRange, Partition, Record, Run
 from kmigrate.positions import digest
 
-_READ_TIMEOUT_S = 30.0
 _BATCH = 5_000
 # fetches keep the client's size: one below the size of a batch is served one partition per request
 
@@ -83,12 +82,7 @@ class Reading:
                 consumer.unassign()
 
     def _take(self, consumer: Consumer) -> None:
-        """Wait for one message, then take all that came with it."""
-        first = consumer.poll(_READ_TIMEOUT_S)
-        if first is None:
-            late = ", ".join(str(p) for p in sorted(self._ends)[:3])
-            raise Transient(f"{self._connection.login.name}: reading {late}: no record for {_READ_TIMEOUT_S:.0f} s")
-        done = self._keep([first, *consumer.consume(_BATCH, 0.0)])
+        done = self._keep(next_batch(consumer, self._connection, self._ends, _BATCH))
         if done:
             consumer.incremental_unassign([TopicPartition(p.topic, p.number) for p in done])
 
@@ -146,10 +140,13 @@ def _records(run: list[Message], *, timed: bool) -> Iterable[Record]:
 class RunReading(Reading):
     """The same, where one digest over all records of a range is enough: nothing else is made of each but its offset."""
 
+    def __init__(self, connection: Connection, ranges: Mapping[Partition, OffsetRange], *, timed: bool = True) -> None:
+        super().__init__(connection, ranges, timed=timed)
+        self._offsets = {p: array("q") for p in ranges}
+        self._states = {p: hashlib.sha256() for p in ranges}
+
     def runs(self) -> Mapping[Partition, Run]:
         """Read until every range is done; raises as `whole` does."""
-        self._offsets = {p: array("q") for p in self._found}
-        self._states = {p: hashlib.sha256() for p in self._found}
         self.finish()
         return {p: Run(offsets=offsets, digest=self._states[p].digest()) for p, offsets in self._offsets.items()}
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from live_world import live_world
 from mirror_group import MirrorGroup, lane
 from traffic import Log, Writer, count, read_with_group, values, whole_log
 from turning import await_equal
@@ -45,13 +43,6 @@ class Walk:
     written: Mapping[int, list[bytes]]
     source: Log
     target: Log
-
-
-@pytest.fixture(scope="module")
-def world(two: TwoClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = live_world(two, Path(tmp_path_factory.mktemp("store")))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

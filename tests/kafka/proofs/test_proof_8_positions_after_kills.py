@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from live_world import live_world
 from mirror_group import MirrorGroup, lane
 from traffic import Ends, Log, Writer, identities, values, whole_log
 from turning import await_equal
-from two_clusters import Figures, TwoClusters
+from two_clusters import Figures
 
 from kmigrate.model import Grade, Partition, Position, Side
 from kmigrate.probes.translation import Translator
@@ -33,13 +31,6 @@ class Copied:
     written: dict[int, list[bytes]]
     logs: dict[Side, Log]
     syncs: int
-
-
-@pytest.fixture(scope="module")
-def world(two: TwoClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = live_world(two, Path(tmp_path_factory.mktemp("store")))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

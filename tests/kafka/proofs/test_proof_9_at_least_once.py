@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 
 import pytest
-from live_world import live_world
 from mirror_group import MirrorGroup, lane
 from traffic import Ends, Identity, Log, Writer, count, identities, values, whole_log
 from two_clusters import Figures, TwoClusters
@@ -59,13 +57,6 @@ def group(two: TwoClusters) -> Iterator[MirrorGroup]:
     made.start()
     yield made
     made.remove_worker()
-
-
-@pytest.fixture(scope="module")
-def world(two: TwoClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = live_world(two, Path(tmp_path_factory.mktemp("store")))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

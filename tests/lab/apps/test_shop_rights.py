@@ -20,20 +20,6 @@ def test_nobody_but_the_writers_may_write() -> None:
     assert writers == {"sa-storefront", "sa-order-service"}
 
 
-def test_reverse_rights_are_what_was_measured_to_suffice() -> None:
-    rows = shop.reverse_rights(("orders",), "reverse-offsets", "mm2-reverse-")
-    assert {right.principal for right in rows} == {shop.MIRROR_REVERSE}
-    assert [(right.resource, right.operation, right.prefix) for right in rows] == [
-        ("topic", "write", False),
-        ("topic", "describe", False),
-        ("topic", "read", False),
-        ("topic", "write", False),
-        ("topic", "describe", False),
-        ("transactional_id", "write", True),
-        ("transactional_id", "describe", True),
-    ]
-
-
 def test_the_shop_has_every_kind_of_reader() -> None:
     isolations = {app.name: reads.isolation for app in shop.APPLICATIONS for reads in app.reads}
     assert isolations.pop("billing") == "read_uncommitted"
