@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import quote
@@ -23,6 +25,7 @@ from kmigrate.model import Json, JsonObject, Lane, Partition
 
 NAMES = MirrorNames(group="proofs")
 _LOOKS = 40
+_SENT_BY_THEN_S = 0.3
 _COPIED_FIRST = 200
 
 
@@ -90,18 +93,19 @@ class MirrorGroup:
     def kill_in_transaction(self, ends: Ends, while_open: Callable[[], object] = lambda: None) -> None:
         """Kill -9 the worker while a transaction of it is open, and start it again without waiting for it.
 
-        First it must copy, so that no transaction left over from an earlier kill is taken for its own. It is frozen
-        when one is open, and killed only if that stays so, because a commit that it had asked for before would still
-        be carried out; `while_open` may look around before the kill.
+        First it must copy, so that no transaction left over from an earlier kill is taken for its own. Then its
+        brokers are frozen until it waits for their answer; it is frozen in turn, and they, let go, write what it had
+        sent. A commit that it had sent before ends the transaction: then once more. `while_open` may look around
+        before the kill.
         """
         machine, (worker,) = self.two.bench.machine, self.workers
         goal = sum(ends.at(UNCOMMITTED).values()) + _COPIED_FIRST
         self.two.until("the worker to copy", lambda: sum(ends.at().values()) > goal)
 
         def caught() -> bool:
-            if not ends.is_open():
-                return False
-            machine.signal(worker.name, signal.SIGSTOP)
+            with self._frozen(ends.cluster):
+                time.sleep(_SENT_BY_THEN_S)
+                machine.signal(worker.name, signal.SIGSTOP)
             if all(ends.is_open() for _ in range(_LOOKS)):
                 return True
             machine.signal(worker.name, signal.SIGCONT)
@@ -113,6 +117,19 @@ class MirrorGroup:
         finally:
             machine.kill(worker.name)
             launch_worker(worker, self.two.bench)
+
+    @contextmanager
+    def _frozen(self, cluster: OneCluster) -> Iterator[None]:
+        """With all its brokers stopped in their tracks."""
+        layout, machine = cluster.running.layout, self.two.bench.machine
+        brokers = [layout.process(node.id) for node in layout.nodes]
+        try:
+            for broker in brokers:
+                machine.signal(broker, signal.SIGSTOP)
+            yield
+        finally:
+            for broker in brokers:
+                machine.signal(broker, signal.SIGCONT)
 
     def kill_copying(self, ends: Ends, records: int) -> None:
         """Kill -9 the worker once it has copied so many more records, and start it again without waiting for it."""

@@ -119,6 +119,7 @@ class Ends:
     """Ends of a topic, asked with a warm client."""
 
     def __init__(self, cluster: OneCluster, topic: str, partitions: int) -> None:
+        self.cluster = cluster
         self._admin = AdminClient(cluster.client(READER))
         self._wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
 
