@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kmigrate.errors import JournalError, PlatformError, UsageError
-from kmigrate.model import Direction, Json, JsonObject, Side
+from kmigrate.model import TOGETHER, Json, JsonObject, Side
 from kmigrate.world import Clock
 
 VERSION = 1
@@ -84,6 +84,17 @@ class UnitRecord:
     approved: bool = False
     sealed: bool = False
     went_back: bool = False
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """The applications that an attempt of a move moves; none for a phase."""
+        _, slash, rest = self.name.partition("/")
+        return tuple(rest.rpartition("#")[0].split(TOGETHER)) if slash else ()
+
+    @property
+    def move(self) -> str:
+        """What the move is called."""
+        return TOGETHER.join(self.moves)
 
     @property
     def open(self) -> bool:
@@ -169,9 +180,12 @@ class Journal:
         return self.units.get(name)
 
     def attempts(self, application: str) -> tuple[UnitRecord, ...]:
-        """Every attempt to move the application, either direction, oldest first."""
-        names = {f"{direction}/{application}" for direction in Direction}
-        return tuple(unit for name, unit in self.units.items() if name.rpartition("#")[0] in names)
+        """Every attempt to move it, either direction, oldest first, also together with others.
+
+        For a move of several (`a+b`), every attempt that moved any of them.
+        """
+        wanted = set(application.split(TOGETHER))
+        return tuple(unit for unit in self.units.values() if not wanted.isdisjoint(unit.moves))
 
     def ledger(self, unit: str, fingerprint: str) -> UnitLedger:
         """The facts of a unit."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Direction, Json, JsonObject
+from kmigrate.model import TOGETHER, Direction, Json, JsonObject
 from kmigrate.world import World
 
 KEEPS = "keeps"
@@ -119,15 +119,19 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All phases in story order, and the moves by application name.
+    """All phases in story order, and the moves by name: that of its application, or of several (`a+b`).
 
-    `unit(application, direction, attempt)` gives the unit of a move, attempts counted from 1 over both directions.
+    `unit(move, direction, attempt)` gives the unit of a move, attempts counted from 1 over both directions.
     """
 
     phases: tuple[Phase, ...]
     moves: tuple[str, ...]
     stays: Mapping[str, str]
     unit: Callable[[str, Direction, int], Unit]
+
+    def move_of(self, application: str) -> str:
+        """The move that takes the application along; itself where none does."""
+        return next((move for move in self.moves if application in move.split(TOGETHER)), application)
 
     def phase(self, name: str) -> Phase:
         """The phase of that name; KeyError if there is none."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kmigrate.advice import ABORTED_AHEAD
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Application, Direction, Migration, Policy, Reads
+from kmigrate.model import TOGETHER, Application, Direction, Migration, Policy, Reads
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
 from kmigrate.steps.cutover import (
@@ -24,7 +24,7 @@ from kmigrate.steps.decommission import ProveIdle, StopLanes
 from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, CreateTopics, CreateUsers, FindCluster, TryAccess
 from kmigrate.steps.rehearse import ProveContent, TryPositions
 from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror, StoreLogins, login_name
-from kmigrate.waves import stays
+from kmigrate.waves import stays, together, waves
 
 START = StartWorkloads.name
 """From its STARTED on the way back is a move of its own; before, it is undo (design §3)."""
@@ -32,7 +32,8 @@ START = StartWorkloads.name
 
 def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
-    movable = stays(migration.applications)
+    why = stays(migration.applications)
+    movable = (move for wave in waves(migration.applications) for move in wave)
     # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
     accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)
     lasting = replace(migration, policy=Policy(), journal="", accept=accept)
@@ -47,9 +48,9 @@ def story(migration: Migration) -> Plan:
             Phase(name="cutover", title="One application after the other"),
             Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
         ),
-        moves=tuple(name for name, why in movable.items() if not why),
-        stays={name: why for name, why in movable.items() if why},
-        unit=lambda name, direction, attempt: _move(migration, migration.application(name), direction, attempt),
+        moves=tuple(move.name for move in movable if not any(why[name] for name in move.names)),
+        stays={name: told for name, told in why.items() if told},
+        unit=lambda move, direction, attempt: _move(migration, _as_one(migration, move), direction, attempt),
     )
 
 
@@ -114,6 +115,7 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
     ours = _our_principals(migration)
     leaving, policy = direction.leaves, migration.policy
     bears = migration.accepted(ABORTED_AHEAD)
+    who, (goes, stands, runs) = " and ".join(app.members), _verbs(app)
     ready = Ready(
         app=app,
         leaving=leaving,
@@ -135,8 +137,8 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
     )
     return Unit(
         name=f"{direction}/{app.name}#{attempt}",
-        title=f"{app.name} goes from the {leaving} to the {leaving.other}",
-        gate=f"{app.name} stands still from here until it runs on the {leaving.other}. Now?",
+        title=f"{who} {goes} from the {leaving} to the {leaving.other}",
+        gate=f"{who} {stands} still from here until {runs} on the {leaving.other}. Now?",
         steps=(
             ready,
             *(
@@ -147,6 +149,15 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
         point_of_no_undo=START,
         keeps=_what_it_moves(app),
     )
+
+
+def _as_one(migration: Migration, move: str) -> Application:
+    """The applications of a move as one, also where the plan file would not move them like that any more."""
+    return together(migration.application(name) for name in move.split(TOGETHER))
+
+
+def _verbs(app: Application) -> tuple[str, str, str]:
+    return ("goes", "stands", "it runs") if len(app.members) == 1 else ("go", "stand", "they run")
 
 
 def _our_principals(migration: Migration) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.system import SystemClock
+from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal
@@ -137,9 +138,15 @@ class LiveWorld:
             "password": self.secrets.resolve(auth.password),
         }
 
-    def workload(self, application: str) -> Workload:
-        """The instances of an application."""
-        app = self.wires.migration.application(application)
+    def workload(self, *applications: str) -> Workload:
+        """The instances of applications."""
+        every = [self._workload(self.wires.migration.application(name)) for name in applications]
+        return as_one(
+            beside=[one for one in every if isinstance(one, CommandWorkloads)],
+            in_turn=[one for one in every if not isinstance(one, CommandWorkloads)],
+        )
+
+    def _workload(self, app: Application) -> CommandWorkloads | ManualWorkloads:
         folder = Path(self.wires.migration.journal)
         commands = tuple(work for work in app.workloads if isinstance(work, CommandWorkload))
         if commands:

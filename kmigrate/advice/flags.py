@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kmigrate.advice.estate import Inventory, SeenGroup
-from kmigrate.model import Accepted, Application, GroupKind, Migration, Reads, Topic
+from kmigrate.model import Accepted, Application, GroupKind, Migration, Reads, Topic, by_group
 
 ABORTED_AHEAD = "KM-ABORTED-AHEAD"
 """Aborted copies ahead of a reader of uncommitted records: seen on the target, by whoever translates its positions."""
@@ -149,7 +149,7 @@ def _settings(topic: Topic, known_settings: Collection[str]) -> Iterator[Flag]:
 
 
 def _groups(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
-    declared = {reads.group: reads for app in migration.applications for reads in app.reads}
+    declared = by_group(reads for app in migration.applications for reads in app.reads)
     for name, seen in sorted(inventory.groups.items()):
         if seen.in_use:
             yield from _kinds(name, seen, inventory)

@@ -108,8 +108,8 @@ def standing_still(journal: Journal) -> dict[str, UnitRecord]:
     """
     from kmigrate.story import START
 
-    names = (name.partition("/")[2].rpartition("#")[0] for name in journal.units if "/" in name)
-    found = {name: _still(journal.attempts(name), START) for name in dict.fromkeys(names)}
+    names = dict.fromkeys(unit.move for unit in journal.units.values() if unit.moves)
+    found = {name: _still(journal.attempts(name), START) for name in names}
     return {name: attempt for name, attempt in found.items() if attempt is not None}
 
 

@@ -184,7 +184,7 @@ def ways_back(s: Session, app: str, to: str) -> tuple[WayBack, ...]:
         raise UsageError("rollback takes --app or --to, not both", hint="--to takes back every application after it")
     if to:
         return way_to(s.plan, s.journal, to)
-    if app not in s.plan.moves and not s.journal.attempts(app):
+    if s.plan.move_of(app) not in s.plan.moves and not s.journal.attempts(app):
         raise _nothing_named(s)
     way = back(s.plan, s.journal, app)
     return (way,) if way is not None else ()
@@ -212,10 +212,10 @@ def _move(s: Session, app: str) -> Unit | None:
     """The attempt that goes on; one that was begun before an edit of the plan file is refused by name, not unknown."""
     from kmigrate.engine import forward
 
-    begun = s.journal.attempts(app)
-    if app not in (*s.plan.moves, *s.plan.stays) and not begun:
+    begun, known = s.journal.attempts(app), s.plan.move_of(app) in s.plan.moves
+    if not (known or app in s.plan.stays or begun):
         raise UsageError(f"cutover needs --app with one of: {', '.join(s.plan.moves)}", hint="see kmigrate plan")
-    unit = forward(s.plan, s.journal, app) if app in s.plan.moves or begun else None
+    unit = forward(s.plan, s.journal, app) if known or begun else None
     why = s.plan.stays.get(app, "")
     if why and begun and begun[-1].open:
         told = f"{begun[-1].name} is half done, and {app} stays by the plan file as it is now: {why}"

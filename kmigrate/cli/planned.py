@@ -21,6 +21,7 @@ from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
 from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
+from kmigrate.waves import moves, together
 from kmigrate.world import World
 
 THERE_ARE_CHANGES = 10
@@ -132,9 +133,10 @@ def _pauses(plan: Plan, journal: Journal) -> dict[str, int]:
 
 def _aborted(world: World, migration: Migration, plan: Plan, journal: Journal) -> dict[str, int | str]:
     """Of every group that reads uncommitted records and is still to be moved."""
-    apps = [migration.application(name) for name in plan.moves if where(journal, name) is Side.SOURCE]
+    left = [move for move in moves(migration.applications) if move.name in plan.moves]
+    here = [together(move.applications) for move in left if where(journal, move.name) is Side.SOURCE]
     told: dict[str, int | str] = {}
-    for reads in (reads for app in apps for reads in app.reads if reads.isolation != COMMITTED):
+    for reads in (reads for app in here for reads in app.reads if reads.isolation != COMMITTED):
         try:
             told[reads.group] = aborted_copies_now(world, reads, forward_lanes(migration))
         except Interrupted:

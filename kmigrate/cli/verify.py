@@ -75,7 +75,7 @@ def verify(
     also not the journal: interrupted, it begins anew (`apply --phase rehearse` goes on where it was).
     """
     with session(file, as_json=as_json, read_only=True, quiet=not full) as s:
-        if app and app not in (*s.plan.moves, *s.plan.stays):
+        if app and not {app, s.plan.move_of(app)} & {*s.plan.moves, *s.plan.stays}:
             raise UsageError(f"there is no application {app} in the plan file", hint="kmigrate status names them all")
         if s.journal.units:
             bind(s, read_only=True)
@@ -94,8 +94,8 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
     from kmigrate.engine import moved
 
     looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
-    apps = (app,) if app else moved(journal)
-    return (*looked, *(_move(plan, journal, world, name) for name in apps))
+    newest = [name for name in moved(journal) if journal.attempts(name)[-1].move == name]
+    return (*looked, *(_move(plan, journal, world, name) for name in ([app] if app else newest)))
 
 
 def compare_content(s: Session, app: str = "") -> Looked:
@@ -167,10 +167,10 @@ def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
     last = attempts[-1]
     if not last.sealed:
         return Looked(unit=last.name, skipped="it was taken back" if last.went_back else "it is not done yet")
-    if app not in plan.moves:
+    if last.move not in plan.moves:
         return Looked(unit=last.name, skipped="the plan file does not move it any more")
     direction, _, rest = last.name.partition("/")
-    return _look(plan.unit(app, Direction(direction), int(rest.rpartition("#")[2])), last, world)
+    return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, world)
 
 
 def _look(unit: Unit, record: UnitRecord, world: World) -> Looked:

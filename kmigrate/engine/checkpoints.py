@@ -63,7 +63,7 @@ def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:
     """How one unit that came later is taken back; None when it is already, or was itself a way back."""
     record = journal.units[name]
     if "/" in name:
-        return back(plan, journal, name.partition("/")[2].rpartition("#")[0])
+        return back(plan, journal, record.move)
     if record.went_back:
         return None
     unit = plan.phase(name.partition("#")[0]).unit
@@ -86,6 +86,5 @@ def _holds(journal: Journal, name: str) -> bool:
     record = journal.units[name]
     if "/" not in name:
         return record.sealed
-    application = name.partition("/")[2].rpartition("#")[0]
-    newest = journal.attempts(application)[-1].name == name
-    return record.sealed and newest and where(journal, application) is Side.TARGET
+    newest = journal.attempts(record.move)[-1].name == name
+    return record.sealed and newest and where(journal, record.move) is Side.TARGET

@@ -28,26 +28,46 @@ class WayBack:
 
 
 def forward(plan: Plan, journal: Journal, application: str) -> Unit | None:
-    """The attempt that takes the application to the target; None when it is there.
+    """The attempt that takes the application to the target, with all that move with it; None when it is there.
 
     An open attempt goes on. Raises Blocked while a way back is half done, and where the plan file now says something
     else of the application than it was moved with.
     """
-    _refuse(contradiction(plan, journal, application))
-    attempts = journal.attempts(application)
+    move = move_of(plan, journal, application)
+    _refuse(contradiction(plan, journal, move))
+    attempts = journal.attempts(move)
     last = attempts[-1] if attempts else None
     if last is None:
-        return plan.unit(application, Direction.CUTOVER, 1)
+        return plan.unit(move, Direction.CUTOVER, 1)
     if _is(last, Direction.ROLLBACK) and last.open:
         raise Blocked(
             f"{last.name} is half done, so {application} cannot set out again",
             hint=f"finish it first: kmigrate rollback --app {application}",
         )
     if _is(last, Direction.CUTOVER) and last.open:
-        return plan.unit(application, Direction.CUTOVER, _count(attempts, Direction.CUTOVER))
-    if where(journal, application) is Side.TARGET:
+        _refuse_alone(plan, last)
+        return plan.unit(move, Direction.CUTOVER, _count(attempts, Direction.CUTOVER))
+    if where(journal, move) is Side.TARGET:
         return None
-    return plan.unit(application, Direction.CUTOVER, _count(attempts, Direction.CUTOVER) + 1)
+    return plan.unit(move, Direction.CUTOVER, _count(attempts, Direction.CUTOVER) + 1)
+
+
+def _refuse_alone(plan: Plan, begun: UnitRecord) -> None:
+    now = sorted({plan.move_of(name) for name in begun.moves} & set(plan.moves))
+    if now and now != [begun.move]:
+        raise Blocked(
+            f"{begun.name} is half done, and the plan file as it is now moves {' and '.join(now)}",
+            hint=f"put the plan file back as it was, or kmigrate rollback --app {begun.move}",
+        )
+
+
+def move_of(plan: Plan, journal: Journal, application: str) -> str:
+    """The move that takes the application along: as it was begun or made, else as the plan has it."""
+    attempts = journal.attempts(application)
+    begun = bool(attempts) and attempts[-1].open and bool(attempts[-1].steps)
+    if begun or (attempts and where(journal, application) is Side.TARGET):
+        return attempts[-1].move
+    return plan.move_of(application)
 
 
 def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
@@ -56,9 +76,10 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
     Raises Blocked where the plan file now says something else of the application than it was moved with, NoWayBack
     once a phase has begun a step that cannot be undone, or where the plan file does not know the application any more.
     """
-    _refuse(contradiction(plan, journal, application))
+    move = move_of(plan, journal, application)
+    _refuse(contradiction(plan, journal, move))
     try:
-        return _back(plan, journal, application)
+        return _back(plan, journal, move)
     except KeyError as error:
         raise NoWayBack(
             f"{application} is not in the plan file any more, and it has to come back",
@@ -120,9 +141,15 @@ def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None
     now = _keeps(plan, application)
     if now == kept:
         return None
-    text = f"{attempts[-1].name} moves {application} with {kept}; the plan file now says {now or 'nothing of it'}"
+    moves = attempts[-1].move
+    told = now or "nothing of it"
+    text = f"{attempts[-1].name} moves {moves} with {kept}; the plan file now says {_of(moves, application)}{told}"
     back = f"put the plan file back as it was; edit it after kmigrate rollback --app {application}"
     return Edit(unit=attempts[-1].name, text=text, refused=back)
+
+
+def _of(moved: str, application: str) -> str:
+    return "" if moved == application else f"of {application} "
 
 
 def _keeps(plan: Plan, application: str) -> str:
@@ -139,15 +166,13 @@ def _refuse(edit: Edit | None) -> None:
 
 def _way_on(last: UnitRecord) -> str:
     if last.open and _is(last, Direction.CUTOVER):
-        application = last.name.partition("/")[2].rpartition("#")[0]
-        return f"go on instead: kmigrate apply --phase cutover --app {application}"
+        return f"go on instead: kmigrate apply --phase cutover --app {last.move}"
     return "kmigrate status shows where each application is"
 
 
 def moved(journal: Journal) -> tuple[str, ...]:
-    """Every application that was ever to be moved, by the journal, in the order of their first attempts."""
-    names = (name.rpartition("#")[0].partition("/") for name in journal.units if "/" in name)
-    return tuple(dict.fromkeys(application for _, _, application in names))
+    """Every move that was ever begun, by the journal, in the order of their first attempts."""
+    return tuple(dict.fromkeys(unit.move for unit in journal.units.values() if unit.moves))
 
 
 def where(journal: Journal, application: str) -> Side:

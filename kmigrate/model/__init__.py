@@ -27,6 +27,7 @@ from kmigrate.model.facts import (
     Trial,
 )
 from kmigrate.model.migration import (
+    TOGETHER,
     Accepted,
     Application,
     Auth,
@@ -41,11 +42,13 @@ from kmigrate.model.migration import (
     Source,
     Target,
     Workloads,
+    by_group,
 )
 
 __all__ = [
     "KEYED_ROW",
     "NO_BRACKET",
+    "TOGETHER",
     "Accepted",
     "Application",
     "Auth",
@@ -82,4 +85,5 @@ __all__ = [
     "Topic",
     "Trial",
     "Workloads",
+    "by_group",
 ]

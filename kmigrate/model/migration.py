@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -74,6 +74,29 @@ class Reads:
     may_stay: bool = False
 
 
+def by_group(every: Iterable[Reads]) -> dict[str, Reads]:
+    """Each group once, sorted, with all the topics that anybody reads with it.
+
+    Whoever waits for a group waits for its longest session, and what one reads with uncommitted records counts as read
+    so by all.
+    """
+    shared: dict[str, list[Reads]] = {}
+    for reads in every:
+        shared.setdefault(reads.group, []).append(reads)
+    return {group: of[0] if len(of) == 1 else _as_one(group, of) for group, of in sorted(shared.items())}
+
+
+def _as_one(group: str, shared: Sequence[Reads]) -> Reads:
+    committed = all(reads.isolation == "read_committed" for reads in shared)
+    return Reads(
+        group=group,
+        topics=tuple(sorted({topic for reads in shared for topic in reads.topics})),
+        isolation="read_committed" if committed else "read_uncommitted",
+        session_timeout_ms=max(reads.session_timeout_ms for reads in shared),
+        may_stay=all(reads.may_stay for reads in shared),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """An identity of an application on both sides; `source_auth` is needed only to switch settings back by us."""
@@ -100,6 +123,9 @@ class ManualWorkload:
     note: str = ""
 
 
+TOGETHER = "+"
+"""Between the names of applications that move as one; no name of one application holds it."""
+
 Workloads: TypeAlias = "tuple[CommandWorkload | ManualWorkload, ...]"
 
 
@@ -114,6 +140,11 @@ class Application:
     principals: tuple[Principal, ...]
     workloads: Workloads
     transactional_ids: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Its own name; of several that move as one (`waves.together`), theirs."""
+        return tuple(self.name.split(TOGETHER))
 
     @property
     def topics_read(self) -> tuple[str, ...]:

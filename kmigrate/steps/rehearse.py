@@ -14,7 +14,7 @@ from kmigrate.probes.content import Compared, Ends, estimate, prove, refuse_diff
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.uncommitted import COMMITTED, Bar, passed
-from kmigrate.waves import stays
+from kmigrate.waves import moves, stays, together
 from kmigrate.world import World
 
 _CONTENT, _SO_FAR, _TRIED, _ABORTED = "content", "content_so_far", "tried_positions", "aborted_ahead"
@@ -124,8 +124,10 @@ class TryPositions(Step):
         world.ledger.put(_ABORTED, None)
 
     def _movable(self) -> tuple[Application, ...]:
+        """Each move as one application."""
         why = stays(self.migration.applications)
-        return tuple(app for app in self.migration.applications if not why[app.name])
+        every = moves(self.migration.applications)
+        return tuple(together(move.applications) for move in every if not any(why[name] for name in move.names))
 
     def _translate(self, world: World, held: Mapping[Partition, int], group: str) -> dict[Partition, Position]:
         found: dict[Partition, Position] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kmigrate.model import Application
+from kmigrate.model import TOGETHER, Application, by_group
 
 
 class Role(IntEnum):
@@ -27,6 +27,11 @@ class Move:
     def names(self) -> tuple[str, ...]:
         """Their names, sorted."""
         return tuple(sorted(app.name for app in self.applications))
+
+    @property
+    def name(self) -> str:
+        """What the move is called; of one application, like it."""
+        return TOGETHER.join(self.names)
 
     @property
     def writes(self) -> frozenset[str]:
@@ -55,6 +60,22 @@ class Move:
 
 Wave = tuple[Move, ...]
 """Moves for the same window, in the order in which they go."""
+
+
+def together(applications: Iterable[Application]) -> Application:
+    """Applications as the one that they are for a move, each group once; one alone stays as it is."""
+    chosen = sorted(applications, key=lambda app: app.name)
+    if len(chosen) == 1:
+        return chosen[0]
+    return Application(
+        name=TOGETHER.join(app.name for app in chosen),
+        team=", ".join(sorted({app.team for app in chosen if app.team})),
+        reads=tuple(by_group(reads for app in chosen for reads in app.reads).values()),
+        writes=tuple(sorted({topic for app in chosen for topic in app.writes})),
+        principals=tuple(dict.fromkeys(principal for app in chosen for principal in app.principals)),
+        workloads=tuple(work for app in chosen for work in app.workloads),
+        transactional_ids=tuple(sorted({name for app in chosen for name in app.transactional_ids})),
+    )
 
 
 def moves(applications: Iterable[Application]) -> tuple[Move, ...]:
@@ -94,9 +115,8 @@ def stays(applications: Sequence[Application]) -> Mapping[str, str]:
         for move in wave:
             own = {app.name: _why(app) for app in move.applications}
             stuck = sorted(name for name, why in own.items() if why)
-            together = f"it must switch together with {', '.join(stuck)}, which stays" if stuck else ""
-            alone = "" if len(own) == 1 else "moving several applications together is not built yet"
-            reasons |= {name: why or together or alone for name, why in own.items()}
+            bound = f"it must switch together with {', '.join(stuck)}, which stays" if stuck else ""
+            reasons |= {name: why or bound for name, why in own.items()}
     return reasons
 
 

@@ -158,6 +158,6 @@ class World(Protocol):
         """Secrets by reference."""
         ...
 
-    def workload(self, application: str) -> Workload:
-        """The instances of an application."""
+    def workload(self, *applications: str) -> Workload:
+        """The instances of an application, or of several as of one: stopped and started side by side."""
         ...

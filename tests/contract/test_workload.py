@@ -14,6 +14,7 @@ from memory_estate import APP, GROUP, TOPIC, migration
 from kmigrate.adapters.commands import CommandWorkloads
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.memory import MemoryClock, MemoryEstate, MemoryGroups
+from kmigrate.adapters.together import as_one
 from kmigrate.model import CommandWorkload, Side, Topic
 from kmigrate.world import Reporter, Workload
 
@@ -84,7 +85,20 @@ def by_hand(folder: Path) -> Workload:
     )
 
 
-WORKLOADS: dict[str, Callable[[Path], Workload]] = {"memory": in_memory, "commands": of_programs, "manual": by_hand}
+def several(folder: Path) -> Workload:
+    """Two side by side, and a human after them."""
+    folders = [folder / name for name in ("one", "two", "three")]
+    for each in folders:
+        each.mkdir()
+    return as_one(beside=[of_programs(each) for each in folders[:2]], in_turn=[by_hand(folders[2])])
+
+
+WORKLOADS: dict[str, Callable[[Path], Workload]] = {
+    "memory": in_memory,
+    "commands": of_programs,
+    "manual": by_hand,
+    "several": several,
+}
 
 
 @pytest.fixture(params=sorted(WORKLOADS))

@@ -20,8 +20,9 @@ from kmigrate.adapters.memory.secrets import MemorySecrets
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.adapters.memory.workload import MemoryWorkload
+from kmigrate.adapters.together import as_one
 from kmigrate.model import Application, Migration, Right, Side
-from kmigrate.world import Ledger, Reporter
+from kmigrate.world import Ledger, Reporter, Workload
 
 E = TypeVar("E", bound="MemoryEstate")
 
@@ -143,9 +144,9 @@ class MemoryWorld:
         """Which side an address belongs to."""
         return next((side for side, known in self.estate.addresses.items() if known == bootstrap), None)
 
-    def workload(self, application: str) -> MemoryWorkload:
-        """The instances of an application."""
-        return self.estate.workloads[application]
+    def workload(self, *applications: str) -> Workload:
+        """The instances of applications."""
+        return as_one(in_turn=[self.estate.workloads[name] for name in applications])
 
 
 def _rights(app: Application) -> Iterator[Right]:

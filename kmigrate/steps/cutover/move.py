@@ -73,7 +73,7 @@ class MoveStep(Step):
 
         Raises Blocked for an address that is neither side's.
         """
-        address = world.workload(self.app.name).look().bootstrap
+        address = world.workload(*self.app.members).look().bootstrap
         side = world.side_of(address)
         if address and side is None:
             raise Blocked(

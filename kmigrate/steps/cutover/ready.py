@@ -77,7 +77,7 @@ class Ready(MoveStep):
 
     def _can_be_handled(self, world: World) -> None:
         """A program that is not there would be missed only once the application stands still."""
-        missing = world.workload(self.app.name).look().missing
+        missing = world.workload(*self.app.members).look().missing
         if missing:
             raise Blocked("; ".join(missing), hint=f"correct the workloads of {self.app.name} in the plan file")
 
@@ -118,7 +118,8 @@ class Ready(MoveStep):
     def _lets_in(self, world: World) -> tuple[Trial, ...]:
         """What the application's own credential was refused on the side entered, but for what we denied it there."""
         ours = {d.name for d in world.fence(self.entering).standing(denials(self.entering, self.app))}
-        trials = world.access(self.entering).try_out(self.app.name)
+        access = world.access(self.entering)
+        trials = tuple(trial for name in self.app.members for trial in access.try_out(name))
         bad = [trial for trial in trials if not trial.ok and ours.isdisjoint(trial.subject.split())]
         if bad:
             raise Blocked(

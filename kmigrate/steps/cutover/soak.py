@@ -104,7 +104,7 @@ class Soak(MoveStep):
 
     def _trouble(self, world: World) -> str:
         """What is not well on the side entered, in words; empty when all is."""
-        view = world.workload(self.app.name).look()
+        view = world.workload(*self.app.members).look()
         if not view.running or world.side_of(view.bootstrap) is not self.entering:
             return f"no instance of {self.app.name} runs on the {self.entering}"
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)

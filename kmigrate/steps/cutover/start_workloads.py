@@ -32,7 +32,7 @@ class StartWorkloads(MoveStep):
 
         Somebody else may have started it: what later steps rely on is in the ledger only once `apply` was here.
         """
-        view = world.workload(self.app.name).look()
+        view = world.workload(*self.app.members).look()
         there = view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world)
         if there and self._is_told(world):
             return Finding()
@@ -47,7 +47,7 @@ class StartWorkloads(MoveStep):
         put = held(world, self.entering, self.app)
         with self._patiently(world) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
-            world.workload(self.app.name).start(deadline_ms)
+            world.workload(*self.app.members).start(deadline_ms)
             awaited = self._with_records(world, put)
             wait_until(
                 lambda: self._goes_on(world, put, awaited),

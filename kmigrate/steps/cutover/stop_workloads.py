@@ -37,7 +37,7 @@ class StopWorkloads(MoveStep):
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
             if self._runs_here(world):
-                world.workload(self.app.name).stop(deadline_ms)
+                world.workload(*self.app.members).stop(deadline_ms)
             wait_until(
                 lambda: self._empty(world),
                 what=f"groups of {self.app.name} Empty on the {self.leaving}",
@@ -58,14 +58,14 @@ class StopWorkloads(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """Start again what ran; then nothing stands still any more, and the clock is taken back too."""
         if before.get("running"):
-            world.workload(self.app.name).start(BACK_DEADLINE_MS)
+            world.workload(*self.app.members).start(BACK_DEADLINE_MS)
         for fact in (CLOCK_STARTED, STOPPED, HELD):
             if world.ledger.get(fact) is not None:
                 world.ledger.put(fact, None)
 
     def _runs_here(self, world: World) -> bool:
         """Instances set to different places (an empty address) count: one of them may read here."""
-        view = world.workload(self.app.name).look()
+        view = world.workload(*self.app.members).look()
         return view.running and (not view.bootstrap or world.side_of(view.bootstrap) is self.leaving)
 
     def _empty(self, world: World) -> Ready[None] | NotYet:

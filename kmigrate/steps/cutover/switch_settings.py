@@ -30,8 +30,8 @@ class SwitchSettings(MoveStep):
     def apply(self, world: World) -> None:
         """Switch; instances are stopped."""
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
-            world.workload(self.app.name).switch(self.entering, deadline_ms)
+            world.workload(*self.app.members).switch(self.entering, deadline_ms)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Point it back."""
-        world.workload(self.app.name).switch(Side(str(before["side"])), BACK_DEADLINE_MS)
+        world.workload(*self.app.members).switch(Side(str(before["side"])), BACK_DEADLINE_MS)
