@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kmigrate.advice import ABORTED_AHEAD
-from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import TOGETHER, Application, Direction, Migration, Policy, Reads
+from kmigrate.journal import Journal
+from kmigrate.manifests.lanes import forward_lanes, topics_by_lane
+from kmigrate.model import TOGETHER, Application, Direction, Json, Migration, Policy, Reads
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
 from kmigrate.steps.cutover import (
@@ -21,10 +23,18 @@ from kmigrate.steps.cutover import (
     SwitchSettings,
 )
 from kmigrate.steps.decommission import ProveIdle, StopLanes
-from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, CreateTopics, CreateUsers, FindCluster, TryAccess
+from kmigrate.steps.provision import (
+    KMIGRATE_USER,
+    LANES,
+    MIRROR_USER,
+    CreateTopics,
+    CreateUsers,
+    FindCluster,
+    TryAccess,
+)
 from kmigrate.steps.rehearse import ProveContent, TryPositions
 from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror, StoreLogins, login_name
-from kmigrate.waves import stays, together, waves
+from kmigrate.waves import Lanes, extended, stays, together, waves
 
 START = StartWorkloads.name
 """From its STARTED on the way back is a move of its own; before, it is undo (design §3)."""
@@ -52,6 +62,22 @@ def story(migration: Migration) -> Plan:
         stays={name: told for name, told in why.items() if told},
         unit=lambda move, direction, attempt: _move(migration, _as_one(migration, move), direction, attempt),
     )
+
+
+def as_begun(migration: Migration, journal: Journal) -> Migration:
+    """The migration with the lanes that were fixed when topics were first made for them (design §4.5)."""
+    made = [unit for unit in journal.units.values() if unit.name.partition("#")[0] == "provision"]
+    told = [unit.facts[LANES] for unit in made if unit.facts.get(LANES)]
+    if not told and not any(unit.started(CreateTopics.name) for unit in made):
+        return migration
+    # a journal that does not tell is of a version that had one lane
+    kept = _lanes(told[-1]) if told else (tuple(sorted(migration.topics)),)
+    return replace(migration, lane_topics=extended(kept, topics_by_lane(migration), migration.lanes))
+
+
+def _lanes(fact: Json) -> Lanes:
+    assert isinstance(fact, Sequence)
+    return tuple(tuple(map(str, lane)) for lane in fact if isinstance(lane, Sequence))
 
 
 def _assess(migration: Migration) -> Unit:

@@ -48,7 +48,7 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
     """
     from kmigrate.cli.draw import JsonReporter, TerminalReporter
     from kmigrate.planfile import load
-    from kmigrate.story import story
+    from kmigrate.story import as_begun, story
     from kmigrate.wiring import open_journal, open_world
     from kmigrate.world import Reporter
 
@@ -67,7 +67,8 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
                 end = world.clock.monotonic_ms() + most_ms
                 hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
                 timed = replace(world, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
-            yield Session(migration=migration, plan=story(migration), journal=journal, world=timed)
+            begun = as_begun(migration, journal)
+            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()

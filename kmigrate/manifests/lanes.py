@@ -10,15 +10,23 @@ REVERSE = MirrorNames(group="kmigrate-reverse")
 
 
 def forward_lanes(migration: Migration) -> tuple[Lane, ...]:
-    """One lane with every topic; its aliases are part of Connect's offset keys, so they are fixed for good."""
-    lane = Lane(
-        name="lane-1",
+    """The lanes as the migration has them, by number; aliases are part of Connect's offset keys, fixed for good."""
+    return tuple(_forward(number, topics) for number, topics in enumerate(topics_by_lane(migration), 1) if topics)
+
+
+def topics_by_lane(migration: Migration) -> tuple[tuple[str, ...], ...]:
+    """The topics of each lane by its number, none where all are gone; one lane with every topic where none is told."""
+    return migration.lane_topics or (tuple(sorted(migration.topics)),)
+
+
+def _forward(number: int, topics: tuple[str, ...]) -> Lane:
+    return Lane(
+        name=f"lane-{number}",
         direction="forward",
-        source_alias="source-1",
+        source_alias=f"source-{number}",
         target_alias="target",
-        topics=tuple(sorted(migration.topics)),
+        topics=topics,
     )
-    return (lane,)
 
 
 def reverse_lanes(migration: Migration) -> tuple[Lane, ...]:

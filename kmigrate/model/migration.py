@@ -213,6 +213,8 @@ class Migration:
     exclude: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     accept: tuple[Accepted, ...] = ()
+    lane_topics: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    """The topics of each lane by its number; all in one where none is told. Fixed once a mirror is made for them."""
 
     def excludes(self, topic: str) -> bool:
         """Whether a topic is left behind by name; `exclude` holds regular expressions that match whole names."""

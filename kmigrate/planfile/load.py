@@ -29,6 +29,7 @@ from kmigrate.planfile import schema
 from kmigrate.planfile.checks import contradictions, missing_references, unknown_flags
 from kmigrate.planfile.lines import MAX_BYTES, Document, parse
 from kmigrate.planfile.mistakes import Mistake, explain
+from kmigrate.waves import lane_topics
 
 _SHOWN = 200
 
@@ -96,6 +97,8 @@ def _hidden(problem: str) -> str:
 
 
 def _migration(plan: schema.PlanPart, folder: File) -> Migration:
+    topics = tuple(name for name in plan.topics.include if isinstance(name, str))
+    applications = tuple(_application(app, folder, plan.source.auth.type) for app in plan.applications)
     return Migration(
         name=plan.metadata.name,
         source=Source(
@@ -110,12 +113,13 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
             cluster=plan.target.cluster.name,
             listener=plan.target.cluster.listener.name,
         ),
-        topics=tuple(name for name in plan.topics.include if isinstance(name, str)),
-        applications=tuple(_application(app, folder, plan.source.auth.type) for app in plan.applications),
+        topics=topics,
+        applications=applications,
         mirror_auth=_auth(plan.mirror.forward.auth, folder, plan.source.auth.type),
         policy=_policy(plan.policy),
         journal=str(folder / plan.journal.store),
         lanes=plan.mirror.lanes,
+        lane_topics=lane_topics(applications, topics, plan.mirror.lanes),
         exclude=tuple(_pattern(part) for part in plan.topics.exclude),
         overrides={
             name: {key: _setting(value) for key, value in part.config.items()}

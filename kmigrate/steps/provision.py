@@ -9,7 +9,7 @@ from typing import ClassVar
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.kafka import kafka, small_machine_config
-from kmigrate.manifests.lanes import FORWARD, forward_lanes
+from kmigrate.manifests.lanes import FORWARD, forward_lanes, topics_by_lane
 from kmigrate.manifests.topics import carried_topic
 from kmigrate.manifests.users import (
     application_rules,
@@ -29,6 +29,8 @@ from kmigrate.world import Key, Resource, World
 KMIGRATE_USER = "kmigrate"
 MIRROR_USER = "kmigrate-mirror"
 
+LANES = "lanes"
+"""The fact of which topics share a lane, by the lane's number."""
 _DEADLINE_MS = 300_000
 _CLUSTER_DEADLINE_MS = 900_000
 
@@ -169,9 +171,13 @@ class CreateTopics(Step):
         return finding
 
     def apply(self, world: World) -> None:
-        """Apply them, wait until each is Ready at its generation and until the target shows each as it was asked."""
+        """Apply them, wait until each is Ready at its generation and until the target shows each as it was asked.
+
+        From here on the lanes are fixed: the mirror's own topics are called after them.
+        """
         wanted = self._wanted(world)
         self._adopt(world, wanted)
+        world.ledger.put(LANES, topics_by_lane(self.migration))
         apply_all(world, wanted)
         await_ready(world, wanted, what="topics", deadline_ms=_DEADLINE_MS)
         await_topics(world, wanted, deadline_ms=_DEADLINE_MS)
