@@ -25,7 +25,7 @@ from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal
-from kmigrate.model import Application, Auth, CommandWorkload, Migration, SecretRef, Side, Source, Target
+from kmigrate.model import Application, Auth, CommandWorkload, Json, Migration, SecretRef, Side, Source, Target
 from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.probes.resources import require
@@ -35,6 +35,10 @@ from kmigrate.world import Clock, Key, Ledger, Reporter, ResourceStore, Workload
 
 class NoLedger:
     """The ledger of nothing: facts are asked for outside of any unit (world.Ledger)."""
+
+    def every(self, name: str) -> tuple[Json, ...]:
+        """Nothing is known."""
+        return ()
 
     def get(self, name: str) -> None:
         """Nothing is known."""

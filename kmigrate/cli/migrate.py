@@ -62,11 +62,11 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
             open_journal(migration, read_only=read_only) as journal,
             gate.loudly(journal),
         ):
-            timed = world
+            timed = world.bound(journal.past())
             if most_ms:
                 end = world.clock.monotonic_ms() + most_ms
                 hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
-                timed = replace(world, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
+                timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
             begun = as_begun(migration, journal)
             yield Session(migration=begun, plan=story(begun), journal=journal, world=timed)
     finally:

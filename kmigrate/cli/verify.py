@@ -13,7 +13,7 @@ from kmigrate.errors import Interrupted, KmigrateError, PlatformError, UsageErro
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
-    from kmigrate.model import Json, Lane, Migration
+    from kmigrate.model import Lane, Migration
     from kmigrate.plan import Plan, Step, Unit
     from kmigrate.world import World
 
@@ -41,21 +41,6 @@ class Looked:
     skipped: str = ""
     told: str = ""
     wrong: tuple[Wrong, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SealedFacts:
-    """The facts of a sealed unit (world.Ledger); nothing is ever put."""
-
-    record: UnitRecord
-
-    def get(self, name: str) -> Json:
-        """What the journal has under that name."""
-        return self.record.facts.get(name)
-
-    def put(self, name: str, value: Json) -> None:
-        """Refuse: whoever looks again writes nothing."""
-        raise AssertionError(f"{self.record.name} would write the fact {name} while it is only looked at")
 
 
 def verify(
@@ -155,7 +140,7 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked
         return [Looked(unit=last.name, skipped="it is not done yet")]
     if last.fingerprint != unit.fingerprint:
         return [Looked(unit=last.name, skipped=f"the plan file was edited since: kmigrate apply --phase {name}")]
-    return [_look(replace(unit, name=last.name), last, world)]
+    return [_look(replace(unit, name=last.name), last, journal, world)]
 
 
 def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
@@ -170,11 +155,11 @@ def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
     if last.move not in plan.moves:
         return Looked(unit=last.name, skipped="the plan file does not move it any more")
     direction, _, rest = last.name.partition("/")
-    return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, world)
+    return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, journal, world)
 
 
-def _look(unit: Unit, record: UnitRecord, world: World) -> Looked:
-    bound = world.bound(SealedFacts(record))
+def _look(unit: Unit, record: UnitRecord, journal: Journal, world: World) -> Looked:
+    bound = world.bound(journal.past(record))
     found = (_step(unit.name, step, bound) for step in unit.steps)
     return Looked(unit=unit.name, wrong=tuple(each for wrong in found for each in wrong))
 

@@ -2,7 +2,7 @@
 
 from kmigrate.positions.alike import alike, by_place, enough_as_runs
 from kmigrate.positions.digest import digest
-from kmigrate.positions.epochs import Carrier, Epoch, Epochs, Seam, Seen
+from kmigrate.positions.epochs import FORWARD, Carrier, Epoch, Epochs, Seam, Seen
 from kmigrate.positions.match import CONTEXT, Answer, locate
 from kmigrate.positions.mirrors_own import mirrors_own
 from kmigrate.positions.search import Search, Windows
@@ -10,6 +10,7 @@ from kmigrate.positions.syncs import MirrorsOwn, SyncIndex, read_checkpoint, rea
 
 __all__ = [
     "CONTEXT",
+    "FORWARD",
     "Answer",
     "Carrier",
     "Epoch",

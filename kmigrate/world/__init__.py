@@ -72,6 +72,10 @@ class Workload(Protocol):
 class Ledger(Protocol):
     """Durable facts of the unit in hand; a fact is on disk before `put` returns."""
 
+    def every(self, name: str) -> tuple[Json, ...]:
+        """The last value under that name in each unit that has one, this one's too, in the order units were begun."""
+        ...
+
     def get(self, name: str) -> Json:
         """The last value put under that name in this unit, or None."""
         ...

@@ -11,14 +11,14 @@ import pytest
 from memory_estate import TOPIC, Estate, migration
 from walking import APP, crossing, journal_of, plan_of, run_until, walk
 
-from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorkload, MemoryWorld
+from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli import gate
 from kmigrate.cli.migrate import DEFAULT_PLAN, Session, bind, confirm, go_back, unit_to_apply, ways_back
-from kmigrate.cli.verify import Looked, SealedFacts, compare_content, look_again
+from kmigrate.cli.verify import Looked, compare_content, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
-from kmigrate.world import Ledger
+from kmigrate.world import Ledger, Workload
 
 
 def session_of(estate: Estate, lines: MemoryLines) -> Session:
@@ -203,8 +203,11 @@ def test_verify_leaves_out_what_the_plan_file_or_a_later_phase_has_changed() -> 
 
 def test_looking_again_has_the_facts_and_refuses_to_write_one() -> None:
     estate, lines = moved()
-    record = journal_of(estate, lines).units[f"cutover/{APP}#1"]
-    facts = SealedFacts(record)
+    journal = journal_of(estate, lines)
+    record = journal.units[f"cutover/{APP}#1"]
+    facts = journal.past(record)
+    assert facts.every("pause_ms") == (record.facts["pause_ms"],)
+    assert journal.past().get("pause_ms") is None
     assert facts.get("pause_ms") == record.facts["pause_ms"] is not None
     with pytest.raises(AssertionError, match="pause_ms"):
         facts.put("pause_ms", 0)
@@ -215,7 +218,7 @@ def test_an_interruption_ends_looking_again_and_is_no_finding() -> None:
         def bound(self, ledger: Ledger) -> MemoryWorld:
             return Struck(self.estate, ledger, self.reporter)
 
-        def workload(self, application: str) -> MemoryWorkload:
+        def workload(self, *applications: str) -> Workload:
             raise Interrupted
 
     estate, lines = moved()

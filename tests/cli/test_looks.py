@@ -21,7 +21,6 @@ from kmigrate.adapters.memory import (
     MemoryCluster,
     MemoryLines,
     MemoryUserFence,
-    MemoryWorkload,
     MemoryWorld,
 )
 from kmigrate.cli import looks, pictures, planned, views
@@ -32,6 +31,7 @@ from kmigrate.model import Partition, SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.cutover.fences import denials
+from kmigrate.world import Workload
 
 WIDTHS = (80, 120)
 
@@ -58,9 +58,9 @@ class Struck(MemoryWorld):
         self.strike("fence")
         return MemoryWorld.fence(self, side)
 
-    def workload(self, application: str) -> MemoryWorkload:
+    def workload(self, *applications: str) -> Workload:
         self.strike("workload")
-        return MemoryWorld.workload(self, application)
+        return MemoryWorld.workload(self, *applications)
 
     def strike(self, what: str) -> None:
         if what == self.at:

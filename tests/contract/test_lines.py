@@ -99,3 +99,16 @@ def test_a_death_before_a_line_leaves_nothing_and_one_after_it_leaves_it(at: int
     with pytest.raises(Died):
         lines.append("line")
     assert list(lines.lines()) == there
+
+
+def test_the_facts_of_all_units_are_seen_in_the_order_they_were_begun(opened: Opening) -> None:
+    journal = Journal(opened(), MemoryClock(), "me", "shop")
+    first, second = journal.ledger("move#1", "f"), journal.ledger("move#2", "f")
+    first.put("seams", {"t/0": 1})
+    second.put("seams", {"t/0": 2})
+    first.put("seams", {"t/0": 3})
+    wanted = ({"t/0": 3}, {"t/0": 2})
+    assert first.every("seams") == second.every("seams") == journal.past().every("seams") == wanted
+    second.put("seams", None)
+    assert ledger(opened(), "move#3").every("seams") == wanted[:1]
+    assert first.every("bounds") == ()

@@ -12,7 +12,7 @@ from kmigrate.engine import forward, preview, run_unit
 from kmigrate.errors import Blocked
 from kmigrate.model import Side
 from kmigrate.steps.cutover.fences import denials
-from kmigrate.world import WorkloadView
+from kmigrate.world import Workload, WorkloadView
 
 GONE = "the start program of ml-features is not there or may not be run: /opt/start"
 
@@ -28,8 +28,8 @@ class Halved(MemoryWorkload):
 class World(MemoryWorld):
     """With such an application."""
 
-    def workload(self, application: str) -> MemoryWorkload:
-        kept = self.estate.workloads[application]
+    def workload(self, *applications: str) -> Workload:
+        kept = self.estate.workloads[applications[0]]
         return Halved(kept.app, kept.addresses, kept.clusters, kept.groups, kept.clock, kept.death)
 
 

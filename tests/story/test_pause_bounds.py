@@ -84,9 +84,9 @@ class ByHand(MemoryWorld):
     def bound(self, ledger: Ledger) -> ByHand:
         return replace(self, ledger=ledger)
 
-    def workload(self, application: str) -> ManualWorkloads:
+    def workload(self, *applications: str) -> ManualWorkloads:
         return ManualWorkloads(
-            app=migration().application(application),
+            app=migration().application(applications[0]),
             groups=self.groups,
             place=lambda side: Place(bootstrap=self.estate.addresses[side], username="u", mechanism="PLAIN"),
             clock=self.clock,

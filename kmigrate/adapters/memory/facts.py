@@ -14,6 +14,10 @@ class MemoryFacts(State):
 
     known: dict[str, Json] = field(default_factory=dict)
 
+    def every(self, name: str) -> tuple[Json, ...]:
+        """What this unit has, or nothing."""
+        return () if self.get(name) is None else (self.get(name),)
+
     def get(self, name: str) -> Json:
         """The last value put under that name, or None."""
         return self.known.get(name)
@@ -26,6 +30,10 @@ class MemoryFacts(State):
 @dataclass(frozen=True, slots=True)
 class NoFacts:
     """The ledger of no unit (world.Ledger)."""
+
+    def every(self, name: str) -> tuple[Json, ...]:
+        """Nothing is known."""
+        return ()
 
     def get(self, name: str) -> Json:
         """Nothing is known."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from kmigrate.errors import JournalError, PlatformError, UsageError
-from kmigrate.model import TOGETHER, Json, JsonObject, Side
+from kmigrate.journal.ledger import PastFacts, UnitLedger
+from kmigrate.journal.records import Entry, Event, StepRecord, UnitRecord
+from kmigrate.model import TOGETHER, Json, Side
 from kmigrate.world import Clock
 
 VERSION = 1
@@ -32,78 +32,6 @@ class Lines(Protocol):
     def append(self, line: str) -> None:
         """Write one line; it is durable when this returns."""
         ...
-
-
-class Event(StrEnum):
-    """What an entry says."""
-
-    OPENED = "OPENED"
-    BOUND = "BOUND"
-    APPROVED = "APPROVED"
-    STARTED = "STARTED"
-    APPLIED = "APPLIED"
-    VERIFIED = "VERIFIED"
-    FACT = "FACT"
-    UNDOING = "UNDOING"
-    UNDONE = "UNDONE"
-    SEALED = "SEALED"
-    WENT_BACK = "WENT_BACK"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line, read."""
-
-    number: int
-    time: int
-    who: str
-    unit: str
-    fingerprint: str
-    event: Event
-    step: str = ""
-    data: Json = None
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """The fold of a step's entries: the last event, the time of the first STARTED, and the first `before`."""
-
-    event: Event
-    started: int
-    before: JsonObject
-
-
-@dataclass(slots=True)
-class UnitRecord:
-    """The fold of a unit's entries."""
-
-    name: str
-    fingerprint: str
-    steps: dict[str, StepRecord] = field(default_factory=dict)
-    facts: dict[str, Json] = field(default_factory=dict)
-    approved: bool = False
-    sealed: bool = False
-    went_back: bool = False
-
-    @property
-    def moves(self) -> tuple[str, ...]:
-        """The applications that an attempt of a move moves; none for a phase."""
-        _, slash, rest = self.name.partition("/")
-        return tuple(rest.rpartition("#")[0].split(TOGETHER)) if slash else ()
-
-    @property
-    def move(self) -> str:
-        """What the move is called."""
-        return TOGETHER.join(self.moves)
-
-    @property
-    def open(self) -> bool:
-        """Begun, and neither sealed nor undone."""
-        return not self.sealed and not self.went_back
-
-    def started(self, step: str) -> bool:
-        """Whether the step may have changed something that is not undone."""
-        return step in self.steps and self.steps[step].event is not Event.UNDONE
 
 
 class Journal:
@@ -187,6 +115,14 @@ class Journal:
         wanted = set(application.split(TOGETHER))
         return tuple(unit for unit in self.units.values() if not wanted.isdisjoint(unit.moves))
 
+    def every(self, name: str) -> tuple[Json, ...]:
+        """The last value of a fact in each unit that has one, in the order units were begun."""
+        return tuple(unit.facts[name] for unit in self.units.values() if unit.facts.get(name) is not None)
+
+    def past(self, record: UnitRecord | None = None) -> PastFacts:
+        """What was, for whoever only looks: the facts of all units, and of the one looked at."""
+        return PastFacts(self, record)
+
     def ledger(self, unit: str, fingerprint: str) -> UnitLedger:
         """The facts of a unit."""
         return UnitLedger(self, unit, fingerprint)
@@ -259,22 +195,6 @@ class Journal:
         if owner != migration:
             message = f"this journal is of the migration {owner!r}, not of {migration!r}"
             raise JournalError(message, hint="set journal.store in the plan file to a folder of its own")
-
-
-class UnitLedger:
-    """The facts of one unit, kept in the journal (world.Ledger)."""
-
-    def __init__(self, journal: Journal, unit: str, fingerprint: str) -> None:
-        self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
-
-    def get(self, name: str) -> Json:
-        """The last value put under that name in this unit, or None."""
-        unit = self._journal.unit(self._unit)
-        return unit.facts.get(name) if unit else None
-
-    def put(self, name: str, value: Json) -> None:
-        """Write a fact; it is on disk when this returns."""
-        self._journal.record(self._unit, self._fingerprint, Event.FACT, data={name: value})
 
 
 def _fold_step(unit: UnitRecord, entry: Entry) -> None:

@@ -1,0 +1,50 @@
+"""Facts in the journal: of the unit in hand, and of all that were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kmigrate.journal.records import Event, UnitRecord
+from kmigrate.model import Json
+
+if TYPE_CHECKING:
+    from kmigrate.journal.journal import Journal
+
+
+class PastFacts:
+    """The facts of all units outside of any (world.Ledger); nothing is ever put."""
+
+    def __init__(self, journal: Journal, record: UnitRecord | None = None) -> None:
+        self._journal, self._record = journal, record
+
+    def every(self, name: str) -> tuple[Json, ...]:
+        """The last value under that name in each unit that has one, in the order units were begun."""
+        return self._journal.every(name)
+
+    def get(self, name: str) -> Json:
+        """What the unit that is looked at has under that name; None without one."""
+        return self._record.facts.get(name) if self._record else None
+
+    def put(self, name: str, value: Json) -> None:
+        """Refuse: whoever looks writes nothing."""
+        raise AssertionError(f"the fact {name} would be written while it is only looked")
+
+
+class UnitLedger:
+    """The facts of one unit, kept in the journal (world.Ledger)."""
+
+    def __init__(self, journal: Journal, unit: str, fingerprint: str) -> None:
+        self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
+
+    def every(self, name: str) -> tuple[Json, ...]:
+        """The last value under that name in each unit that has one, in the order units were begun."""
+        return self._journal.every(name)
+
+    def get(self, name: str) -> Json:
+        """The last value put under that name in this unit, or None."""
+        unit = self._journal.unit(self._unit)
+        return unit.facts.get(name) if unit else None
+
+    def put(self, name: str, value: Json) -> None:
+        """Write a fact; it is on disk when this returns."""
+        self._journal.record(self._unit, self._fingerprint, Event.FACT, data={name: value})

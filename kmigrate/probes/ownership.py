@@ -1,0 +1,59 @@
+"""Which side owns a topic, and what hand-overs the ledger knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from kmigrate.model import Json, Lane, Partition, Side
+from kmigrate.positions import FORWARD, Epochs, Seam, Seen
+from kmigrate.world import World
+
+SEAMS = "seams"
+"""The fact of a hand-over: by partition the new owner, where its epoch begins on either side, and what was seen."""
+
+
+def epochs(world: World) -> dict[Partition, Epochs]:
+    """Every partition that was ever handed over, with all its epochs; all others are the source's since ever."""
+    found: dict[Partition, tuple[Seam, ...]] = {}
+    for fact in world.ledger.every(SEAMS):
+        for partition, seam in read_seams(fact).items():
+            found[partition] = (*found.get(partition, FORWARD), seam)
+    return {partition: Epochs(seams) for partition, seams in found.items()}
+
+
+def owners(world: World, topics: Iterable[str]) -> dict[str, Side]:
+    """The side where each topic is written, by the newest hand-over of its partitions."""
+    turned = {partition.topic: life.owner for partition, life in sorted(epochs(world).items())}
+    return {topic: turned.get(topic, Side.SOURCE) for topic in topics}
+
+
+def origin(lane: Lane) -> Side:
+    """The side whose records the lane copies."""
+    return Side.SOURCE if lane.direction == "forward" else Side.TARGET
+
+
+def write_seams(seams: Mapping[Partition, Seam]) -> Json:
+    """Seams as the ledger keeps them."""
+    return {str(partition): _told(seam) for partition, seam in sorted(seams.items())}
+
+
+def read_seams(fact: Json) -> dict[Partition, Seam]:
+    """What `write_seams` wrote; empty when the fact is not there (any more)."""
+    if not isinstance(fact, Mapping):
+        return {}
+    return {Partition.parse(name): _seam(told) for name, told in fact.items() if isinstance(told, Mapping)}
+
+
+def _told(seam: Seam) -> Json:
+    seen: list[Json] = [each.name for each in Seen if each in seam.seen]
+    return {"owner": str(seam.owner), "source": seam.source, "target": seam.target, "seen": seen}
+
+
+def _seam(told: Mapping[str, Json]) -> Seam:
+    seen = told["seen"]
+    return Seam(
+        owner=Side(str(told["owner"])),
+        source=int(str(told["source"])),
+        target=int(str(told["target"])),
+        seen=frozenset(Seen[str(each)] for each in seen) if isinstance(seen, Sequence) else frozenset(),
+    )
