@@ -29,7 +29,7 @@ from kmigrate.model import (
     Side,
 )
 from kmigrate.probes.standing import Neighbours, Standing
-from kmigrate.probes.translation import Translator
+from kmigrate.probes.translation import translator
 from kmigrate.world import World
 
 _COLOURS = {
@@ -71,7 +71,7 @@ def translated(world: World, wanted: Mapping[Partition, int], lanes: tuple[Lane,
         raise UsageError(f"the source has no {', '.join(map(str, missing))}", hint="correct the file, then try again")
     logs = source.ranges(wanted, committed=False)
     within = {p: at for p, at in wanted.items() if logs[p].start <= at <= logs[p].end}
-    seen = Translator(world=world, leaving=Side.SOURCE, lanes=lanes).translate(within)
+    seen = translator(world, Side.SOURCE, lanes).translate(within)
     settled = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
     return {p: settled[p] if p in settled else _nowhere(p, at, logs[p]) for p, at in wanted.items()}
 

@@ -7,6 +7,7 @@ from kmigrate.model import Lane, Migration
 
 FORWARD = MirrorNames(group="kmigrate-forward")
 REVERSE = MirrorNames(group="kmigrate-reverse")
+_BACK = "-reverse"
 
 
 def forward_lanes(migration: Migration) -> tuple[Lane, ...]:
@@ -34,15 +35,30 @@ def reverse_lanes(migration: Migration) -> tuple[Lane, ...]:
     return tuple(map(reverse_of, forward_lanes(migration)))
 
 
+def other_way(lane: Lane) -> Lane:
+    """The lane that copies the same topics the other way."""
+    if lane.direction == "forward":
+        return reverse_of(lane)
+    back = Lane(
+        name=lane.name.removesuffix(_BACK),
+        direction="forward",
+        source_alias=lane.target_alias.removesuffix(_BACK),
+        target_alias=lane.source_alias,
+        topics=lane.topics,
+    )
+    assert reverse_of(back) == lane
+    return back
+
+
 def reverse_of(forward: Lane) -> Lane:
     """The same topics from the target to the source.
 
     Its target alias is none of a forward lane's: their offset syncs would share a topic (`MirrorNames.offset_syncs`).
     """
     return Lane(
-        name=f"{forward.name}-reverse",
+        name=f"{forward.name}{_BACK}",
         direction="reverse",
         source_alias=forward.target_alias,
-        target_alias=f"{forward.source_alias}-reverse",
+        target_alias=f"{forward.source_alias}{_BACK}",
         topics=forward.topics,
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked
 from kmigrate.model import Lane, Partition, Position, Side
-from kmigrate.probes.translation import Translation, Translator
+from kmigrate.probes.ownership import origin
+from kmigrate.probes.translation import Translation, Translator, translator
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import World
+from kmigrate.world import Cluster, World
 
 
 def await_copies(
@@ -26,7 +27,7 @@ def await_copies(
 
     That is: found among the records, copied by Connect's own word, and not hidden behind an open transaction. Offsets
     share the transaction of the data, but each partition gets its marker in its own time, and until then a twin could
-    be taken for the copy. On the way back every record is itself the copy of one that stands on the other side.
+    be taken for the copy. Where the lane writes, every record is itself the copy of one that stands on the other side.
     Nothing here asks where a log ends: writers may go on (design §4.1, group drain). Raises Blocked at once when the
     lane has failed, StillUnderWay after the deadline with the partition that is waited for. `watch` is handed what is
     still waited for at every look, and may raise.
@@ -34,7 +35,7 @@ def await_copies(
     copies = _Copies(
         world=world,
         lane=lane,
-        translator=Translator(world=world, leaving=leaving, lanes=(lane,)),
+        translator=translator(world, leaving, (lane,)),
         pace=_Pace(world, leaving, lane, bounds),
         watch=watch,
         todo=dict(bounds),
@@ -75,16 +76,15 @@ class _Copies:
         return Ready(Translation(positions=self.found, waiting=(), last=self.last))
 
     def _unsaid(self) -> tuple[Partition, ...]:
-        """On the way back every record is a copy itself, so nobody need say that it was copied."""
-        if self.translator.leaving is Side.TARGET:
+        """Where every record is a copy itself nobody need say that it was copied."""
+        if self.translator.leaving is not origin(self.lane):
             return ()
         late = still_copied(self.world, self.last, self.lane)
-        return late or _hidden(self.world, self.last, self.heads)
+        return late or _hidden(self.world.cluster(self.translator.leaving.other), self.last, self.heads)
 
 
-def _hidden(world: World, partitions: Iterable[Partition], heads: dict[Partition, int]) -> tuple[Partition, ...]:
-    """Partitions of the target whose last stable offset has not reached where the log ended at the first call."""
-    cluster = world.cluster(Side.TARGET)
+def _hidden(cluster: Cluster, partitions: Iterable[Partition], heads: dict[Partition, int]) -> tuple[Partition, ...]:
+    """Partitions of the side entered whose last stable offset has not reached where the log ended at the first call."""
     if not heads:
         heads.update({p: log.end for p, log in cluster.ranges(partitions, committed=False).items()})
     return tuple(sorted(p for p, log in cluster.ranges(heads).items() if log.end < heads[p]))
@@ -118,10 +118,10 @@ class _Pace:
     starts: dict[Partition, int] = field(default_factory=dict)
 
     def told(self, waiting: Iterable[Partition]) -> str:
-        """For humans. Connect tells offsets of the source only, so on the way back only partitions are counted."""
+        """For humans. Connect tells offsets of originals only, so among copies only partitions are counted."""
         late = tuple(waiting)
         counted = f"{len(self.bounds) - len(late)} of {len(self.bounds)} partitions copied"
-        if self.leaving is Side.TARGET:
+        if self.leaving is not origin(self.lane):
             return counted
         behind = self._behind(late)
         worst = max(behind, key=lambda p: behind[p])
@@ -134,7 +134,7 @@ class _Pace:
 
     def _behind(self, late: Iterable[Partition]) -> Mapping[Partition, int]:
         if not self.starts:
-            logs = self.world.cluster(Side.SOURCE).ranges(self.bounds)
+            logs = self.world.cluster(self.leaving).ranges(self.bounds)
             self.starts.update({p: log.start for p, log in logs.items()})
         wanted = {p: self.bounds[p] for p in late}
         return records_behind(self.world, wanted, self.lane, self.starts)
@@ -152,7 +152,7 @@ class _Pace:
 def records_behind(
     world: World, bounds: Mapping[Partition, int], lane: Lane, starts: Mapping[Partition, int]
 ) -> dict[Partition, int]:
-    """How many records of each source partition are not copied up to its bound, by Connect's own offsets.
+    """How many records of each partition of originals are not copied up to its bound, by Connect's own offsets.
 
     An upper bound: markers and holes count too. Where nothing was copied yet it counts from `starts`, the log's start.
     """

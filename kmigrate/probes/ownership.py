@@ -27,6 +27,11 @@ def owners(world: World, topics: Iterable[str]) -> dict[str, Side]:
     return {topic: turned.get(topic, Side.SOURCE) for topic in topics}
 
 
+def owned_by(world: World, side: Side, topics: Iterable[str]) -> frozenset[str]:
+    """Those of the topics that the side owns."""
+    return frozenset(topic for topic, owner in owners(world, topics).items() if owner is side)
+
+
 def origin(lane: Lane) -> Side:
     """The side whose records the lane copies."""
     return Side.SOURCE if lane.direction == "forward" else Side.TARGET

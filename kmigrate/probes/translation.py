@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from kmigrate.errors import Refused
+from kmigrate.manifests.lanes import other_way
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record, Side
 from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex
+from kmigrate.probes.ownership import epochs
 from kmigrate.probes.passages import Passages, passages
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
@@ -176,6 +178,14 @@ class Translator:
                     if name in topics and topics[name].config.get("message.timestamp.type") == "LogAppendTime"
                 }
         return self._compacted
+
+
+def translator(world: World, leaving: Side, lanes: Iterable[Lane]) -> Translator:
+    """A translator that knows what was handed over; of topics that were, the lanes the other way are used as well."""
+    known, there = epochs(world), tuple(lanes)
+    turned = {partition.topic for partition in known}
+    back = tuple(other_way(lane) for lane in there if not turned.isdisjoint(lane.topics))
+    return Translator(world=world, leaving=leaving, lanes=(*there, *back), epochs=known)
 
 
 def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:

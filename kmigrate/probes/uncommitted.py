@@ -15,7 +15,7 @@ from kmigrate.errors import Blocked
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Reads, Side
 from kmigrate.positions.aborted import aborted_ahead
 from kmigrate.probes.groups import positions_held
-from kmigrate.probes.translation import Translator, refuse_low_grades
+from kmigrate.probes.translation import refuse_low_grades, translator
 from kmigrate.world import Cluster, World
 
 COMMITTED = "read_committed"
@@ -68,7 +68,7 @@ def aborted_copies_now(world: World, reads: Reads, lanes: tuple[Lane, ...]) -> i
     Raises Blocked where its last record is not copied yet, and what translating raises.
     """
     held = positions_held(world, Side.SOURCE, reads)
-    seen = Translator(world=world, leaving=Side.SOURCE, lanes=lanes).translate(held)
+    seen = translator(world, Side.SOURCE, lanes).translate(held)
     if seen.waiting:
         raise Blocked(f"the mirror has not copied all that it has read in {', '.join(map(str, seen.waiting))}")
     found = as_read(world, Side.SOURCE, reads.isolation, seen.positions)

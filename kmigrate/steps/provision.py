@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ from kmigrate.manifests.users import (
 from kmigrate.model import Json, JsonObject, Migration, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.access import await_access, fenced
+from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.topics import adoptable, await_topics, settled
 from kmigrate.steps.resources import apply_all, find, restore
@@ -137,12 +138,18 @@ class CreateUsers(Step):
         restore(world, before)
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        lanes = forward_lanes(self.migration)
-        rules = {KMIGRATE_USER: kmigrate_rules(), MIRROR_USER: forward_mirror_rules(lanes, FORWARD)}
+        rules = {KMIGRATE_USER: kmigrate_rules()}
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
-        return tuple(_as_fenced(world, user(name, of, self.migration.target)) for name, of in rules.items())
+        users = [user(name, of, self.migration.target) for name, of in rules.items()]
+        mirror = mirror_user(self.migration, owned_by(world, Side.TARGET, self.migration.topics))
+        return tuple(_as_fenced(world, body) for body in (users[0], mirror, *users[1:]))
+
+
+def mirror_user(migration: Migration, owned: Iterable[str]) -> JsonObject:
+    """The forward mirror's user; it may not write what the target owns (design §4.3)."""
+    return user(MIRROR_USER, forward_mirror_rules(forward_lanes(migration), FORWARD, owned), migration.target)
 
 
 def _as_fenced(world: World, body: JsonObject) -> JsonObject:

@@ -9,10 +9,11 @@ from typing import ClassVar
 from kmigrate.errors import Blocked
 from kmigrate.manifests.kafka import bootstrap, ca_secret
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
-from kmigrate.manifests.mirror import Endpoint, mirror_maker
+from kmigrate.manifests.mirror import STOPPED, Endpoint, mirror_maker
 from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, SecretRef, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
+from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready
 from kmigrate.probes.retention import (
     Term,
@@ -79,7 +80,7 @@ class StartMirror(Step):
 
     def check(self, world: World) -> Finding:
         """Missing while it is not stored as wanted or not Ready; raises Blocked when a task has FAILED."""
-        finding = find(world, self._wanted())
+        finding = find(world, self._wanted(world))
         trouble = [] if finding.changes else [t for lane in self._lanes() for t in world.mirror.trouble(lane)]
         if trouble:
             raise Blocked(
@@ -89,8 +90,8 @@ class StartMirror(Step):
 
     def apply(self, world: World) -> None:
         """Apply it and wait until it is Ready at its generation."""
-        apply_all(world, self._wanted())
-        await_ready(world, self._wanted(), what="mirror", deadline_ms=_READY_MS)
+        apply_all(world, self._wanted(world))
+        await_ready(world, self._wanted(world), what="mirror", deadline_ms=_READY_MS)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove it, or put back what was there."""
@@ -99,8 +100,11 @@ class StartMirror(Step):
     def _lanes(self) -> tuple[Lane, ...]:
         return forward_lanes(self.migration)
 
-    def _wanted(self) -> tuple[JsonObject, ...]:
+    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+        """Lanes of topics that the target owns stand still: what they would copy comes from there."""
         source, target = self.migration.source, self.migration.target
+        turned = owned_by(world, Side.TARGET, self.migration.topics)
+        states = {lane.name: STOPPED for lane in self._lanes() if not turned.isdisjoint(lane.topics)}
         reads = Endpoint(
             bootstrap=source.bootstrap,
             mechanism=self.migration.mirror_auth.type,
@@ -115,7 +119,7 @@ class StartMirror(Step):
             password=(MIRROR_USER, "password"),
             ca=(ca_secret(target), "ca.crt"),
         )
-        return (mirror_maker(FORWARD, self._lanes(), target, reads_from=reads, writes_to=writes),)
+        return (mirror_maker(FORWARD, self._lanes(), target, reads_from=reads, writes_to=writes, states=states),)
 
 
 @dataclass(frozen=True, kw_only=True)

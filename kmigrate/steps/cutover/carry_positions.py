@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Position, Reads
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
-from kmigrate.probes.translation import Translator
+from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.move import (
     BOUNDS,
@@ -135,7 +135,7 @@ class CarryPositions(MoveStep):
         return carried
 
     def _translate(self, world: World, reads: Reads, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
-        seen = Translator(world=world, leaving=self.leaving, lanes=self.lanes).translate(bounds)
+        seen = translator(world, self.leaving, self.lanes).translate(bounds)
         carried = passed(world, self.leaving, reads, seen.positions, self.bar)
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")

@@ -10,7 +10,7 @@ from kmigrate.model import Json, JsonObject, Migration, Side, Trial
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
-from kmigrate.probes.translation import Translator
+from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
@@ -131,9 +131,9 @@ class Ready(MoveStep):
 
     def _translatable(self, world: World) -> None:
         """Translate where the groups stand now, without committing; what waits for its copy is well."""
-        translator = Translator(world=world, leaving=self.leaving, lanes=self.lanes)
+        carrier = translator(world, self.leaving, self.lanes)
         for reads in self.app.reads:
-            seen = translator.translate(positions_held(world, self.leaving, reads))
+            seen = carrier.translate(positions_held(world, self.leaving, reads))
             copied = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
             passed(world, self.leaving, reads, copied, self.bar)
 
