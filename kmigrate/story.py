@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypedDict
 
 from kmigrate.advice import ABORTED_AHEAD
-from kmigrate.journal import Journal
+from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, topics_by_lane
-from kmigrate.model import TOGETHER, Application, Direction, Json, Migration, Policy, Reads
+from kmigrate.model import TOGETHER, Application, Direction, Json, Lane, Migration, Policy, Reads, Side
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
 from kmigrate.steps.cutover import (
     CarryPositions,
     DrainMirror,
     FenceClients,
+    HandOverTopics,
     LiftFence,
     Ready,
     Soak,
     StartWorkloads,
     StopWorkloads,
     SwitchSettings,
+    TurnMirror,
 )
 from kmigrate.steps.decommission import ProveIdle, StopLanes
+from kmigrate.steps.logins import login_name
 from kmigrate.steps.provision import (
     KMIGRATE_USER,
     LANES,
     MIRROR_USER,
+    REVERSE_USER,
     CreateTopics,
     CreateUsers,
     FindCluster,
     TryAccess,
 )
 from kmigrate.steps.rehearse import ProveContent, TryPositions
-from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror, StoreLogins, login_name
+from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror, StoreLogins
+from kmigrate.steps.reverse import PrepareReverse, PrepareSource
 from kmigrate.waves import Lanes, extended, stays, together, waves
 
 START = StartWorkloads.name
@@ -42,7 +48,7 @@ START = StartWorkloads.name
 
 def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
-    why = stays(migration.applications)
+    why = stays(migration.applications, way_back=migration.reverse_auth is not None)
     movable = (move for wave in waves(migration.applications) for move in wave)
     # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
     accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)
@@ -68,11 +74,16 @@ def as_begun(migration: Migration, journal: Journal) -> Migration:
     """The migration with the lanes that were fixed when topics were first made for them (design §4.5)."""
     made = [unit for unit in journal.units.values() if unit.name.partition("#")[0] == "provision"]
     told = [unit.facts[LANES] for unit in made if unit.facts.get(LANES)]
-    if not told and not any(unit.started(CreateTopics.name) for unit in made):
+    if not told and not any(_made_topics(unit) for unit in made):
         return migration
     # a journal that does not tell is of a version that had one lane
     kept = _lanes(told[-1]) if told else (tuple(sorted(migration.topics)),)
     return replace(migration, lane_topics=extended(kept, topics_by_lane(migration), migration.lanes))
+
+
+def _made_topics(unit: UnitRecord) -> bool:
+    """Whether topics were made and stand; what died right after it was begun had not fixed its lanes yet."""
+    return unit.started(CreateTopics.name) and unit.steps[CreateTopics.name].event is not Event.STARTED
 
 
 def _lanes(fact: Json) -> Lanes:
@@ -90,21 +101,25 @@ def _assess(migration: Migration) -> Unit:
 
 
 def _provision(migration: Migration) -> Unit:
+    back = migration.reverse_auth
     return Unit(
         name="provision",
         title="Topics and users on the target",
-        gate="Create these on the target?",
+        gate="Create these on the target, and on the source what is named so?"
+        if back
+        else "Create these on the target?",
         steps=(
             FindCluster(migration=migration),
             CreateUsers(migration=migration),
             CreateTopics(migration=migration),
+            *((PrepareSource(migration=migration, auth=back),) if back else ()),
             TryAccess(migration=migration),
         ),
     )
 
 
 def _replicate(migration: Migration) -> Unit:
-    login = login_name(migration.mirror_auth)
+    login, back = login_name(migration.mirror_auth), migration.reverse_auth
     return Unit(
         name="replicate",
         title="The mirror runs and has caught up",
@@ -112,6 +127,7 @@ def _replicate(migration: Migration) -> Unit:
         steps=(
             StoreLogins(migration=migration),
             StartMirror(migration=migration, mirror_login=login),
+            *((PrepareReverse(migration=migration, auth=back),) if back else ()),
             CatchUp(migration=migration),
             GuardRetention(migration=migration),
         ),
@@ -137,44 +153,48 @@ def _decommission(migration: Migration) -> Unit:
 
 
 def _move(migration: Migration, app: Application, direction: Direction, attempt: int) -> Unit:
-    lanes = tuple(lane for lane in forward_lanes(migration) if not set(lane.topics).isdisjoint(app.topics_read))
-    ours = _our_principals(migration)
-    leaving, policy = direction.leaves, migration.policy
-    bears = migration.accepted(ABORTED_AHEAD)
-    who, (goes, stands, runs) = " and ".join(app.members), _verbs(app)
-    ready = Ready(
+    touched = {*app.topics_read, *app.writes}
+    leaving = direction.leaves
+    has = _Common(
         app=app,
         leaving=leaving,
-        lanes=lanes,
-        policy=policy,
-        ours=ours,
-        bears_aborted=bears,
-        migration=migration,
+        lanes=tuple(lane for lane in forward_lanes(migration) if not touched.isdisjoint(lane.topics)),
+        policy=migration.policy,
+        ours=_our_principals(migration),
+        bears_aborted=migration.accepted(ABORTED_AHEAD),
     )
-    steps = (
-        StopWorkloads,
-        FenceClients,
-        DrainMirror,
-        CarryPositions,
-        LiftFence,
-        SwitchSettings,
-        StartWorkloads,
-        Soak,
-    )
+    who, (goes, stands, runs) = " and ".join(app.members), _verbs(app)
     return Unit(
         name=f"{direction}/{app.name}#{attempt}",
         title=f"{who} {goes} from the {leaving} to the {leaving.other}",
         gate=f"{who} {stands} still from here until {runs} on the {leaving.other}. Now?",
         steps=(
-            ready,
-            *(
-                step(app=app, leaving=leaving, lanes=lanes, policy=policy, ours=ours, bears_aborted=bears)
-                for step in steps
-            ),
+            Ready(**has, migration=migration),
+            StopWorkloads(**has),
+            FenceClients(**has),
+            DrainMirror(**has, migration=migration if app.writes else None),
+            *([CarryPositions(**has)] if app.reads else []),
+            *([HandOverTopics(**has, migration=migration)] if app.writes else []),
+            LiftFence(**has),
+            SwitchSettings(**has),
+            StartWorkloads(**has),
+            *([TurnMirror(**has, migration=migration)] if app.writes else []),
+            Soak(**has),
         ),
         point_of_no_undo=START,
         keeps=_what_it_moves(app),
     )
+
+
+class _Common(TypedDict):
+    """What every step of a move has."""
+
+    app: Application
+    leaving: Side
+    lanes: tuple[Lane, ...]
+    policy: Policy
+    ours: tuple[str, ...]
+    bears_aborted: frozenset[str]
 
 
 def _as_one(migration: Migration, move: str) -> Application:
@@ -187,8 +207,10 @@ def _verbs(app: Application) -> tuple[str, str, str]:
 
 
 def _our_principals(migration: Migration) -> tuple[str, ...]:
-    """kmigrate's and its mirror's, where the plan file writes them out: a fence must never catch them."""
+    """kmigrate's and its mirrors', where the plan file writes them out: a fence must never catch them."""
     names = [KMIGRATE_USER, MIRROR_USER, migration.source.auth.username, migration.mirror_auth.username]
+    if migration.reverse_auth:
+        names += [REVERSE_USER, migration.reverse_auth.username]
     return tuple(sorted({f"User:{name}" for name in names if isinstance(name, str)}))
 
 

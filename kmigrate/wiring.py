@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from kmigrate import interrupt
@@ -16,10 +17,12 @@ from kmigrate.adapters.commands import CommandWorkloads, Settings
 from kmigrate.adapters.fence import AclFence, UserFence
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.journal_file import JournalFile
-from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, Login
+from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
+from kmigrate.adapters.logins import Logins
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
+from kmigrate.adapters.source_admin import KafkaSourceAdmin
 from kmigrate.adapters.system import SystemClock
 from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
@@ -28,9 +31,8 @@ from kmigrate.journal import Journal
 from kmigrate.model import Application, Auth, CommandWorkload, Json, Migration, SecretRef, Side, Source, Target
 from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
-from kmigrate.probes.resources import require
-from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER
-from kmigrate.world import Clock, Key, Ledger, Reporter, ResourceStore, Workload, World
+from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
+from kmigrate.world import Clock, Ledger, Reporter, ResourceStore, Workload, World
 
 
 class NoLedger:
@@ -85,9 +87,7 @@ class LiveWorld:
         if not self.wires.mirror:
             namespace = self.wires.migration.target.namespace
             kept = Path(self.wires.migration.journal)
-            self.wires.mirror.append(
-                ConnectMirror(self.resources, namespace, lambda: self._connection(Side.TARGET), kept)
-            )
+            self.wires.mirror.append(ConnectMirror(self.resources, namespace, self._connection, kept))
         return self.wires.mirror[0]
 
     def bound(self, ledger: Ledger) -> LiveWorld:
@@ -106,41 +106,49 @@ class LiveWorld:
         """What clients of a cluster are denied."""
         connection = self._connection(side)
         if side is Side.SOURCE:
-            mirror = self.secrets.username(self.wires.migration.mirror_auth)
-            ours = frozenset({f"User:{connection.login.username}", f"User:{mirror}"})
-            return AclFence(connection=connection, spared=ours)
+            mirrors = (self.wires.migration.mirror_auth, self.wires.migration.reverse_auth)
+            ours = {connection.login.username, *(self.secrets.username(auth) for auth in mirrors if auth)}
+            spared = frozenset(f"User:{name}" for name in ours)
+            return AclFence(connection=connection, spared=spared, logins=partial(self.logins.of_principal, side=side))
         return UserFence(
             store=self.resources,
             namespace=self.wires.migration.target.namespace,
             connection=connection,
-            spared=frozenset({f"User:{KMIGRATE_USER}", f"User:{MIRROR_USER}"}),
+            spared=frozenset({f"User:{KMIGRATE_USER}", f"User:{MIRROR_USER}", f"User:{REVERSE_USER}"}),
+            logins=partial(self.logins.of_principal, side=side),
         )
+
+    @property
+    def source_admin(self) -> KafkaSourceAdmin:
+        """All that is written on the source beside fences and positions."""
+        back = self.wires.migration.reverse_auth
+        mirror = f"User:{self.secrets.username(back)}" if back else ""
+        return KafkaSourceAdmin(connection=self._connection(Side.SOURCE), mirror=mirror)
+
+    def transactions(self, side: Side) -> KafkaTransactions:
+        """The transactions of a cluster."""
+        return KafkaTransactions(connection=self._connection(side))
 
     def access(self, side: Side) -> SignedAccess:
         """What applications may do on a cluster, tried with their own credentials."""
         return SignedAccess(
             application=self.wires.migration.application,
             brokers=lambda: self.cluster(side).brokers(),
-            logins=lambda app: self._logins(app, side),
+            logins=lambda app: self.logins.of_application(app, side),
         )
 
-    def _logins(self, app: Application, side: Side) -> tuple[Login, ...]:
-        """The application's own credentials on that side, as far as the plan refers to them."""
-        own = self._connection(side).login
-        if side is Side.TARGET:
-            return tuple(
-                replace(own, username=p.target, password=self._target_password(p.target)) for p in app.principals
-            )
-        auths = [p.source_auth for p in app.principals if p.source_auth is not None]
-        return tuple(replace(own, **self._credential(auth)) for auth in auths)
-
-    def _credential(self, auth: Auth) -> dict[str, str]:
-        """How somebody signs in to the source."""
-        return {
-            "mechanism": auth.mechanism,
-            "username": self.secrets.username(auth),
-            "password": self.secrets.resolve(auth.password),
-        }
+    @property
+    def logins(self) -> Logins:
+        """Who signs in, and how."""
+        migration = self.wires.migration
+        return Logins(
+            world=self,
+            migration=migration,
+            resources=self.resources,
+            secrets=self.secrets,
+            own=KMIGRATE_USER,
+            ca=lambda: authority(migration.source.ca),
+        )
 
     def workload(self, *applications: str) -> Workload:
         """The instances of applications."""
@@ -167,7 +175,7 @@ class LiveWorld:
     def side_of(self, bootstrap: str) -> Side | None:
         """Which side an address belongs to."""
         wanted = set(bootstrap.split(","))
-        addresses = {Side.SOURCE: self.wires.migration.source.bootstrap, Side.TARGET: self._target_bootstrap()}
+        addresses = {Side.SOURCE: self.wires.migration.source.bootstrap, Side.TARGET: self.logins.target_bootstrap()}
         return next((side for side, known in addresses.items() if wanted & set(known.split(","))), None)
 
     def close(self) -> None:
@@ -179,28 +187,8 @@ class LiveWorld:
 
     def _connection(self, side: Side) -> Connection:
         if side not in self.wires.connections:
-            login = self._source_login() if side is Side.SOURCE else self._target_login()
-            self.wires.connections[side] = Connection(login)
+            self.wires.connections[side] = Connection(self.logins.ours(side))
         return self.wires.connections[side]
-
-    def _source_login(self) -> Login:
-        source = self.wires.migration.source
-        return Login(
-            name="source",
-            bootstrap=source.bootstrap,
-            **self._credential(source.auth),
-            ca=authority(source.ca),
-        )
-
-    def _target_login(self) -> Login:
-        return Login(
-            name="target",
-            bootstrap=self._target_bootstrap(),
-            mechanism="SCRAM-SHA-512",
-            username=KMIGRATE_USER,
-            password=self._target_password(KMIGRATE_USER),
-            ca=self._target_ca(),
-        )
 
     def _settings(self, app: Application, side: Side) -> Settings:
         """What the application signs in with on that side; its first principal is the one that connects."""
@@ -208,11 +196,11 @@ class LiveWorld:
         common = {"protocol": "SASL_SSL"}
         if side is Side.TARGET:
             return common | {
-                "bootstrap": self._target_bootstrap(),
+                "bootstrap": self.logins.target_bootstrap(),
                 "mechanism": "SCRAM-SHA-512",
                 "username": principal.target,
-                "password": self._target_password(principal.target),
-                "ca": self._target_ca(),
+                "password": self.logins.target_password(principal.target),
+                "ca": self.logins.target_ca(),
             }
         if principal.source_auth is None:
             raise Blocked(
@@ -221,38 +209,16 @@ class LiveWorld:
             )
         source = self.wires.migration.source
         address = {"bootstrap": source.bootstrap, "ca": authority(source.ca)}
-        return common | address | self._credential(principal.source_auth)
+        return common | address | self.logins.credential(principal.source_auth)
 
     def _place(self, app: Application, side: Side) -> Place:
         """What a human is told of that side: no secret."""
         principal = app.principals[0]
         if side is Side.TARGET:
-            return Place(bootstrap=self._target_bootstrap(), username=principal.target, mechanism="SCRAM-SHA-512")
+            return Place(bootstrap=self.logins.target_bootstrap(), username=principal.target, mechanism="SCRAM-SHA-512")
         source, name = self.wires.migration.source, principal.source.removeprefix("User:")
         mechanism = (principal.source_auth or source.auth).mechanism
         return Place(bootstrap=source.bootstrap, username=name, mechanism=mechanism)
-
-    def _target_bootstrap(self) -> str:
-        target = self.wires.migration.target
-        kafka = self.resources.get(Key("Kafka", target.namespace, target.cluster))
-        listed = kafka.status.get("listeners") if kafka else None
-        for listener in listed if isinstance(listed, list | tuple) else ():
-            if isinstance(listener, Mapping) and listener.get("name") == target.listener:
-                return str(listener["bootstrapServers"])
-        raise Blocked(
-            f"Kafka {target.cluster} tells no address for the listener {target.listener}",
-            hint="run `kmigrate apply --phase provision`, or correct target.cluster.listener in the plan file",
-        )
-
-    def _target_password(self, user: str) -> str:
-        namespace = self.wires.migration.target.namespace
-        require(self, Key("KafkaUser", namespace, user))
-        return self.secrets.resolve(SecretRef(namespace=namespace, name=user, key="password"))
-
-    def _target_ca(self) -> str:
-        target = self.wires.migration.target
-        name = f"{target.cluster}-cluster-ca-cert"
-        return self.secrets.resolve(SecretRef(namespace=target.namespace, name=name, key="ca.crt"))
 
 
 def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:

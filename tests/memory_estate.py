@@ -111,7 +111,7 @@ class Estate(MemoryEstate):
         }
         return {
             "resources": {str(resource.key): _wish(resource) for resource in self.store.all()},
-            "denied": self.clusters[Side.SOURCE].acls.denied(),
+            "rights": set(self.clusters[Side.SOURCE].acls.rules),
             "workloads": {name: (w.running, w.side) for name, w in self.workloads.items()},
             "groups": empty,
             "topics": {side: sorted(cluster.made) for side, cluster in self.clusters.items()},
@@ -127,7 +127,12 @@ class Estate(MemoryEstate):
         )
 
     def _write(self) -> None:
-        for partition, log in self.clusters[Side.SOURCE].logs.items():
+        """Whoever the plan declares writes where it runs and may; all other topics are written on the source."""
+        for partition in [p for p in self.clusters[Side.SOURCE].logs if p.topic in self.migration.topics]:
+            side = self._written_on(partition.topic)
+            if side is None:
+                continue
+            log = self.clusters[side].logs[partition]
             number = self.written.get(partition, 0)
             for each in (number, number + 1):
                 twin = each // 3 if each % 3 else each  # twins and triplets, equal in every byte
@@ -135,6 +140,18 @@ class Estate(MemoryEstate):
             self.written[partition] = number + 2
             if (number + 1) % 5 == 0:
                 log.mark()
+
+    def _written_on(self, topic: str) -> Side | None:
+        declared = [app for app in self.migration.applications if topic in app.writes]
+        if not declared:
+            return Side.SOURCE
+        return next((self.workloads[app.name].side for app in declared if self._may_write(app, topic)), None)
+
+    def _may_write(self, app: Application, topic: str) -> bool:
+        workload, principal = self.workloads[app.name], app.principals[0]
+        who = principal.source if workload.side is Side.SOURCE else principal.target
+        acls = self.clusters[workload.side].acls
+        return workload.running and acls.allows(f"User:{who.removeprefix('User:')}", "topic", topic, "Write")
 
 
 _digests: dict[int, bytes] = {}

@@ -131,6 +131,7 @@ def test_what_cannot_move_is_told_why_and_what_is_bound_to_it() -> None:
     )
     told = stays(estate)
     assert [name for name, why in told.items() if not why] == ["free", "rash", "twin-1", "twin-2"]
-    assert told["writer"] == "it writes a, and moving writers is not built yet"
-    assert "no position" in told["idle"]
+    assert told["writer"] == "it writes a, and without mirror.reverse in the plan file it could not come back"
+    assert "nothing to move" in told["idle"]
     assert told["tied"] == "it must switch together with tier, which stays"
+    assert [name for name, why in stays(estate, way_back=True).items() if why] == ["idle"]

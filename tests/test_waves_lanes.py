@@ -10,9 +10,10 @@ from memory_estate import Estate, migration
 from walking import walk
 
 from kmigrate.adapters.memory import MemoryLines
-from kmigrate.journal import Journal
+from kmigrate.journal import Event, Journal
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Migration
+from kmigrate.steps.provision import CreateTopics
 from kmigrate.story import as_begun
 from kmigrate.waves import extended, lane_topics, sharers
 
@@ -82,4 +83,14 @@ def test_a_journal_that_does_not_tell_its_lanes_had_one() -> None:
     walk(estate, lines, ("provision",))
     journal = Journal(lines, estate.clock, "test", "shop")
     del journal.units["provision"].facts["lanes"]
+    assert as_begun(other_lanes(), journal).lane_topics == (("new", "shipments"),)
+
+
+def test_a_death_before_lanes_were_fixed_leaves_those_of_the_plan() -> None:
+    estate = Estate()
+    lines = MemoryLines(estate.death)
+    journal = Journal(lines, estate.clock, "test", "shop")
+    journal.record("provision", "f", Event.STARTED, CreateTopics.name, {})
+    assert as_begun(other_lanes(), journal) == other_lanes()
+    journal.record("provision", "f", Event.APPLIED, CreateTopics.name)
     assert as_begun(other_lanes(), journal).lane_topics == (("new", "shipments"),)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kmigrate.adapters.kafka.connection import Login
-from kmigrate.adapters.kafka.wire import refused_at
+from kmigrate.adapters.kafka.trials import refused_at
 from kmigrate.adapters.rules import looked_for
 from kmigrate.errors import Interrupted, KmigrateError
 from kmigrate.model import Application, Trial

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from kmigrate.adapters import rules
 from kmigrate.adapters.kafka.cluster import KafkaCluster
-from kmigrate.adapters.kafka.connection import Connection
+from kmigrate.adapters.kafka.connection import Connection, Login
 from kmigrate.adapters.kafka.rights import add, may_alter, remove, rights
+from kmigrate.adapters.kafka.trials import denied_to
 from kmigrate.adapters.kafka.wire import denied_at
+from kmigrate.errors import Interrupted, KmigrateError, Transient
 from kmigrate.model import Denial
 from kmigrate.world import ResourceStore
+
+Logins = Callable[[str], Login | None]
+"""How a principal (`User:name`) signs in; None where the plan does not refer to its credential."""
+
+
+def no_logins(principal: str) -> None:
+    """Nobody's credential is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +30,7 @@ class AclFence:
 
     connection: Connection
     spared: frozenset[str]
+    logins: Logins = no_logins
 
     def allowed(self) -> None:
         """Raise Blocked when our principal may not alter ACLs, as the broker tells it."""
@@ -40,8 +51,8 @@ class AclFence:
         remove(self.connection, map(rules.right, denials))
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
-        """Listed by every broker, each asked itself."""
-        return listed_everywhere(self.connection, denials)
+        """Listed by every broker, each asked itself, and tried there where the credential is known."""
+        return proven_everywhere(self.connection, denials, self.logins)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """One kafka-acls.sh per denial."""
@@ -56,6 +67,7 @@ class UserFence:
     namespace: str
     connection: Connection
     spared: frozenset[str]
+    logins: Logins = no_logins
 
     def allowed(self) -> None:
         """The resources are ours to change; the operator writes the ACLs."""
@@ -75,23 +87,46 @@ class UserFence:
         rules.lift(self.store, self.namespace, denials)
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
-        """Listed by every broker, each asked itself."""
-        return listed_everywhere(self.connection, denials)
+        """Listed by every broker, each asked itself, and tried there where the credential is known."""
+        return proven_everywhere(self.connection, denials, self.logins)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """The KafkaUsers to edit."""
         return tuple(rules.edit(self.namespace, denial) for denial in denials)
 
 
-def listed_everywhere(connection: Connection, denials: Iterable[Denial]) -> dict[Denial, str]:
-    """The denials that every advertised broker answers itself, with how many were asked."""
+def proven_everywhere(connection: Connection, denials: Iterable[Denial], logins: Logins) -> dict[Denial, str]:
+    """The denials that every advertised broker answers itself, and enforces where the principal can be signed in as.
+
+    One that a broker answers and does not enforce is missing: the credential may be another principal's.
+    """
     brokers = KafkaCluster(connection).brokers()
     answers = [denied_at(broker, connection.login) for broker in brokers]
-    return {
-        denial: f"listed: all {len(brokers)} brokers answer the rule"
-        for denial in denials
-        if brokers and all((denial.principal, denial.resource, denial.name, denial.operation) in a for a in answers)
-    }
+    by_principal: dict[str, list[Denial]] = {}
+    for denial in denials:
+        if brokers and all((denial.principal, *_wanted(denial)) in answer for answer in answers):
+            by_principal.setdefault(denial.principal, []).append(denial)
+    proofs = (_tried(brokers, listed, partial(logins, principal)) for principal, listed in by_principal.items())
+    return {denial: told for proof in proofs for denial, told in proof.items()}
+
+
+def _tried(brokers: Sequence[str], listed: Sequence[Denial], signing: Callable[[], Login | None]) -> dict[Denial, str]:
+    by_rule = f"listed: all {len(brokers)} brokers answer the rule"
+    try:
+        login = signing()
+        if login is None:
+            return dict.fromkeys(listed, by_rule)
+        answers = [denied_to(broker, login, map(_wanted, listed)) for broker in brokers]
+    except (Interrupted, Transient):
+        raise
+    except KmigrateError as error:
+        return dict.fromkeys(listed, f"{by_rule} (not tried: {error.message})")
+    told = f"tried: all {len(brokers)} brokers refuse {login.username}"
+    return {denial: told for denial in listed if all(_wanted(denial) in answer for answer in answers)}
+
+
+def _wanted(denial: Denial) -> tuple[str, str, str]:
+    return denial.resource, denial.name, denial.operation
 
 
 def _standing(connection: Connection, denials: Iterable[Denial]) -> frozenset[Denial]:

@@ -14,8 +14,8 @@ from kmigrate.adapters.kept_syncs import Known, fits, keep, load
 from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.adapters.tail import Seen, Tail, look_for, missing
 from kmigrate.errors import Transient
-from kmigrate.manifests.lanes import FORWARD
-from kmigrate.model import Lane, Partition
+from kmigrate.manifests.lanes import names_of, side_written
+from kmigrate.model import Lane, Partition, Side
 from kmigrate.positions import SyncIndex, read_sync
 from kmigrate.world import ResourceStore
 
@@ -29,15 +29,16 @@ class ConnectMirror:
 
     Connect writes one record per partition and commit into the connector's offsets topic, in the transaction of the
     data: key `["<connector>", {"cluster", "partition", "topic"}]`, value `{"offset": N}`, N the last source offset
-    copied (`lab.md`). Only what came since the last look is read again; the offset syncs are kept in the folder `kept`,
-    where it exists, so that this holds for the next process as well.
+    copied (`lab.md`). That topic lies on the side the lane writes to; the offset syncs and Connect's status topic lie
+    on the target, whichever way the lane goes. Only what came since the last look is read again; the offset syncs are
+    kept in the folder `kept`, where it exists, so that this holds for the next process as well.
     """
 
     store: ResourceStore
     namespace: str
-    target: Callable[[], Connection]
+    connection: Callable[[Side], Connection]
     kept: Path
-    _tails: dict[str, Tail] = field(default_factory=dict)
+    _tails: dict[tuple[Side, str], Tail] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _copied: dict[str, dict[Partition, int]] = field(default_factory=dict)
     _syncs: dict[str, Known] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class ConnectMirror:
     def copied(self, lane: Lane) -> Mapping[Partition, int]:
         """Last source offset copied per partition."""
         known = self._copied.setdefault(lane.name, {})
-        for message in self._news(FORWARD.connector_offsets(lane)):
+        for message in self._news(side_written(lane), names_of(lane).connector_offsets(lane)):
             read = _read(message, lane.connector)
             if read is not None and read[1] is None:
                 known.pop(read[0], None)
@@ -55,10 +56,10 @@ class ConnectMirror:
 
     def syncs(self, lane: Lane) -> Mapping[Partition, SyncIndex]:
         """Every offset sync the lane ever told; only what came since the last look is read, also by another process."""
-        topic = FORWARD.offset_syncs(lane)
+        topic = names_of(lane).offset_syncs(lane)
         if topic not in self._syncs and not self._begin(topic):
             return {}
-        known, tail, read = self._syncs[topic], self._tails[topic], 0
+        known, tail, read = self._syncs[topic], self._tails[Side.TARGET, topic], 0
         for message in tail.news():
             read += 1
             told = read_sync(_raw(message.key()), _raw(message.value()))
@@ -71,18 +72,20 @@ class ConnectMirror:
 
     def _begin(self, topic: str) -> bool:
         """Take up what was kept of a sync topic, or begin at its start; False while it is not there."""
-        seen = look_for(self.target(), topic)
+        target = self.connection(Side.TARGET)
+        seen = look_for(target, topic)
         if seen is None:
             return False
         known = load(self.kept / f"{topic}.index")
         if known is None or not fits(known, seen.id, self._ends(topic, seen)):
             known = Known(topic_id=seen.id, next=seen.beginning())
         self._syncs[topic] = known
-        self._tails[topic] = Tail(self.target(), topic, known.next)
+        self._tails[Side.TARGET, topic] = Tail(target, topic, known.next)
         return True
 
     def _ends(self, topic: str, seen: Seen) -> dict[int, int]:
-        logs = KafkaCluster(self.target()).ranges([Partition(topic, number) for number in range(seen.partitions)])
+        cluster = KafkaCluster(self.connection(Side.TARGET))
+        logs = cluster.ranges([Partition(topic, number) for number in range(seen.partitions)])
         return {p.number: log.end for p, log in logs.items()}
 
     def once(self, lane: Lane) -> bool:
@@ -91,7 +94,7 @@ class ConnectMirror:
 
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
-        for message in self._news(FORWARD.status, needed=True):
+        for message in self._news(Side.TARGET, names_of(lane).status, needed=True):
             key = message.key()
             name = key.decode() if isinstance(key, bytes) else str(key)
             value = message.value()
@@ -104,29 +107,29 @@ class ConnectMirror:
 
     def trouble(self, lane: Lane) -> tuple[str, ...]:
         """What the operator last said is wrong with the lane, and topics of its own that are gone."""
-        return trouble(self.store, self.namespace, lane, lambda names: missing(self.target(), names))
+        return trouble(self.store, self.namespace, lane, lambda side, names: missing(self.connection(side), names))
 
     def close(self) -> None:
         """Close what was opened."""
         for tail in self._tails.values():
             tail.close()
 
-    def _tail(self, topic: str, *, needed: bool = False) -> Tail | None:
+    def _tail(self, side: Side, topic: str, *, needed: bool = False) -> Tail | None:
         """Where the topic was looked at last; None while it is not there.
 
         Raises Transient for a `needed` topic that is not there: then nothing can be said, not even that nothing runs.
         """
-        if topic not in self._tails:
-            seen = look_for(self.target(), topic)
+        if (side, topic) not in self._tails:
+            seen = look_for(self.connection(side), topic)
             if seen is not None:
-                self._tails[topic] = Tail(self.target(), topic, seen.beginning())
+                self._tails[side, topic] = Tail(self.connection(side), topic, seen.beginning())
             elif needed:
-                raise Transient(f"the target has no topic {topic}")
-        return self._tails.get(topic)
+                raise Transient(f"the {side} has no topic {topic}")
+        return self._tails.get((side, topic))
 
-    def _news(self, topic: str, *, needed: bool = False) -> Iterator[Message]:
+    def _news(self, side: Side, topic: str, *, needed: bool = False) -> Iterator[Message]:
         """What came since the last look, up to the end of every partition; nothing while the topic is not there."""
-        tail = self._tail(topic, needed=needed)
+        tail = self._tail(side, topic, needed=needed)
         return iter(()) if tail is None else tail.news()
 
 

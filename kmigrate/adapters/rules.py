@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, Refused
+from kmigrate.manifests.lanes import REVERSE
 from kmigrate.manifests.users import denials as denied_rules
 from kmigrate.model import Application, Denial, JsonObject, Right
 from kmigrate.world import Key, Resource, ResourceStore
@@ -24,6 +25,28 @@ def spare(denials: Iterable[Denial], spared: frozenset[str]) -> None:
 def right(one: Denial) -> Right:
     """The ACL that is a denial."""
     return Right(principal=one.principal, resource=one.resource, name=one.name, operation=one.operation, type="deny")
+
+
+def only_of_the_mirror(rights: Iterable[Right], mirror: str) -> tuple[Right, ...]:
+    """The rights; raises Refused for what is no permission of the mirror back (`User:name`, empty where none is)."""
+    asked = tuple(rights)
+    for each in asked:
+        if each.principal != mirror or each.type != "allow":
+            raise Refused(
+                f"{each.principal} is given no right on the source: only the mirror back is, and none is denied here",
+                hint="name the mirror back in mirror.reverse.auth of the plan file",
+            )
+    return asked
+
+
+def only_offsets(topic: str) -> str:
+    """The name; raises Refused for any topic that is not the offsets topic of a reverse lane."""
+    if not topic.startswith(REVERSE.all_connector_offsets):
+        raise Refused(
+            f"topic {topic} is neither made nor removed on the source: it is not a reverse lane's own",
+            hint=f"kmigrate's own topics there begin with {REVERSE.all_connector_offsets}",
+        )
+    return topic
 
 
 def removal(bootstrap: str, denial: Denial) -> str:

@@ -31,6 +31,7 @@ class Tail:
     def __init__(self, connection: Connection, topic: str, begins: Mapping[int, int]) -> None:
         self.topic = topic
         self.ends = dict(begins)
+        self._looked = False
         self._consumer = Consumer(
             {
                 **connection.login.settings(),
@@ -50,23 +51,26 @@ class Tail:
         A look that is left off in the middle goes on there the next time.
         """
         ended: set[int] = set()
-        try:
-            while len(ended) < len(self.ends):
-                message = self._next()
-                number, offset = int(message.partition() or 0), int(message.offset() or 0)
-                if message.error() is None:
-                    self.ends[number] = offset + 1
-                    yield message
-                else:
-                    ended.add(number)
-                    self.ends[number] = offset
-        finally:
-            for number in ended:  # or the end of a partition where nothing comes is not told again
-                self._consumer.seek(TopicPartition(self.topic, number, self.ends[number]))
+        self._begin_anew()
+        while len(ended) < len(self.ends):
+            message = self._next()
+            number, offset = int(message.partition() or 0), int(message.offset() or 0)
+            if message.error() is None:
+                self.ends[number] = offset + 1
+                yield message
+            else:
+                ended.add(number)
+                self.ends[number] = offset
 
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+    def _begin_anew(self) -> None:
+        """Drop what was fetched since the last look: an end among it may be older than what is there by now."""
+        for number, at in self.ends.items() if self._looked else ():
+            self._consumer.seek(TopicPartition(self.topic, number, at))
+        self._looked = True
 
     def _next(self) -> Message:
         """A record, or the end of a partition."""

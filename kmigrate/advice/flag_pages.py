@@ -129,8 +129,9 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
     ),
     "KM-WRITER-STAYS": (
         "A writer stays on the source",
-        "The application writes topics of the plan, and kmigrate cannot move writers yet.",
+        "The application writes topics of the plan, and the plan file names no mirror.reverse. What it wrote on the "
+        "target would not come to the source: readers there would miss it, and it could never go back.",
         "Its topics stay owned by the source, the mirror has to go on running, and decommission stays blocked.",
-        "Nothing: readers can move while it writes. It moves with a later version.",
+        "Give mirror.reverse a principal of its own on the source; then it moves. Readers can move without it.",
     ),
 }

@@ -260,8 +260,9 @@ def _principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
 
 
 def _ours(migration: Migration) -> set[str]:
-    """kmigrate's own and the mirror's; a user name that lies in a secret is not known here."""
-    names = (migration.source.auth.username, migration.mirror_auth.username)
+    """kmigrate's own and the mirrors'; a user name that lies in a secret is not known here."""
+    back = (migration.reverse_auth.username,) if migration.reverse_auth else ()
+    names = (migration.source.auth.username, migration.mirror_auth.username, *back)
     return {_user(name) for name in names if isinstance(name, str)}
 
 
@@ -271,7 +272,7 @@ def _user(name: str) -> str:
 
 def _applications(migration: Migration) -> Iterator[Flag]:
     for app in migration.applications:
-        if app.writes:
+        if app.writes and migration.reverse_auth is None:
             yield _writer_stays(app)
 
 
@@ -279,6 +280,6 @@ def _writer_stays(app: Application) -> Flag:
     return _warns(
         "KM-WRITER-STAYS",
         app.name,
-        f"it writes {', '.join(app.writes)}, and moving writers is not built yet, so it stays on the source",
-        "nothing; its readers can move while it goes on writing",
+        f"it writes {', '.join(app.writes)}, and without a mirror back it could not return, so it stays on the source",
+        "name mirror.reverse in the plan file; or nothing: its readers can move while it goes on writing",
     )

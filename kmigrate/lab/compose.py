@@ -111,7 +111,7 @@ class EstatePart:
         folder = self._options.folder
         admin = {k: str(v) for k, v in self._source.cluster.layout.admin_config().items()}
         if self._options.empty:
-            shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), tuple(shop.tool_rights(["*"])))
+            shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), tuple(shop.tool_rights(["*"], ["*"])))
         else:
             stock.create_estate(admin, self._board, replication=self._options.brokers)
         ready = self._await_target()

@@ -41,7 +41,10 @@ def plan_file(folder: LabFolder, bootstrap: str, ca: Path) -> str:
         "mirror": {
             "forward": {
                 "auth": {"type": "plain", "username": shop.MIRROR_FORWARD, "password": _file(shop.MIRROR_FORWARD)}
-            }
+            },
+            "reverse": {
+                "auth": {"type": "plain", "username": shop.MIRROR_REVERSE, "password": _file(shop.MIRROR_REVERSE)}
+            },
         },
         "policy": {"maxPause": "5m", "minimumGrade": "EXACT_MATCHED", "soak": "5s"},
         "journal": {"store": "./.kmigrate"},
@@ -59,6 +62,7 @@ def _application(folder: LabFolder, app: ShopApplication) -> Json:
             {"topics": list(reads.topics), "group": reads.group, "isolation": reads.isolation} for reads in app.reads
         ],
         "writes": list(app.writes),
+        "transactionalIds": list(app.transactional_ids),
         "principals": [{"source": f"User:{app.principal}", "sourceAuth": credential, "target": app.name}],
         "workloads": [
             {"kind": "command", **{verb: [*command, verb] for verb in ("stop", "switch", "start", "healthy")}}

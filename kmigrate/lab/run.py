@@ -7,11 +7,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from kmigrate.engine import back, forward, run_unit, undo_unit
+from kmigrate.engine import back, forward, run_unit, undo_unit, where
 from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.journal import Journal
 from kmigrate.lab import compose
@@ -19,6 +20,7 @@ from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.outcome import MirrorsOwn, Outcome, moves_of
 from kmigrate.lab.status import status
 from kmigrate.lab.walk import MOVES, Walk, walking
+from kmigrate.model import Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.story import story
 from kmigrate.wiring import open_journal
@@ -37,15 +39,17 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
         lab = LabFolder(place)
         with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter):
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
-            with walking(lab, reporter) as walk, open_journal(walk.migration) as journal:
+            with walking(lab, reporter) as opened, open_journal(opened.migration) as journal:
+                walk = replace(opened, world=opened.world.bound(journal.past()))
                 plan = story(walk.migration)
                 own: dict[str, MirrorsOwn] = {}
                 _tell_story(walk, plan, journal)
                 _measure(walk, journal, own, MOVES)
                 refused = _move_the_others(walk, plan, journal, own)
-                door = _try_the_door(walk, plan, journal)
+                _there_and_back(walk, plan, journal)
                 moves = moves_of(journal, plan.moves)
                 walk.settle(moves)
+                door = _try_the_door(walk, plan, journal, {**plan.stays, **refused})
                 memory = status(lab).memory
                 reporter.progress("auditor", "reads both logs and every application's file")
                 return Outcome(
@@ -101,15 +105,38 @@ def _move_the_others(walk: Walk, plan: Plan, journal: Journal, own: dict[str, Mi
     return stays
 
 
-def _try_the_door(walk: Walk, plan: Plan, journal: Journal) -> str:
-    """Decommission must be refused while applications stay; how it was, in words. Raises VerifyFailed if it was not."""
+def _there_and_back(walk: Walk, plan: Plan, journal: Journal) -> None:
+    """Take every writer that has moved back to the source, the last one first, and over again."""
+    writes = {name for name in plan.moves if walk.migration.application(name).writes}
+    moved = [name for name in plan.moves if name in writes and where(journal, name) is Side.TARGET]
+    for name in reversed(moved):
+        way = back(plan, journal, name)
+        assert way is not None, f"{name} is on the wrong side"
+        run_unit(way.unit, walk.world, journal)
+    walk.traffic(_TRAFFIC_MS)
+    for name in moved:
+        unit = forward(plan, journal, name)
+        assert unit is not None, f"{name} is on the wrong side"
+        run_unit(unit, walk.world, journal)
+    walk.traffic(_TRAFFIC_MS)
+
+
+def _try_the_door(walk: Walk, plan: Plan, journal: Journal, stays: Mapping[str, str]) -> str:
+    """Decommission must be refused while applications stay, and go through once none does; how it ended, in words.
+
+    Raises VerifyFailed if it went through all the same, and what blocked it when nobody was left.
+    """
     unit = plan.phase("decommission").unit
     assert unit is not None
     try:
         run_unit(unit, walk.world, journal)
     except Blocked as refused:
+        if not stays:
+            raise
         return f"blocked: {refused.message}"
-    raise VerifyFailed("decommission went through although applications still live on the source")
+    if stays:
+        raise VerifyFailed("decommission went through although applications still live on the source")
+    return "the source is left for good: nobody uses it any more, and every lane is stopped"
 
 
 def _peak_rss() -> int:

@@ -22,6 +22,7 @@ from kmigrate.errors import PlatformError
 from kmigrate.lab.apps import billing, fraud_check, ml_features, notifier, order_service, search_indexer, storefront
 from kmigrate.lab.apps.audit import replace
 from kmigrate.lab.apps.reader import Reading
+from kmigrate.manifests.lanes import REVERSE
 from kmigrate.model import Reads, Topic
 
 CALL_S = 30.0
@@ -87,21 +88,22 @@ class Right:
     resource: str
     name: str
     operation: str
+    prefix: bool = False
 
 
 def rights() -> tuple[Right, ...]:
     """Every right on the source before the migration; what is not here is denied.
 
-    The reverse mirror has none: on the side that owns a topic its principal must not write, so what it needs
-    (`manifests.users.reverse_source_rules`) is granted when a topic changes owner.
+    The reverse mirror has none: what it needs kmigrate grants by itself, and Write on a topic when it is handed over.
     """
     applications = (right for app in APPLICATIONS for right in _application_rights(app))
-    return (*applications, *tool_rights(topic.name for topic in TOPICS))
+    ids = (name for app in APPLICATIONS for name in app.transactional_ids)
+    return (*applications, *tool_rights((topic.name for topic in TOPICS), ids))
 
 
-def _rows(principal: str, resource: str, name: str, *operations: str) -> Iterator[Right]:
+def _rows(principal: str, resource: str, name: str, *operations: str, prefix: bool = False) -> Iterator[Right]:
     for operation in operations:
-        yield Right(principal=principal, resource=resource, name=name, operation=operation)
+        yield Right(principal=principal, resource=resource, name=name, operation=operation, prefix=prefix)
 
 
 def _application_rights(app: ShopApplication) -> Iterator[Right]:
@@ -115,12 +117,19 @@ def _application_rights(app: ShopApplication) -> Iterator[Right]:
         yield from _rows(app.principal, "transactional_id", transactional_id, "write", "describe")
 
 
-def tool_rights(mirrored: Iterable[str]) -> Iterator[Right]:
-    """What kmigrate and the forward mirror of these topics (or `*`) need on the source."""
+def tool_rights(mirrored: Iterable[str], ids: Iterable[str]) -> Iterator[Right]:
+    """What kmigrate and the forward mirror of these topics (or `*`) need on the source.
+
+    `ids` are the transactional ids (or `*`) that kmigrate ends when it has stopped an application.
+    """
     # The table of operations that Confluent Cloud knows; group read and topic read are for positions at rollback.
     yield from _rows(KMIGRATE, "topic", "*", "read", "describe", "describe_configs")
     yield from _rows(KMIGRATE, "group", "*", "read", "describe")
     yield from _rows(KMIGRATE, "cluster", "kafka-cluster", "describe", "alter")
+    for transactional_id in ids:
+        yield from _rows(KMIGRATE, "transactional_id", transactional_id, "write", "describe")
+    # the one small topic of each reverse lane, made and removed again
+    yield from _rows(KMIGRATE, "topic", REVERSE.all_connector_offsets, "create", "delete", prefix=True)
     for topic in mirrored:
         yield from _rows(MIRROR_FORWARD, "topic", topic, "read", "describe", "describe_configs")
     yield from _rows(MIRROR_FORWARD, "group", "*", "describe")
@@ -140,7 +149,7 @@ def _binding(row: Right) -> AclBinding:
     return AclBinding(
         kinds.get(row.resource) or ResourceType[row.resource.upper()],
         row.name,
-        ResourcePatternType.LITERAL,
+        ResourcePatternType.PREFIXED if row.prefix else ResourcePatternType.LITERAL,
         f"User:{row.principal}",
         "*",
         AclOperation[row.operation.upper()],

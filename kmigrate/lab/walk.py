@@ -16,10 +16,11 @@ from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.outcome import MirrorsOwn, Move
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
 from kmigrate.lab.status import status
-from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Migration, Partition, Side
+from kmigrate.manifests.lanes import forward_lanes, other_way
+from kmigrate.model import Lane, Migration, Partition, Side
 from kmigrate.planfile import load
 from kmigrate.probes.drain import await_copies
+from kmigrate.probes.ownership import owners
 from kmigrate.probes.resources import require
 from kmigrate.probes.standing import mirrors_choices
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -90,15 +91,22 @@ class Walk:
 
     def _last_positions(self) -> dict[Partition, int]:
         """Where on the target a reader stands once it has read all that the source holds now."""
-        source = self.world.cluster(Side.SOURCE)
-        topics = source.topics(self.migration.topics)
-        ends = {p: log.end for p, log in source.ranges([p for t in topics.values() for p in t.all()]).items()}
         found: dict[Partition, int] = {}
         for lane in forward_lanes(self.migration):
-            bounds = {p: end for p, end in ends.items() if p.topic in lane.topics}
-            seen = await_copies(self.world, Side.SOURCE, bounds, lane, what="last copies", deadline_ms=_DEADLINE_MS)
-            found |= {p: at.offset for p, at in seen.positions.items() if at.offset is not None}
+            found |= self._last_in(lane)
         return found
+
+    def _last_in(self, lane: Lane) -> dict[Partition, int]:
+        """Of one lane, once all is copied from where it is written."""
+        side = next(iter(owners(self.world, lane.topics).values()))
+        owner = self.world.cluster(side)
+        topics = owner.topics(lane.topics)
+        ends = {p: log.end for p, log in owner.ranges([p for t in topics.values() for p in t.all()]).items()}
+        force = lane if side is Side.SOURCE else other_way(lane)
+        seen = await_copies(self.world, side, ends, force, what="last copies", deadline_ms=_DEADLINE_MS)
+        if side is Side.TARGET:
+            return {p: last + 1 for p, last in seen.last.items()}
+        return {p: at.offset for p, at in seen.positions.items() if at.offset is not None}
 
     def _target(self) -> tuple[str, str, tuple[str, str, str]]:
         kafka = require(self.world, Key("Kafka", NAMESPACE, CLUSTER))

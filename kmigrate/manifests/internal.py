@@ -39,7 +39,12 @@ class MirrorNames:
 
         It lies where the lane writes: on the target for a forward lane, on the source for a reverse one.
         """
-        return f"{self.group}-offsets-{lane.name}"
+        return f"{self.all_connector_offsets}{lane.name}"
+
+    @property
+    def all_connector_offsets(self) -> str:
+        """How every `connector_offsets` begins, and no other topic of the group."""
+        return f"{self.offsets}-"
 
     def offsets_wanted(self, lane: Lane) -> str:
         """The ConfigMap from which the operator sets a lane's offsets."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from kmigrate.manifests.internal import MirrorNames
-from kmigrate.model import Lane, Migration
+from kmigrate.model import Lane, Migration, Side
 
 FORWARD = MirrorNames(group="kmigrate-forward")
 REVERSE = MirrorNames(group="kmigrate-reverse")
 _BACK = "-reverse"
+
+
+def names_of(lane: Lane) -> MirrorNames:
+    """What the Connect group that runs a lane calls its own."""
+    return REVERSE if lane.direction == "reverse" else FORWARD
+
+
+def side_written(lane: Lane) -> Side:
+    """The side a lane copies to; its connector's own offsets lie there, in the transaction of the data."""
+    return Side.SOURCE if lane.direction == "reverse" else Side.TARGET
 
 
 def forward_lanes(migration: Migration) -> tuple[Lane, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kmigrate.errors import UsageError
 from kmigrate.manifests.internal import MirrorNames
 from kmigrate.manifests.names import is_resource_name, resource
-from kmigrate.model import Application, Json, JsonObject, Lane, Target
+from kmigrate.model import Application, Json, JsonObject, Lane, Right, Target
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -38,6 +38,24 @@ def user(name: str, rules: Iterable[Rule], target: Target) -> JsonObject:
         "authorization": {"type": "simple", "acls": [_acl(rule) for rule in sorted(set(rules))]},
     }
     return resource("KafkaUser", name, target.namespace, spec, cluster=target.cluster)
+
+
+def rights_of(principal: str, rules: Iterable[Rule]) -> tuple[Right, ...]:
+    """The same rules as ACLs of a principal (`User:name`) on a cluster whose users no operator keeps, sorted."""
+    return tuple(
+        sorted(
+            Right(
+                principal=principal,
+                resource=rule.resource,
+                name=rule.name or "kafka-cluster",
+                operation=operation,
+                type=rule.type,
+                pattern=rule.pattern,
+            )
+            for rule in set(rules)
+            for operation in rule.operations
+        )
+    )
 
 
 def denials(spec: JsonObject) -> tuple[JsonObject, ...]:
@@ -143,12 +161,14 @@ def worker_rules(names: MirrorNames) -> tuple[Rule, ...]:
     )
 
 
-def kmigrate_rules() -> tuple[Rule, ...]:
+def kmigrate_rules(ids: Iterable[str] = ()) -> tuple[Rule, ...]:
     """kmigrate's own: look at everything, commit and take back positions of groups; it writes no record.
 
-    Delete on groups is for undo: a group that held nothing on the target before is removed again.
+    Delete on groups is for undo: a group that held nothing on the target before is removed again. Write on the plan's
+    transactional ids, and on no others, is for ending what a stopped application may have left open.
     """
     return (
+        *(Rule(resource="transactionalId", name=name, operations=("Describe", "Write")) for name in sorted(set(ids))),
         Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read")),
         Rule(resource="group", name="*", operations=("Delete", "Describe", "Read")),
         Rule(resource="transactionalId", name="*", operations=("Describe",)),

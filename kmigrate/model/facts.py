@@ -259,3 +259,22 @@ class Trial:
     subject: str
     ok: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """A transaction that has not ended in a partition: committed readers see nothing there from `start` on until then.
+
+    `transactional_id` and `started_ms` are None where the cluster does not tell them.
+    """
+
+    partition: Partition
+    start: int
+    producer_id: int
+    epoch: int
+    transactional_id: str | None = None
+    started_ms: int | None = None
+
+    def __str__(self) -> str:
+        who = f"transaction of {self.transactional_id}" if self.transactional_id else "transaction of an unknown id"
+        return f"{who} (producer {self.producer_id}, epoch {self.epoch}) open in {self.partition} from {self.start} on"

@@ -215,6 +215,9 @@ class Migration:
     accept: tuple[Accepted, ...] = ()
     lane_topics: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     """The topics of each lane by its number; all in one where none is told. Fixed once a mirror is made for them."""
+    reverse_auth: Auth | None = field(default=None, repr=False)
+    """Who copies back to the source, None where nobody does; steps that make it say so themselves, so that the units of
+    a plan without it are told as they always were."""
 
     def excludes(self, topic: str) -> bool:
         """Whether a topic is left behind by name; `exclude` holds regular expressions that match whole names."""

@@ -40,6 +40,7 @@ def contradictions(document: Document) -> Iterator[Mistake]:
     yield from _topics(document)
     yield from _overrides(document)
     yield from _applications(document)
+    yield from _mirror_back(document)
 
 
 def unknown_flags(document: Document, known: frozenset[str]) -> Iterator[Mistake]:
@@ -135,6 +136,33 @@ def _applications(document: Document) -> Iterator[Mistake]:
         yield from _kinds(document, at, owner, app)
 
 
+def _mirror_back(document: Document) -> Iterator[Mistake]:
+    """The reverse mirror owns what it may write and a fence must not catch it: it cannot be somebody else as well."""
+    at: Path = ("mirror", "reverse", "auth", "username")
+    name = _at(document.data, at)
+    if isinstance(name, Mapping):
+        yield Mistake(document.line(at), f"{place(at)}: write the name itself: the mirror's resources hold it in clear")
+    taken = dict(_principals(document.data))
+    if isinstance(name, str) and name in taken:
+        told = f"{place(at)}: {name[:60]} is {taken[name]} already; give it a principal of its own"
+        yield Mistake(document.line(at), told)
+
+
+def _principals(data: Json) -> Iterator[tuple[str, str]]:
+    """Who else signs in to the source, and where the plan file says so."""
+    for index, app in _mappings(data, "applications"):
+        owner = app.get("name")
+        told = f"application {owner}" if isinstance(owner, str) else f"applications[{index}]"
+        for _, principal in _mappings(app, "principals"):
+            source = principal.get("source")
+            if isinstance(source, str):
+                yield source.removeprefix("User:"), told
+    for at in (("source", "auth"), ("mirror", "forward", "auth")):
+        name = _at(data, (*at, "username"))
+        if isinstance(name, str):
+            yield name, ".".join(at)
+
+
 def _used(document: Document, at: Path, part: Mapping[str, Json], key: str) -> Iterator[Mistake]:
     """Topics that stand twice in one list, or are not migrated."""
     known, names = dict(_known_topics(document)), _Names("topic")
@@ -167,6 +195,13 @@ def _some(known: Mapping[str, int]) -> str:
 
 def _get(data: Json, key: str) -> Json:
     return data.get(key) if isinstance(data, Mapping) else None
+
+
+def _at(data: Json, path: Path) -> Json:
+    """What stands at that place; None where there is nothing."""
+    for key in path:
+        data = _get(data, str(key))
+    return data
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

@@ -121,6 +121,8 @@ def _tail(inventory: Inventory) -> Iterator[str]:
     yield "mirror:"
     yield f"  forward:                             # {MARK}: a principal that may read every topic"
     yield "    auth: {type: plain, username: {env: MIRROR_KEY}, password: {env: MIRROR_SECRET}}"
+    yield f"  # reverse:                           # {MARK}: for writers, a principal of its own without any right"
+    yield "  #   auth: {type: plain, username: BACK_KEY, password: {env: BACK_SECRET}}"
     accepts = list(_accepts(inventory))
     if accepts:
         yield f"accept:                                # {MARK}: each stays on the source; say why"

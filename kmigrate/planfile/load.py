@@ -116,6 +116,7 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
         topics=topics,
         applications=applications,
         mirror_auth=_auth(plan.mirror.forward.auth, folder, plan.source.auth.type),
+        reverse_auth=_auth(plan.mirror.reverse.auth, folder, plan.source.auth.type) if plan.mirror.reverse else None,
         policy=_policy(plan.policy),
         journal=str(folder / plan.journal.store),
         lanes=plan.mirror.lanes,

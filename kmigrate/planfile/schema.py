@@ -234,10 +234,17 @@ class ForwardPart(Part):
     auth: SourceAuthPart
 
 
+class ReversePart(Part):
+    """The credential on the source of the mirror back, a principal of its own: ownership is told by its rights."""
+
+    auth: SourceAuthPart
+
+
 class MirrorPart(Part):
-    """The mirrors; `lanes` is the largest number of them that copy side by side."""
+    """The mirrors; `lanes` is the largest number of them that copy side by side, `reverse` the way back of writers."""
 
     forward: ForwardPart
+    reverse: ReversePart | None = None
     lanes: Annotated[int, Field(ge=1, le=64)] = 8
 
 
@@ -289,6 +296,5 @@ NOT_BUILT = {
     "target.cluster.storage": "the cluster is taken as it is",
     "target.cluster.listener.type": "the listener is taken as it is",
     "target.cluster.listener.domain": "the listener is taken as it is",
-    "mirror.reverse": "only readers move, and they need no mirror back",
 }
 """Keys of the design that this version does not know, and why one can do without them."""

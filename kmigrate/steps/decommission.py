@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
-from kmigrate.manifests.lanes import FORWARD, forward_lanes
+from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.mirror import STOPPED
-from kmigrate.model import Application, Json, JsonObject, Migration, Partition, Side
+from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Partition, Side
 from kmigrate.plan import Action, Change, Finding, Step
+from kmigrate.probes.foreign import COMPARED, compare, read_cursors
+from kmigrate.probes.lanes import lane_key
+from kmigrate.probes.ownership import owned_by
+from kmigrate.steps.lanes import lane_state, stop_lane
 from kmigrate.steps.resources import apply_all, find
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.waves import stays
@@ -43,7 +47,7 @@ class ProveIdle(Step):
         first = self._ends(world)
         world.clock.sleep(_WATCH_MS)
         last = self._ends(world)
-        grown = sorted({p.topic for p in first if last.get(p) != first[p]})
+        grown = sorted({p.topic for p in first if last.get(p) != first[p]} - self._only_copies(world))
         _refuse([f"{topic} grows ({self._writers(topic)})" for topic in grown] + self._who_stays(world))
         return {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
 
@@ -51,7 +55,7 @@ class ProveIdle(Step):
         """Nothing was changed."""
 
     def _who_stays(self, world: World) -> list[str]:
-        why = stays(self.migration.applications)
+        why = stays(self.migration.applications, way_back=self.migration.reverse_auth is not None)
         told = [self._on_source(world, app, why[app.name]) for app in self.migration.applications]
         groups = world.groups(Side.SOURCE).all()
         crowd = [f"group {name} has members there" for name, group in sorted(groups.items()) if group.members]
@@ -72,6 +76,13 @@ class ProveIdle(Step):
         topics = source.topics(self.migration.topics)
         ranges = source.ranges([p for topic in topics.values() for p in topic.all()], committed=False)
         return {p: log.end for p, log in ranges.items()}
+
+    def _only_copies(self, world: World) -> frozenset[str]:
+        """Topics that the target owns, and of which all that came to the source since is a copy from there."""
+        ours = owned_by(world, Side.TARGET, self.migration.topics)
+        cursors = {p: at for fact in world.ledger.every(COMPARED) for p, at in read_cursors(fact).items()}
+        seen = compare(world, Side.SOURCE, {p: at for p, at in cursors.items() if p.topic in ours})
+        return ours - {each.partition.topic for each in seen.foreign}
 
     def _writers(self, topic: str) -> str:
         names = sorted(app.name for app in self.migration.applications if topic in app.writes)
@@ -98,10 +109,13 @@ class StopLanes(Step):
         wanted = self._wanted(world)
         finding = find(world, wanted)
         running = [Change(action=Action.STOP, subject=each) for each in self._running(world)] if wanted else []
+        running += [Change(action=Action.STOP, subject=f"lane {lane.name}") for lane in self._back(world)]
         return Finding(changes=(*finding.changes, *running), before=finding.before)
 
     def apply(self, world: World) -> None:
         """Ask for it and wait until no task runs."""
+        for lane in self._back(world):
+            stop_lane(world, self.migration.target, lane, _STOP_MS)
         apply_all(world, self._wanted(world))
 
         def look() -> Ready[None] | NotYet:
@@ -113,10 +127,21 @@ class StopLanes(Step):
     def verify(self, world: World) -> Json:
         """Tasks per lane, by Connect's own word."""
         super().verify(world)
-        return {lane.name: world.mirror.tasks(lane) for lane in forward_lanes(self.migration)}
+        every = (
+            *forward_lanes(self.migration),
+            *(reverse_lanes(self.migration) if self.migration.reverse_auth else ()),
+        )
+        return {lane.name: world.mirror.tasks(lane) for lane in every}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """One-way: the engine says so and does not come here."""
+
+    def _back(self, world: World) -> list[Lane]:
+        """Lanes of the mirror back that are not stopped; none where none was ever made."""
+        lanes = reverse_lanes(self.migration) if self.migration.reverse_auth else ()
+        target = self.migration.target
+        made = [lane for lane in lanes if world.resources.get(lane_key(lane, target.namespace)) is not None]
+        return [lane for lane in made if not lane_state(world, target, lane).stopped]
 
     def _running(self, world: World) -> list[str]:
         return [f"lane {lane.name}" for lane in forward_lanes(self.migration) if world.mirror.tasks(lane)]

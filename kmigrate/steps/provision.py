@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.internal import internal_topics
-from kmigrate.manifests.kafka import kafka, small_machine_config
-from kmigrate.manifests.lanes import FORWARD, forward_lanes, topics_by_lane
+from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
 from kmigrate.manifests.topics import carried_topic
 from kmigrate.manifests.users import (
     application_rules,
     forward_mirror_rules,
     keeping_denials,
     kmigrate_rules,
+    reverse_mirror_rules,
     user,
+    worker_rules,
 )
 from kmigrate.model import Json, JsonObject, Migration, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
@@ -24,11 +25,13 @@ from kmigrate.probes.access import await_access, fenced
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.topics import adoptable, await_topics, settled
+from kmigrate.steps.clusters import brokers, new_cluster
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
 
 KMIGRATE_USER = "kmigrate"
 MIRROR_USER = "kmigrate-mirror"
+REVERSE_USER = "kmigrate-mirror-back"
 
 LANES = "lanes"
 """The fact of which topics share a lane, by the lane's number."""
@@ -111,7 +114,7 @@ class FindCluster(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateUsers(Step):
-    """A user with just its rights for every application, for the mirror, and for kmigrate itself."""
+    """A user with just its rights for every application, for each mirror, and for kmigrate itself."""
 
     name: ClassVar[str] = "create-users"
     title: ClassVar[str] = "Create the users"
@@ -138,7 +141,11 @@ class CreateUsers(Step):
         restore(world, before)
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        rules = {KMIGRATE_USER: kmigrate_rules()}
+        ids = (name for app in self.migration.applications for name in app.transactional_ids)
+        rules = {KMIGRATE_USER: kmigrate_rules(ids)}
+        if self.migration.reverse_auth:
+            back = reverse_lanes(self.migration)
+            rules[REVERSE_USER] = (*reverse_mirror_rules(back, REVERSE), *worker_rules(REVERSE))
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
@@ -159,7 +166,7 @@ def _as_fenced(world: World, body: JsonObject) -> JsonObject:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateTopics(Step):
-    """Every topic of the plan as the source has it, and the mirror's own, made before the mirror runs (design §4.8)."""
+    """Every topic of the plan as the source has it, and the mirrors' own, made before they run (design §4.8)."""
 
     name: ClassVar[str] = "create-topics"
     title: ClassVar[str] = "Create the topics"
@@ -229,7 +236,12 @@ class CreateTopics(Step):
             carried_topic(topic, target, brokers=copies, overrides=overrides.get(topic.name)).body
             for topic in self._source(world)
         ]
-        return (*carried, *internal_topics(FORWARD, forward_lanes(self.migration), target, brokers=copies))
+        back = internal_topics(REVERSE, reverse_lanes(self.migration), target, brokers=copies)
+        return (
+            *carried,
+            *internal_topics(FORWARD, forward_lanes(self.migration), target, brokers=copies),
+            *(back if self.migration.reverse_auth else ()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,34 +279,6 @@ class TryAccess(Step):
         """Nothing was changed."""
 
 
-def new_cluster(migration: Migration) -> tuple[JsonObject, ...]:
-    """The pool and the Kafka for a target that has none: three brokers, or a small one on the lab's machine."""
-    if migration.target.platform == "lab":
-        return kafka(migration.target, brokers=1, config=small_machine_config())
-    return kafka(migration.target, brokers=3)
-
-
 def _is_ready(world: World, key: Key) -> bool:
     found = world.resources.get(key)
     return found is not None and not unready(found)
-
-
-def brokers(world: World, migration: Migration) -> int:
-    """How many brokers the target's node pools ask for, or would where there is no cluster yet."""
-    cluster = migration.target.cluster
-    pools = world.resources.list("KafkaNodePool", migration.target.namespace)
-    found = sum(_brokers(pool.metadata, pool.spec, cluster) for pool in pools)
-    return found or sum(
-        _brokers(_part(body, "metadata"), _part(body, "spec"), cluster) for body in new_cluster(migration)
-    )
-
-
-def _part(body: JsonObject, name: str) -> JsonObject:
-    part = body.get(name)
-    return part if isinstance(part, Mapping) else {}
-
-
-def _brokers(metadata: JsonObject, spec: JsonObject, cluster: str) -> int:
-    labels, roles, replicas = metadata.get("labels"), spec.get("roles"), spec.get("replicas")
-    ours = isinstance(labels, Mapping) and labels.get("strimzi.io/cluster") == cluster
-    return replicas if ours and isinstance(roles, list) and "broker" in roles and isinstance(replicas, int) else 0

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
-from kmigrate.manifests.kafka import bootstrap, ca_secret
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
-from kmigrate.manifests.mirror import STOPPED, Endpoint, mirror_maker
-from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, SecretRef, Side, Topic
+from kmigrate.manifests.mirror import mirror_maker
+from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
-from kmigrate.probes.ownership import owned_by
+from kmigrate.probes.ownership import epochs
 from kmigrate.probes.resources import await_ready
 from kmigrate.probes.retention import (
     Term,
@@ -23,12 +22,12 @@ from kmigrate.probes.retention import (
     shortest_term,
     uncopied,
 )
+from kmigrate.steps.lanes import asked_state
+from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
 from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 
-_SOURCE_LOGIN = "kmigrate-mirror-source"
-_SOURCE_CA = "kmigrate-source-ca"
 _CAUGHT_UP, _COPIED_BEFORE, _COPIED_PER_S = "caught_up", "copied_before", "copied_per_s"
 _READY_MS = 300_000
 _CATCH_UP_MS = 24 * 3_600_000
@@ -36,7 +35,7 @@ _CATCH_UP_MS = 24 * 3_600_000
 
 @dataclass(frozen=True, kw_only=True)
 class StoreLogins(Step):
-    """The mirror's credential for the source, and the authority it trusts, as Secrets beside the mirror."""
+    """The mirrors' credentials for the source, and the authority they trust, as Secrets beside them."""
 
     name: ClassVar[str] = "store-logins"
     title: ClassVar[str] = "Give the mirror its credential for the source"
@@ -45,7 +44,8 @@ class StoreLogins(Step):
 
     def check(self, world: World) -> Finding:
         """Missing: Secrets that do not hold what the plan refers to."""
-        lacking = [name for name, key, ref in self._wanted() if not world.secrets.stored(name, key, ref)]
+        wanted = wanted_secrets(self.migration)
+        lacking = [name for name, key, ref in wanted if not world.secrets.stored(name, key, ref)]
         return Finding(
             changes=tuple(Change(action=Action.CREATE, subject=f"Secret {name}") for name in lacking),
             before={"absent": [name for name in lacking if not world.secrets.exists(name)]},
@@ -53,7 +53,7 @@ class StoreLogins(Step):
 
     def apply(self, world: World) -> None:
         """Copy them."""
-        for name, key, reference in self._wanted():
+        for name, key, reference in wanted_secrets(self.migration):
             world.secrets.store(name, key, reference)
 
     def undo(self, world: World, before: JsonObject) -> None:
@@ -61,11 +61,6 @@ class StoreLogins(Step):
         absent = before.get("absent")
         for name in absent if isinstance(absent, list | tuple) else ():
             world.secrets.remove(str(name))
-
-    def _wanted(self) -> tuple[tuple[str, str, SecretRef], ...]:
-        ca = self.migration.source.ca
-        login = (_SOURCE_LOGIN, "password", self.migration.mirror_auth.password)
-        return (login, (_SOURCE_CA, "ca.crt", SecretRef(file=ca))) if ca else (login,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,25 +96,17 @@ class StartMirror(Step):
         return forward_lanes(self.migration)
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        """Lanes of topics that the target owns stand still: what they would copy comes from there."""
-        source, target = self.migration.source, self.migration.target
-        turned = owned_by(world, Side.TARGET, self.migration.topics)
-        states = {lane.name: STOPPED for lane in self._lanes() if not turned.isdisjoint(lane.topics)}
-        reads = Endpoint(
-            bootstrap=source.bootstrap,
-            mechanism=self.migration.mirror_auth.type,
-            username=self.mirror_login,
-            password=(_SOURCE_LOGIN, "password"),
-            ca=(_SOURCE_CA, "ca.crt") if source.ca else None,
-        )
-        writes = Endpoint(
-            bootstrap=bootstrap(target),
-            mechanism="scram-sha-512",
-            username=MIRROR_USER,
-            password=(MIRROR_USER, "password"),
-            ca=(ca_secret(target), "ca.crt"),
-        )
-        return (mirror_maker(FORWARD, self._lanes(), target, reads_from=reads, writes_to=writes, states=states),)
+        """A lane whose topics were ever handed over stays as the hand-overs left it: started unarmed it would echo."""
+        plan = self.migration
+        turned = {partition.topic for partition in epochs(world)}
+        states = {
+            lane.name: asked_state(world, plan.target, lane)
+            for lane in self._lanes()
+            if not turned.isdisjoint(lane.topics)
+        }
+        reads = at_source(plan, plan.mirror_auth, self.mirror_login, FORWARD_LOGIN)
+        writes = at_target(plan, MIRROR_USER)
+        return (mirror_maker(FORWARD, self._lanes(), plan.target, reads_from=reads, writes_to=writes, states=states),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,13 +245,3 @@ def _offsets(world: World, fact: str) -> dict[Partition, int] | None:
 
 def _ends(term: Term) -> float:
     return float("inf") if term.ms is None else term.ms
-
-
-def login_name(auth: Auth) -> str:
-    """The user name of a credential where the plan writes it out; the mirror's resource needs it in clear."""
-    if isinstance(auth.username, str):
-        return auth.username
-    raise Blocked(
-        "the mirror's user name must be written in the plan file: the KafkaMirrorMaker2 holds it in clear",
-        hint="set mirror.forward.auth.username to the API key itself; its secret stays a reference",
-    )

@@ -108,23 +108,26 @@ def waves(applications: Iterable[Application]) -> tuple[Wave, ...]:
     return tuple(tuple(m for m in ranked if level[m.names] == number) for number in range(count))
 
 
-def stays(applications: Sequence[Application]) -> Mapping[str, str]:
-    """Why applications cannot be moved, by name, in the order of the moves; "" for those that can."""
+def stays(applications: Sequence[Application], *, way_back: bool = False) -> Mapping[str, str]:
+    """Why applications cannot be moved, by name, in the order of the moves; "" for those that can.
+
+    `way_back`: there is a mirror back, without which what writers wrote could not return.
+    """
     reasons: dict[str, str] = {}
     for wave in waves(applications):
         for move in wave:
-            own = {app.name: _why(app) for app in move.applications}
+            own = {app.name: _why(app, way_back=way_back) for app in move.applications}
             stuck = sorted(name for name, why in own.items() if why)
             bound = f"it must switch together with {', '.join(stuck)}, which stays" if stuck else ""
             reasons |= {name: why or bound for name, why in own.items()}
     return reasons
 
 
-def _why(app: Application) -> str:
-    if app.writes:
-        return f"it writes {', '.join(app.writes)}, and moving writers is not built yet"
-    if not app.reads:
-        return "it reads nothing with a group, so there is no position to carry"
+def _why(app: Application, *, way_back: bool) -> str:
+    if app.writes and not way_back:
+        return f"it writes {', '.join(app.writes)}, and without mirror.reverse in the plan file it could not come back"
+    if not (app.reads or app.writes):
+        return "it reads nothing with a group and writes nothing, so there is nothing to move"
     return "" if app.workloads else "it names no workloads, so nobody could stop and start it"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmigrate.model import Json, SecretRef, Side
-from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror
+from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror, SourceAdmin, Transactions
 from kmigrate.world.resources import Event, Key, Resource, ResourceStore
 from kmigrate.world.telling import Clock, Reporter
 
@@ -27,6 +27,8 @@ __all__ = [
     "Resource",
     "ResourceStore",
     "Secrets",
+    "SourceAdmin",
+    "Transactions",
     "Workload",
     "WorkloadView",
     "World",
@@ -142,6 +144,15 @@ class World(Protocol):
 
     def fence(self, side: Side) -> Fence:
         """What clients of a cluster are denied."""
+        ...
+
+    @property
+    def source_admin(self) -> SourceAdmin:
+        """All that is written on the source beside fences and positions."""
+        ...
+
+    def transactions(self, side: Side) -> Transactions:
+        """The transactions of a cluster."""
         ...
 
     def access(self, side: Side) -> Access:

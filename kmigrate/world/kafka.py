@@ -12,6 +12,7 @@ from kmigrate.model import (
     KeyedRows,
     Lane,
     OffsetRange,
+    OpenTransaction,
     Partition,
     Record,
     Right,
@@ -170,6 +171,68 @@ class Fence(Protocol):
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """Raw commands that lift them without kmigrate."""
+        ...
+
+
+class SourceAdmin(Protocol):
+    """All that we write on the source beside fences and positions (design §1.6), each by its full name.
+
+    Rights of the mirror back, and the one small topic of each reverse lane. Whatever else is asked for is Refused
+    before anything is written.
+    """
+
+    def allowed(self, topics: Iterable[Topic]) -> None:
+        """Raise Blocked, with the command that grants it, when we may not change rights or these topics.
+
+        Changes nothing. The right to remove a topic is told only by one that is there.
+        """
+        ...
+
+    def grants(self, rights: Iterable[Right]) -> frozenset[Right]:
+        """Those of the rights that stand, by the source's own ACLs."""
+        ...
+
+    def grant(self, rights: Iterable[Right]) -> None:
+        """Write them; returns before every broker enforces them. Twice equals once."""
+        ...
+
+    def revoke(self, rights: Iterable[Right]) -> None:
+        """Remove them; one that does not stand is fine."""
+        ...
+
+    def topic(self, name: str) -> Topic | None:
+        """The topic as brokers tell it by now; None where there is none."""
+        ...
+
+    def create_topic(self, topic: Topic) -> None:
+        """Ask for it; returns before every broker tells it. One of that name which is there is left as it is."""
+        ...
+
+    def remove_topic(self, name: str) -> None:
+        """Remove it with all that is in it; one that is not there is fine."""
+        ...
+
+
+class Transactions(Protocol):
+    """Transactions of one cluster: which are open, and the end of those that nobody may go on with."""
+
+    def allowed(self, ids: Iterable[str]) -> None:
+        """Raise Blocked, with the command that grants it, when we may not end what those ids hold; changes nothing."""
+        ...
+
+    def end(self, ids: Iterable[str]) -> None:
+        """Take each transactional id over (KIP-98): whoever held it is fenced, and what it had open is aborted.
+
+        It is aborted in every partition when this returns. An id that was never used is fine. Twice equals once, but
+        for a producer that took its id back in between. Raises Blocked as `allowed` does.
+        """
+        ...
+
+    def open(self, partitions: Iterable[Partition]) -> tuple[OpenTransaction, ...]:
+        """What is open in those partitions, by partition and start: the first of each holds the last stable offset.
+
+        One that has ended may still be among them, until its marker has come.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ import pytest
 from two_clusters import KMIGRATE, MIRROR, READER, TwoClusters
 
 from kmigrate.adapters.kafka import KafkaGroups, Login
-from kmigrate.adapters.kafka.wire import refused_at
+from kmigrate.adapters.kafka.trials import refused_at
 from kmigrate.errors import PlatformError
 from kmigrate.manifests.users import Rule
 

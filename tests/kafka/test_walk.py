@@ -40,7 +40,10 @@ MOVE = {
     "start-workloads": ("begun_ms",),
 }
 """The steps of a move that write, in order, each with a fact that it leaves before its write."""
-PHASES = {"provision": ("create-users", "create-topics"), "replicate": ("store-logins", "start-mirror")}
+PHASES = {
+    "provision": ("create-users", "create-topics", "prepare-source"),
+    "replicate": ("store-logins", "start-mirror", "prepare-reverse"),
+}
 
 
 class Instant(NamedTuple):

@@ -33,7 +33,9 @@ class Watch(Watcher):
         )
         if told["event"] not in ("STARTED", "UNDOING"):
             self.unruly.append(f"{what}: the journal's last word is {told['event']}, not STARTED")
-        allowed = ("rollback/",) if what.startswith("positions") else ("rollback/", "cutover/")
+        allowed: tuple[str, ...] = ("rollback/",) if what.startswith("positions") else ("rollback/", "cutover/")
+        if "of the mirror back" in what:
+            allowed = (*allowed, "provision")
         if "on the source" in what and not told.get("unit", "").startswith(allowed):
             self.unruly.append(f"{what} in {told.get('unit')}")
 

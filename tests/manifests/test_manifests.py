@@ -197,8 +197,12 @@ def test_workers_may_keep_their_own_topics_and_lead_their_group_and_no_more() ->
     assert set(rules) <= set(forward_mirror_rules([ONE], NAMES))
 
 
-def test_kmigrate_itself_writes_no_topic() -> None:
+def test_kmigrate_itself_writes_no_topic_and_no_transactional_id_but_those_of_the_plan() -> None:
     assert not [rule for rule in kmigrate_rules() if "Write" in rule.operations or "All" in rule.operations]
+    more = set(kmigrate_rules(["b", "a", "b"])) - set(kmigrate_rules())
+    assert {(rule.resource, rule.name, rule.pattern, rule.operations) for rule in more} == {
+        ("transactionalId", name, "literal", ("Describe", "Write")) for name in ("a", "b")
+    }
 
 
 APPLICATION = Application(

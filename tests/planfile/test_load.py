@@ -192,3 +192,16 @@ def test_a_file_that_is_not_there_or_a_folder_or_not_text_is_named(tmp_path: Pat
         with pytest.raises(UsageError) as caught:
             load(tmp_path / name)
         assert "-f" in caught.value.hint
+
+
+def test_the_mirror_back_has_a_credential_of_its_own_or_there_is_none(tmp_path: Path) -> None:
+    assert load(written(tmp_path, GOOD)).reverse_auth is None
+    back = "reverse: {auth: {username: back, password: {file: back.secret}}}}"
+    auth = load(written(tmp_path, GOOD.replace("mirror.secret}}}}", f"mirror.secret}}}}}}, {back}"))).reverse_auth
+    assert auth is not None
+    assert (auth.type, auth.username, auth.password.file) == ("plain", "back", str(tmp_path / "back.secret"))
+
+
+def test_a_plan_with_a_mirror_back_is_told_as_one_without(tmp_path: Path) -> None:
+    """Units keep the digest of what they are told to be; older journals know no mirror back."""
+    assert "reverse" not in repr(load(written(tmp_path, GOOD)))

@@ -12,10 +12,12 @@ from kmigrate.adapters.memory import Log, MemoryFacts, MemoryWorld
 from kmigrate.errors import Blocked, Refused, StillUnderWay
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
+from kmigrate.manifests.users import forward_mirror_rules, user
 from kmigrate.model import JsonObject, Partition, Side, Topic
 from kmigrate.plan import Finding
 from kmigrate.positions import digest
 from kmigrate.probes.drain import await_copies
+from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.replicate import CatchUp, GuardRetention
 from kmigrate.story import story
 from kmigrate.world import Reporter
@@ -46,6 +48,8 @@ def _world() -> MemoryWorld:
             estate.clusters[Side.TARGET].create(Topic(name=name, partitions=1))
     _write(estate, FIRST, 40)
     _write(estate, SECOND, 40)
+    rules = forward_mirror_rules(forward_lanes(migration()), FORWARD)
+    estate.store.apply(user(MIRROR_USER, rules, migration().target))
     estate.store.apply(_mirror())
     estate.operator.work()
     return MemoryWorld(estate, MemoryFacts(), Told())
@@ -53,8 +57,8 @@ def _world() -> MemoryWorld:
 
 def _mirror() -> JsonObject:
     one = migration()
-    nobody = Endpoint(bootstrap="", mechanism="plain", username="", password=("", ""))
-    return mirror_maker(FORWARD, forward_lanes(one), one.target, reads_from=nobody, writes_to=nobody)
+    signed = Endpoint(bootstrap="", mechanism="plain", username=MIRROR_USER, password=("", ""))
+    return mirror_maker(FORWARD, forward_lanes(one), one.target, reads_from=signed, writes_to=signed)
 
 
 def _write(estate: Estate, partition: Partition, count: int) -> None:

@@ -3,5 +3,6 @@
 from kmigrate.adapters.kafka.cluster import KafkaCluster
 from kmigrate.adapters.kafka.connection import Connection, Login
 from kmigrate.adapters.kafka.groups import KafkaGroups
+from kmigrate.adapters.kafka.transactions import KafkaTransactions
 
-__all__ = ["Connection", "KafkaCluster", "KafkaGroups", "Login"]
+__all__ = ["Connection", "KafkaCluster", "KafkaGroups", "KafkaTransactions", "Login"]

@@ -17,7 +17,7 @@ from itertools import groupby
 from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka.login import Login
-from kmigrate.adapters.kafka.wire import Answer, ask, lost, signed_in
+from kmigrate.adapters.kafka.wire import Answer, ask, compact, count, lost, signed_in
 from kmigrate.adapters.retry import Unreachable
 from kmigrate.errors import Transient
 from kmigrate.model import Partition
@@ -49,7 +49,7 @@ class Offsets:
 
         Raises Transient when it is worth asking again, Told when the broker refuses.
         """
-        body = _compact(group) + _topics(partitions) + b"\1\0"
+        body = compact(group) + _topics(partitions) + b"\1\0"
         with self._lock:
             coordinator = self._coordinators.get(group) or self._coordinator(group)
             try:
@@ -164,19 +164,7 @@ def _topics(partitions: Iterable[Partition] | None) -> bytes:
         return b"\0"
     topics = [(topic, list(each)) for topic, each in groupby(sorted(partitions), key=lambda p: p.topic)]
     listed = (
-        _compact(topic) + _count(len(each) + 1) + b"".join(struct.pack(">i", p.number) for p in each) + b"\0"
+        compact(topic) + count(len(each) + 1) + b"".join(struct.pack(">i", p.number) for p in each) + b"\0"
         for topic, each in topics
     )
-    return _count(len(topics) + 1) + b"".join(listed)
-
-
-def _compact(text: str) -> bytes:
-    return _count(len(text.encode()) + 1) + text.encode()
-
-
-def _count(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
+    return count(len(topics) + 1) + b"".join(listed)

@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kmigrate.adapters.kafka.login import Login, granting
@@ -19,15 +19,9 @@ _TIMEOUT_S = 10.0
 _HANDSHAKE, _AUTHENTICATE, _DESCRIBE_ACLS = 17, 36, 29
 _GROUP_OR_TOPIC = {2: "topic", 3: "group"}
 _READ_OR_WRITE = {3: "Read", 4: "Write"}
-_METADATA, _DESCRIBE_GROUPS = 3, 15
 _DENY, _ANY, _LITERAL = 2, 1, 3
 # a cluster without an authorizer denies nobody
 _CLUSTER_AUTHORIZATION_FAILED, _SECURITY_DISABLED = 31, 54
-# COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, GROUP_ID_NOT_FOUND
-_NOT_ABOUT_RIGHTS = (14, 15, 16, 69)
-_BITS = {"Read": 1 << 3, "Write": 1 << 4}
-_NOT_SAID = -(1 << 31)
-_ERRORS = {3: "not there, or not to be seen", 29: "may not be described", 30: "may not be described"}
 
 Denied = tuple[str, str, str, str]
 """Principal, resource, name, operation."""
@@ -38,57 +32,14 @@ def denied_at(broker: str, login: Login) -> frozenset[Denied]:
 
     Raises Transient when it does not answer, PlatformError when it refuses us, Blocked when we may not list them.
     """
-    with _signed_in(broker, login) as line:
+    with asking(broker, login) as line:
         answer = ask(line, _DESCRIBE_ACLS, 1, struct.pack(">bhbhhbb", _ANY, -1, _ANY, -1, -1, _ANY, _DENY))
         return _denied(answer, broker, login)
 
 
-def refused_at(broker: str, login: Login, wanted: Iterable[tuple[str, str, str]]) -> dict[str, str]:
-    """What the broker says is missing for each `topic <name>` and `group <name>`; empty text where nothing is.
-
-    `wanted` are resource, name and operation (`Read` or `Write`). A group's operations are told by its coordinator
-    alone; elsewhere it is only seen whether it may be described. Raises Transient when the broker does not answer,
-    PlatformError when it refuses the credential.
-    """
-    found: dict[str, str] = {}
-    with _signed_in(broker, login) as line:
-        for resource, name, operation in wanted:
-            error, may = (_topic if resource == "topic" else _group)(line, name)
-            subject = f"{resource} {name}"
-            found[subject] = found.get(subject) or _missing(error, may, operation)
-    return found
-
-
-def _missing(error: int, may: int, operation: str) -> str:
-    if error:
-        return _ERRORS.get(error, f"error {error}")
-    # a broker that does not say leaves the lowest number
-    return "" if may == _NOT_SAID or may & _BITS[operation] else f"{operation} is not allowed"
-
-
-def _topic(line: ssl.SSLSocket, name: str) -> tuple[int, int]:
-    """Error and allowed operations; the broker is forbidden to create the topic."""
-    answer = ask(line, _METADATA, 8, struct.pack(">i", 1) + _text(name) + b"\0\0\1")
-    answer.number(4)
-    for _ in range(answer.number(4)):
-        answer.number(4), answer.text(), answer.number(4), answer.text()
-    answer.text(), answer.number(4), answer.number(4)
-    error = answer.number(2)
-    # the last fields: what is allowed on the only topic, what on the cluster
-    return error, answer.from_end(8)
-
-
-def _group(line: ssl.SSLSocket, name: str) -> tuple[int, int]:
-    """Error and allowed operations."""
-    answer = ask(line, _DESCRIBE_GROUPS, 3, struct.pack(">i", 1) + _text(name) + b"\1")
-    answer.number(4), answer.number(4)
-    error = answer.number(2)
-    # rights are looked at before it matters whether this broker is the group's coordinator, or the group exists
-    return (0, _NOT_SAID) if error in _NOT_ABOUT_RIGHTS else (error, answer.from_end(4))
-
-
 @contextmanager
-def _signed_in(broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
+def asking(broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
+    """A connection to the broker at `host:port`, closed again; raises Transient or PlatformError, never OSError."""
     try:
         with signed_in(broker, login) as line:
             yield line
@@ -158,10 +109,6 @@ class Answer:
             self.count()
             self.take(self.count())
 
-    def from_end(self, size: int) -> int:
-        """The signed number of four bytes that starts so many bytes before the end."""
-        return int.from_bytes(self._data[-size:][:4], "big", signed=True)
-
     def take(self, size: int) -> bytes:
         """So many bytes."""
         self._at += size
@@ -172,7 +119,7 @@ class Answer:
 
 def ask(line: ssl.SSLSocket, api: int, version: int, body: bytes, *, flexible: bool = False) -> Answer:
     """Send a request and wait for its answer; the flexible versions have tagged fields in both headers."""
-    message = struct.pack(">hhi", api, version, 1) + _text("kmigrate") + (b"\0" if flexible else b"") + body
+    message = struct.pack(">hhi", api, version, 1) + text("kmigrate") + (b"\0" if flexible else b"") + body
     line.sendall(struct.pack(">i", len(message)) + message)
     answer = Answer(_exactly(line, int.from_bytes(_exactly(line, 4), "big")))
     answer.number(4)
@@ -191,12 +138,27 @@ def _exactly(line: ssl.SSLSocket, size: int) -> bytes:
     return got
 
 
-def _text(text: str) -> bytes:
-    return struct.pack(">h", len(text.encode())) + text.encode()
+def text(told: str) -> bytes:
+    """A string as the older versions write it."""
+    return struct.pack(">h", len(told.encode())) + told.encode()
+
+
+def compact(told: str) -> bytes:
+    """A string as the flexible versions write it (KIP-482)."""
+    return count(len(told.encode()) + 1) + told.encode()
+
+
+def count(number: int) -> bytes:
+    """An unsigned number of variable length; of a list it is one more than its length."""
+    out = b""
+    while number > 0x7F:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
 
 
 def _sign_in(line: ssl.SSLSocket, login: Login) -> None:
-    if ask(line, _HANDSHAKE, 1, _text(login.mechanism)).number(2):
+    if ask(line, _HANDSHAKE, 1, text(login.mechanism)).number(2):
         raise PlatformError(f"{login.name}: a broker does not take {login.mechanism}", hint="look at its listeners")
     if login.mechanism == "PLAIN":
         _say(line, f"\0{login.username}\0{login.password}".encode(), login)

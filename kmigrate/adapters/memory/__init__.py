@@ -18,10 +18,13 @@ from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.mirror import MemoryMirror
 from kmigrate.adapters.memory.operator import MemoryOperator
 from kmigrate.adapters.memory.secrets import MemorySecrets
+from kmigrate.adapters.memory.source_admin import MemorySourceAdmin
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
+from kmigrate.adapters.memory.transactions import MemoryTransactions
 from kmigrate.adapters.memory.workload import MemoryWorkload
 from kmigrate.adapters.memory.world import MemoryEstate, MemoryWorld
+from kmigrate.adapters.memory.writer import MemoryWriter
 
 __all__ = [
     "Acls",
@@ -40,10 +43,13 @@ __all__ = [
     "MemoryMirror",
     "MemoryOperator",
     "MemorySecrets",
+    "MemorySourceAdmin",
     "MemoryStore",
+    "MemoryTransactions",
     "MemoryUserFence",
     "MemoryWorkload",
     "MemoryWorld",
+    "MemoryWriter",
     "NoFacts",
     "State",
     "Watcher",

@@ -16,12 +16,13 @@ from kmigrate.model import Denial, Right
 
 @dataclass(slots=True)
 class MemoryAclFence(State):
-    """DENY ACLs (world.Fence); `spared` are principals never to be denied."""
+    """DENY ACLs (world.Fence); `spared` are principals never to be denied, of the `known` we have the credential."""
 
     side: str
     cluster: MemoryCluster
     death: Death
     spared: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
     may_alter: bool = True
 
     def allowed(self) -> None:
@@ -50,7 +51,7 @@ class MemoryAclFence(State):
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Those that the brokers enforce."""
-        return _enforced(self.cluster, denials)
+        return _enforced(self.cluster, denials, self.known)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """One kafka-acls.sh per denial."""
@@ -65,12 +66,13 @@ class MemoryAclFence(State):
 
 @dataclass(slots=True)
 class MemoryUserFence(State):
-    """Deny rules in KafkaUsers (world.Fence)."""
+    """Deny rules in KafkaUsers (world.Fence); `spared` and `known` as above."""
 
     store: MemoryStore
     namespace: str
     cluster: MemoryCluster
     spared: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
 
     def allowed(self) -> None:
         """The resources are ours to change."""
@@ -91,13 +93,18 @@ class MemoryUserFence(State):
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Those that the brokers enforce."""
-        return _enforced(self.cluster, denials)
+        return _enforced(self.cluster, denials, self.known)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """The KafkaUsers to edit."""
         return tuple(rules.edit(self.namespace, denial) for denial in denials)
 
 
-def _enforced(cluster: MemoryCluster, denials: Iterable[Denial]) -> dict[Denial, str]:
-    told = f"listed: all {len(cluster.brokers())} brokers answer the rule"
-    return {denial: told for denial in denials if rules.right(denial) in cluster.acls.enforced}
+def _enforced(cluster: MemoryCluster, denials: Iterable[Denial], known: frozenset[str]) -> dict[Denial, str]:
+    return {one: _told(cluster, one, known) for one in denials if rules.right(one) in cluster.acls.enforced}
+
+
+def _told(cluster: MemoryCluster, one: Denial, known: frozenset[str]) -> str:
+    count, user = len(cluster.brokers()), one.principal.removeprefix("User:")
+    tried = one.principal in known and user in cluster.users
+    return f"tried: all {count} brokers refuse {user}" if tried else f"listed: all {count} brokers answer the rule"

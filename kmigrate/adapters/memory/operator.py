@@ -6,18 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kmigrate.adapters.memory.cluster import MemoryCluster
+from kmigrate.adapters.memory.connect import MemoryConnect
 from kmigrate.adapters.memory.mirror import MemoryMirror
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.model import Json, JsonObject, Right, Topic
 from kmigrate.world import Resource
 
-_KINDS = ("Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2")
+_KINDS = ("Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2", "KafkaConnect", "KafkaConnector")
+_READY: JsonObject = {"type": "Ready", "status": "True"}
 
 
 @dataclass(slots=True)
 class MemoryOperator(State):
-    """Makes topics, users and the mirror real; looks `slowness` turns after a change, and tells what it saw.
+    """Makes topics, users and both mirrors real; looks `slowness` turns after a change, and tells what it saw.
 
     A `lazy` one says Ready and makes nothing real.
     """
@@ -31,16 +33,21 @@ class MemoryOperator(State):
     _looked: int = -1
     _turns: int = 0
     _topics: set[str] = field(default_factory=set)
-    _told: str = ""
+    _told: tuple[tuple[str, str], ...] = ()
+    connect: MemoryConnect = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connect = MemoryConnect(self.store, self.mirror)
 
     def work(self) -> None:
         """A turn: make what was asked for real, and write what came of it."""
-        if self.store.version == self._looked and self._told == self.mirror.failed:
+        failures = (*self.mirror.failures(), *self.mirror.back.failures())
+        if self.store.version == self._looked and self._told == failures and not self.connect.refused:
             return
         self._turns += 1
         if self._turns <= self.slowness:
             return
-        self._turns, self._told = 0, self.mirror.failed
+        self._turns, self._told = 0, failures
         resources = self.store.all()
         if not self.lazy:
             self._make_real(resources)
@@ -52,7 +59,7 @@ class MemoryOperator(State):
     def _make_real(self, resources: Sequence[Resource]) -> None:
         self._make_topics([r for r in resources if r.key.kind == "KafkaTopic"])
         self._make_users([r for r in resources if r.key.kind == "KafkaUser"])
-        self.mirror.asked = next((r.spec for r in resources if r.key.kind == "KafkaMirrorMaker2"), {})
+        self.connect.make_real(resources)
 
     def _make_topics(self, resources: Sequence[Resource]) -> None:
         wanted = {topic.name: topic for topic in map(_topic, resources)}
@@ -69,15 +76,11 @@ class MemoryOperator(State):
         self.cluster.acls.rules = {right for resource in resources for right in _rights(resource)}
 
     def _status(self, resource: Resource) -> JsonObject:
-        status: dict[str, Json] = {
-            "observedGeneration": resource.generation,
-            "conditions": [{"type": "Ready", "status": "True"}],
-        }
+        told = {"conditions": [_READY]} if self.lazy else self.connect.status(resource)
+        status: dict[str, Json] = {"observedGeneration": resource.generation, **told}
         if resource.key.kind == "Kafka":
-            told = [{"name": name, "bootstrapServers": address} for name, address in self.listeners.items()]
-            status |= {"listeners": told, "clusterId": self.cluster.id()}
-        if resource.key.kind == "KafkaMirrorMaker2":
-            status["connectors"] = list(self.mirror.connectors())
+            listeners = [{"name": name, "bootstrapServers": address} for name, address in self.listeners.items()]
+            status |= {"listeners": listeners, "clusterId": self.cluster.id()}
         return status
 
 

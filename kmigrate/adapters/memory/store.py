@@ -17,7 +17,7 @@ from kmigrate.world import Clock, Event, Key, Resource
 
 @dataclass(slots=True)
 class MemoryStore(State):
-    """Resources in a dictionary; a change passes `death` before and after, a status (the operator's) does not."""
+    """Resources in a dictionary; a change passes `death` before and after, what the operator writes does not."""
 
     clock: Clock
     death: Death = field(default_factory=Death)
@@ -36,6 +36,13 @@ class MemoryStore(State):
 
     def apply(self, body: JsonObject) -> Resource:
         """Create or converge; raises Invalid for a bad name or a refusing schema, Conflict for a stale version."""
+        return self._apply(body, self.death)
+
+    def apply_by_operator(self, body: JsonObject) -> Resource:
+        """The same by the operator, who lives on when kmigrate dies."""
+        return self._apply(body, Death())
+
+    def _apply(self, body: JsonObject, death: Death) -> Resource:
         with self._lock:
             key = stored.key_of(body)
             stored.refuse_name(key)
@@ -45,7 +52,7 @@ class MemoryStore(State):
             merged = stored.with_status_of(there, merged)
             if there is not None and merged == there.body:
                 return there
-            with self.death.writing(str(key)):
+            with death.writing(str(key)):
                 return self._put(key, merged)
 
     def get(self, key: Key) -> Resource | None:

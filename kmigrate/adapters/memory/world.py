@@ -14,12 +14,16 @@ from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.adapters.memory.fence import MemoryAclFence, MemoryUserFence
 from kmigrate.adapters.memory.groups import MemoryGroups
+from kmigrate.adapters.memory.lanes import MemoryLanes
 from kmigrate.adapters.memory.mirror import MemoryMirror
 from kmigrate.adapters.memory.operator import MemoryOperator
 from kmigrate.adapters.memory.secrets import MemorySecrets
+from kmigrate.adapters.memory.source_admin import MemorySourceAdmin
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
+from kmigrate.adapters.memory.transactions import MemoryTransactions
 from kmigrate.adapters.memory.workload import MemoryWorkload
+from kmigrate.adapters.memory.writer import MemoryWriter
 from kmigrate.adapters.together import as_one
 from kmigrate.model import Application, Migration, Right, Side
 from kmigrate.world import Ledger, Reporter, Workload
@@ -47,6 +51,8 @@ class MemoryEstate(State):
     operator: MemoryOperator = field(init=False)
     secrets: MemorySecrets = field(init=False)
     fences: dict[Side, MemoryAclFence | MemoryUserFence] = field(init=False)
+    source_admin: MemorySourceAdmin = field(init=False)
+    transactions: dict[Side, MemoryTransactions] = field(init=False)
     access: dict[Side, MemoryAccess] = field(init=False)
     workloads: dict[str, MemoryWorkload] = field(init=False)
 
@@ -56,13 +62,20 @@ class MemoryEstate(State):
         self.groups = {side: MemoryGroups(str(side), self.death) for side in Side}
         source, target, namespace = *self.clusters.values(), self.migration.target.namespace
         self.store = MemoryStore(self.clock, self.death)
-        self.mirror = MemoryMirror(self.store, namespace, source, target)
+        back = MemoryLanes(source=target, target=source)
+        self.mirror = MemoryMirror(store=self.store, namespace=namespace, source=source, target=target, back=back)
         listeners = {self.migration.target.listener: TARGET_ADDRESS}
         self.operator = MemoryOperator(self.store, target, self.mirror, listeners)
         self.secrets = MemorySecrets(self.store, namespace)
         self.fences = {
-            Side.SOURCE: MemoryAclFence("source", source, self.death),
-            Side.TARGET: MemoryUserFence(self.store, namespace, target),
+            Side.SOURCE: MemoryAclFence("source", source, self.death, known=_known(self.migration, Side.SOURCE)),
+            Side.TARGET: MemoryUserFence(self.store, namespace, target, known=_known(self.migration, Side.TARGET)),
+        }
+        login = self.migration.reverse_auth
+        self.source_admin = MemorySourceAdmin(source, self.death, f"User:{login.username}" if login else "")
+        self.transactions = {
+            side: MemoryTransactions(str(side), cluster, self.clock, self.death)
+            for side, cluster in self.clusters.items()
         }
         self.access = {side: MemoryAccess(self.migration, side, cluster) for side, cluster in self.clusters.items()}
         self.workloads = {app.name: self._workload(app) for app in self.migration.applications}
@@ -78,11 +91,27 @@ class MemoryEstate(State):
     def turn(self) -> None:
         """A little time passes for everybody."""
         self.operator.work()
+        self.source_admin.work()
         for cluster in self.clusters.values():
             cluster.acls.work()
-        self.mirror.work()
+        self.mirror.turn()
         for workload in self.workloads.values():
             workload.work()
+
+    def let_write(self, name: str) -> None:
+        """From now on the application writes its topics itself, where its settings point, in transactions if it has."""
+        app = self.migration.application(name)
+        who, (transactional_id, *_) = app.principals[0], (*app.transactional_ids, "")
+        self.workloads[name].writers = {
+            side: MemoryWriter(
+                user=(who.source if side is Side.SOURCE else who.target).removeprefix("User:"),
+                cluster=cluster,
+                transactions=self.transactions[side],
+                topics=app.writes,
+                transactional_id=transactional_id,
+            )
+            for side, cluster in self.clusters.items()
+        }
 
     def copy(self: E) -> E:
         """The same estate, which goes its own way from here on."""
@@ -136,6 +165,15 @@ class MemoryWorld:
         """What clients of a cluster are denied."""
         return self.estate.fences[side]
 
+    @property
+    def source_admin(self) -> MemorySourceAdmin:
+        """All that is written on the source beside fences and positions."""
+        return self.estate.source_admin
+
+    def transactions(self, side: Side) -> MemoryTransactions:
+        """The transactions of a cluster."""
+        return self.estate.transactions[side]
+
     def access(self, side: Side) -> MemoryAccess:
         """What applications may do on a cluster."""
         return self.estate.access[side]
@@ -147,6 +185,14 @@ class MemoryWorld:
     def workload(self, *applications: str) -> Workload:
         """The instances of applications."""
         return as_one(in_turn=[self.estate.workloads[name] for name in applications])
+
+
+def _known(migration: Migration, side: Side) -> frozenset[str]:
+    """The principals whose credential on that side the plan refers to."""
+    every = [principal for app in migration.applications for principal in app.principals]
+    if side is Side.TARGET:
+        return frozenset(f"User:{each.target}" for each in every)
+    return frozenset(f"User:{each.source.removeprefix('User:')}" for each in every if each.source_auth is not None)
 
 
 def _rights(app: Application) -> Iterator[Right]:

@@ -1,16 +1,19 @@
-"""drain-mirror: all that the stopped groups have read stands on the other side."""
+"""drain-mirror: all that the stopped groups have read stands on the other side, and all of what changes its owner."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Json, JsonObject, Partition, Side
+from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
+from kmigrate.probes.ownership import origin
+from kmigrate.probes.topic_drain import await_topic_drain
 from kmigrate.steps.cutover.move import (
     BOUNDS,
+    DRAINED,
     LAST,
     MoveStep,
     held,
@@ -19,6 +22,7 @@ from kmigrate.steps.cutover.move import (
     read_partitions,
     write_offsets,
 )
+from kmigrate.steps.feeding import feed, feeds
 from kmigrate.world import World
 
 
@@ -29,6 +33,9 @@ class DrainMirror(MoveStep):
     name: ClassVar[str] = "drain-mirror"
     title: ClassVar[str] = "Wait until the mirror has copied all that was read"
 
+    migration: Migration | None = field(default=None, repr=False)
+    """Given where the move writes; kept out of the fingerprint as in `ready`."""
+
     def check(self, world: World) -> Finding:
         """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
         bounds = left_behind(world, self.leaving, self.app)
@@ -36,6 +43,8 @@ class DrainMirror(MoveStep):
             partitions = sum(len(of) for of in bounds.values())
             return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))
         late = self._late(world)
+        if self.app.writes and world.ledger.get(DRAINED) is None:
+            late = (*late, *sorted(self.written(world)))
         told = ", ".join(map(str, late))
         return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told),) if late else ())
 
@@ -45,6 +54,7 @@ class DrainMirror(MoveStep):
             self._drain(world, deadline_ms)
 
     def _drain(self, world: World, deadline_ms: int) -> None:
+        self._feed(world, deadline_ms)
         bounds = held(world, self.leaving, self.app)
         if world.ledger.get(LAST) is not None:
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
@@ -52,12 +62,31 @@ class DrainMirror(MoveStep):
         last: dict[Partition, int] = {}
         end = world.clock.monotonic_ms() + deadline_ms
         for group, of in bounds.items():
-            for lane, part in self.by_lane(of):
+            for lane, part in self.by_lane(world, of):
                 what = f"copies of what group {group} has read"
                 left = max(0, end - world.clock.monotonic_ms())
                 seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left)
                 last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
+        self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
+
+    def _feed(self, world: World, deadline_ms: int) -> None:
+        """A move that was cut short before its `turn-mirror` left nobody who copies what came since."""
+        target = self.migration.target if self.migration is not None else None
+        for lane in self.writing_lanes(self.leaving):
+            if target is not None and not feeds(world, target, lane):
+                feed(world, target, lane, deadline_ms)
+
+    def _drain_topics(self, world: World, deadline_ms: int) -> None:
+        """Of what changes its owner everything up to the end, which stands still under the fence."""
+        end = world.clock.monotonic_ms() + deadline_ms
+        ends: dict[Partition, int] = {}
+        for lane in self.writing_lanes(self.leaving):
+            topics = set(lane.topics) & set(self.app.writes)
+            left = max(0, end - world.clock.monotonic_ms())
+            ends |= await_topic_drain(world, self.leaving, topics, lane, left).left
+        if self.app.writes:
+            world.ledger.put(DRAINED, {str(p): at for p, at in sorted(ends.items())})
 
     def verify(self, world: World) -> Json:
         """Every copy was found among the records of the other side; Connect's offsets must say the same."""
@@ -73,8 +102,7 @@ class DrainMirror(MoveStep):
         """Nothing was changed but the ledger, which only grows."""
 
     def _late(self, world: World) -> tuple[Partition, ...]:
-        """On the way back every record left behind is itself a copy, so there is nothing to be copied."""
-        if self.leaving is Side.TARGET:
-            return ()
-        last = self.by_lane(read_partitions(world.ledger.get(LAST)))
-        return tuple(p for lane, part in last for p in still_copied(world, part, lane))
+        """Of a topic that the other side owns every record here is itself a copy, so there is nothing to be copied."""
+        last = self.by_lane(world, read_partitions(world.ledger.get(LAST)))
+        mine = [(lane, part) for lane, part in last if origin(lane) is self.leaving]
+        return tuple(p for lane, part in mine for p in still_copied(world, part, lane))

@@ -20,12 +20,14 @@ def principal_on(side: Side, principal: Principal) -> str:
 
 
 def denials(side: Side, app: Application) -> tuple[Denial, ...]:
-    """Everything that is denied to the application on a side it leaves: to read with its groups."""
+    """All that is denied to the application on a side it leaves: to read with its groups, to write its topics."""
     who = sorted({principal_on(side, principal) for principal in app.principals})
+    groups = [("group", reads.group, "Read") for reads in app.reads]
+    topics = [("topic", name, "Write") for name in app.writes]
     return tuple(
-        Denial(principal=name, resource="group", name=reads.group, operation="Read")
-        for name in who
-        for reads in app.reads
+        Denial(principal=each, resource=resource, name=name, operation=operation)
+        for each in who
+        for resource, name, operation in (*groups, *topics)
     )
 
 

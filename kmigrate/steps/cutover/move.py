@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked, Overrun, StillUnderWay
+from kmigrate.manifests.lanes import other_way
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
 from kmigrate.probes.groups import partitions_read, positions_held, running_groups
+from kmigrate.probes.ownership import owners
+from kmigrate.probes.topic_drain import partitions_of
 from kmigrate.probes.uncommitted import Bar
 from kmigrate.world import World
 
@@ -19,6 +22,8 @@ LAST = "last"
 """The last record each group had before it: partition → offset on the side left."""
 POSITIONS = "positions"
 """Where each group was put on the side entered: group → partition → offset, grade and reason."""
+DRAINED = "drained"
+"""Where each partition that changes its owner ended on the side left once its writers were fenced."""
 CLOCK_STARTED = "pause_started_ms"
 COMMITTED = "committed"
 """The bounds whose positions were committed and read back: from then on a group may stand past them, never before."""
@@ -58,10 +63,27 @@ class MoveStep(Step):
         """What positions must be to go on with them."""
         return Bar(minimum=self.policy.minimum_grade, bears_aborted=self.bears_aborted)
 
-    def by_lane(self, offsets: Mapping[Partition, int]) -> tuple[tuple[Lane, dict[Partition, int]], ...]:
-        """Offsets split by the lane that copies their topic; a lane without any is left out."""
-        split = ((lane, {p: at for p, at in offsets.items() if p.topic in lane.topics}) for lane in self.lanes)
+    def by_lane(self, world: World, offsets: Mapping[Partition, int]) -> tuple[tuple[Lane, dict[Partition, int]], ...]:
+        """Offsets split by the lane in force, which copies from their topic's owner; none for a lane without any."""
+        owner = owners(world, {p.topic for p in offsets})
+        every = [(lane, side) for lane in self.lanes for side in Side]
+        split = (
+            (
+                lane if side is Side.SOURCE else other_way(lane),
+                {p: at for p, at in offsets.items() if p.topic in lane.topics and owner[p.topic] is side},
+            )
+            for lane, side in every
+        )
         return tuple((lane, of) for lane, of in split if of)
+
+    def writing_lanes(self, origin: Side) -> tuple[Lane, ...]:
+        """The lanes that copy from that side what the move writes."""
+        ours = [lane for lane in self.lanes if not set(lane.topics).isdisjoint(self.app.writes)]
+        return tuple(lane if origin is Side.SOURCE else other_way(lane) for lane in ours)
+
+    def written(self, world: World) -> frozenset[Partition]:
+        """Every partition of the topics that the move writes."""
+        return frozenset(partitions_of(world, self.leaving, self.app.writes))
 
     @property
     def entering(self) -> Side:

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
-from kmigrate.model import Json, JsonObject, Migration, Side, Trial
+from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Side, Trial
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
+from kmigrate.probes.ownership import SEAMS, owners, read_seams
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
+from kmigrate.steps.lanes import lane_state
+from kmigrate.waves import knots
 from kmigrate.world import World
 
 
@@ -51,7 +54,7 @@ class Ready(MoveStep):
             world.reporter.note(why)
         return {
             "groups": [reads.group for reads in self.app.reads],
-            "topics": list(self.app.topics_read),
+            "topics": sorted({*self.app.topics_read, *self.app.writes}),
             "tried": [f"{trial.subject} at {trial.broker}" for trial in trials],
             "way back": why or "open",
         }
@@ -63,6 +66,7 @@ class Ready(MoveStep):
         """Raise Blocked with what stands in the way; gives what was tried. While clients stand still it is brief."""
         self._topics_alike(world)
         self._mirror_well(world)
+        self._owned_here(world)
         self._spares_ours()
         left_behind(world, self.leaving, self.app)
         if world.ledger.get(CLOCK_STARTED) is not None:
@@ -70,8 +74,11 @@ class Ready(MoveStep):
         self.pointed_to(world)
         for side in Side:
             world.fence(side).allowed()
+            if self.app.transactional_ids:
+                world.transactions(side).allowed(self.app.transactional_ids)
         self._fits(world)
         self._undecided(world)
+        self._readers_first(world)
         self._translatable(world)
         return self._lets_in(world)
 
@@ -93,12 +100,71 @@ class Ready(MoveStep):
 
     def _mirror_well(self, world: World) -> None:
         # a reader's way back needs no mirror, and a broken mirror is a reason to go back
-        lanes = self.lanes if self.leaving is Side.SOURCE else ()
+        reading = self.lanes if self.leaving is Side.SOURCE else ()
+        both = dict.fromkeys((*reading, *self.writing_lanes(self.leaving)))
+        lanes = [lane for lane in both if self._looked_at(world, lane)]
         trouble = [told for lane in lanes for told in world.mirror.trouble(lane)]
         if trouble:
             raise Blocked(
                 f"the mirror is not well: {'; '.join(trouble)}", hint="mend what it names, then run this again"
             )
+
+    def _looked_at(self, world: World, lane: Lane) -> bool:
+        """Until its operator has looked at the last change nothing is known of a lane; its drain waits for that."""
+        if self.migration is None or set(self.app.writes).isdisjoint(lane.topics):
+            return True
+        return bool(lane_state(world, self.migration.target, lane).told)
+
+    def _owned_here(self, world: World) -> None:
+        """What the move writes is written on the side left, in lanes of its own, and the way back has its mirror."""
+        owner = owners(world, self.app.writes)
+        elsewhere = sorted(topic for topic, side in owner.items() if side is not self.leaving)
+        if elsewhere and not read_seams(world.ledger.get(SEAMS)):
+            raise Blocked(
+                f"{', '.join(elsewhere)} is written on the {self.entering} already",
+                hint="look at kmigrate history: which move handed it over, and was it taken back?",
+            )
+        others = sorted(self._beside())
+        if others:
+            raise Blocked(
+                f"{', '.join(self.app.writes)} share a lane with {', '.join(others)}, which would stand still too",
+                hint="raise mirror.lanes before the topics are made; lanes are fixed from then on",
+            )
+        waiting = [lane for lane in self.writing_lanes(self.entering) if self._looked_at(world, lane)]
+        trouble = [told for lane in waiting for told in world.mirror.trouble(lane)]
+        if trouble:
+            raise Blocked(
+                f"the mirror of the way back is not well: {'; '.join(trouble)}",
+                hint="run `kmigrate apply --phase replicate` again; it makes what is missing",
+            )
+
+    def _beside(self) -> set[str]:
+        ours = [lane for lane in self.lanes if not set(lane.topics).isdisjoint(self.app.writes)]
+        return {topic for lane in ours for topic in lane.topics} - set(self.app.writes)
+
+    def _readers_first(self, world: World) -> None:
+        """Who reads what the move writes goes no later, but by name (`mayStay`), or where each waits for the other."""
+        apps = self.migration.applications if self.migration is not None and self.leaving is Side.SOURCE else ()
+        circle = {
+            n for knot in knots(apps) if any(self.app.name == m.name for m in knot) for m in knot for n in m.names
+        }
+        behind = [
+            f"{app.name} reads {', '.join(sorted(left))}"
+            for app in apps
+            if app.name not in {*self.app.members, *circle}
+            and (left := {t for r in app.reads if not r.may_stay for t in r.topics} & set(self.app.writes))
+            and self._is_here(world, app)
+        ]
+        if behind:
+            raise Blocked(
+                f"{self.app.name} would leave readers behind: {'; '.join(behind)}",
+                hint="move them first, or say mayStay: true at their reads: then the mirror back feeds them",
+            )
+
+    def _is_here(self, world: World, app: Application) -> bool:
+        if not app.workloads:
+            return True
+        return world.side_of(world.workload(app.name).look().bootstrap) is not self.entering
 
     def _undecided(self, world: World) -> None:
         """What came to the source since it was assessed."""
@@ -145,8 +211,9 @@ class Ready(MoveStep):
         return f"the way back needs a human: the plan file does not say the credential of {without[0]} (sourceAuth)"
 
     def _topics_alike(self, world: World) -> None:
-        sides = {side: world.cluster(side).topics(self.app.topics_read) for side in Side}
-        for name in self.app.topics_read:
+        every = sorted({*self.app.topics_read, *self.app.writes})
+        sides = {side: world.cluster(side).topics(every) for side in Side}
+        for name in every:
             counts = {side: topics[name].partitions if name in topics else 0 for side, topics in sides.items()}
             if len(set(counts.values())) != 1 or 0 in counts.values():
                 told = ", ".join(f"{side}: {count}" for side, count in counts.items())

@@ -9,7 +9,9 @@ from typing import ClassVar
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.foreign import COMPARED, Compared, Cursor, compare, read_cursors, write_cursors
 from kmigrate.probes.groups import running_groups
+from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.cutover.move import BEGAN, BOUNDS, MoveStep, held, left_behind, read_offsets, write_offsets
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -47,11 +49,13 @@ class Soak(MoveStep):
         """Watch for what is left of the time; it may end a little late, when an instance starts anew meanwhile."""
         if world.ledger.get(FROM) is None:
             world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app)))
+        if self.app.writes and world.ledger.get(COMPARED) is None:
+            world.ledger.put(COMPARED, write_cursors(self._from(world)))
         if world.ledger.get(BEGAN) is None:
             world.ledger.put(TIME, self.policy.soak_ms)
             world.ledger.put(BEGAN, world.clock.now_ms())
         wait_until(
-            lambda: self._look(world),
+            lambda: self._look_and_keep(world),
             what=f"watching {self.app.name} on the {self.entering}",
             clock=world.clock,
             reporter=world.reporter,
@@ -67,12 +71,13 @@ class Soak(MoveStep):
         now = held(world, self.entering, self.app)
         return {
             "soak_ms": self._time(world),
+            "compared": self._compare(world).records if self.app.writes else None,
             "advanced": {group: sum(now[group][p] - at for p, at in of.items()) for group, of in start.items()},
         }
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        for fact in (BEGAN, FROM, TIME):
+        for fact in (BEGAN, FROM, TIME, COMPARED):
             world.ledger.put(fact, None)
 
     def _remaining(self, world: World) -> int:
@@ -83,6 +88,14 @@ class Soak(MoveStep):
         begun_with = world.ledger.get(TIME)
         return begun_with if isinstance(begun_with, int) else self.policy.soak_ms
 
+    def _look_and_keep(self, world: World) -> Ready[None] | NotYet:
+        """What was compared is not compared again, also by another process."""
+        before = self._cursors(world)
+        seen = self._compare(world)
+        if seen.cursors != before:
+            world.ledger.put(COMPARED, write_cursors(seen.cursors))
+        return self._look(world)
+
     def _look(self, world: World) -> Ready[None] | NotYet:
         self._nothing_foreign(world)
         trouble, left = self._trouble(world), self._remaining(world)
@@ -90,7 +103,27 @@ class Soak(MoveStep):
             return NotYet(trouble or f"all is well, {left / 1000:.0f} s left")
         return NotYet(trouble) if trouble else Ready(None)
 
+    def _from(self, world: World) -> dict[Partition, Cursor]:
+        known = read_seams(world.ledger.get(SEAMS))
+        return {p: Cursor(left=seam.at(self.leaving), entered=seam.at(self.entering)) for p, seam in known.items()}
+
+    def _cursors(self, world: World) -> dict[Partition, Cursor]:
+        return read_cursors(world.ledger.get(COMPARED)) or self._from(world)
+
+    def _compare(self, world: World) -> Compared:
+        """Raises VerifyFailed for a record on the side left that the side entered does not have."""
+        seen = compare(world, self.leaving, self._cursors(world))
+        if seen.foreign:
+            topics = ", ".join(sorted({each.partition.topic for each in seen.foreign}))
+            raise VerifyFailed(
+                f"somebody still writes on the {self.leaving}: {'; '.join(map(str, seen.foreign))}",
+                hint=f"find out which client still has a credential that may write {topics} there, and stop it; "
+                "what it wrote is on that side alone",
+            )
+        return seen
+
     def _nothing_foreign(self, world: World) -> None:
+        self._compare(world)
         running = running_groups(world, self.leaving, self.app)
         left = read_offsets(world.ledger.get(BOUNDS))
         moved = {g: _moved(left.get(g, {}), now) for g, now in left_behind(world, self.leaving, self.app).items()}

@@ -44,14 +44,14 @@ class StartWorkloads(MoveStep):
         if world.ledger.get(BEGUN) is None:
             stands_still(world, self.leaving, self.app)
             world.ledger.put(BEGUN, world.clock.now_ms())
-        put = held(world, self.entering, self.app)
+        put, ends = held(world, self.entering, self.app), self._ends(world)
         with self._patiently(world) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
             world.workload(*self.app.members).start(deadline_ms)
             awaited = self._with_records(world, put)
             wait_until(
-                lambda: self._goes_on(world, put, awaited),
-                what=f"{self.app.name} goes on reading",
+                lambda: self._goes_on(world, put, awaited) if self.app.reads else self._writes(world, ends),
+                what=f"{self.app.name} goes on {'reading' if self.app.reads else 'writing'}",
                 clock=world.clock,
                 reporter=world.reporter,
                 deadline_ms=max(0, end - world.clock.monotonic_ms()),
@@ -93,6 +93,15 @@ class StartWorkloads(MoveStep):
         own = (stopped - started if isinstance(stopped, int) else 0) + now - begun
         world.ledger.put(PARTS, {"tool": now - started - own, "application": own})
         world.ledger.put(PAUSE, now - started)
+
+    def _ends(self, world: World) -> dict[Partition, int]:
+        written = self.written(world) if self.app.writes else ()
+        return {p: log.end for p, log in world.cluster(self.entering).ranges(written).items()} if written else {}
+
+    def _writes(self, world: World, before: dict[Partition, int]) -> Ready[None] | NotYet:
+        """Whoever only writes has begun once a record of it stands there."""
+        now = self._ends(world)
+        return Ready(None) if any(now[p] > end for p, end in before.items()) else NotYet("it has written nothing yet")
 
     def _absent(self, world: World) -> list[str]:
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)

@@ -13,11 +13,16 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
 _DEADLINE_MS = 90_000
+ENDED = "transactions_ended"
+"""The transactional ids that were taken over once the application had stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopWorkloads(MoveStep):
-    """Stop the application and wait until each of its groups is Empty on the side being left."""
+    """Stop the application, wait until each of its groups is Empty on the side being left, end its transactions.
+
+    A forgotten instance may hold a transactional id and a transaction open: taking the id over fences it (KIP-98).
+    """
 
     name: ClassVar[str] = "stop-workloads"
     title: ClassVar[str] = "Stop the application"
@@ -28,6 +33,9 @@ class StopWorkloads(MoveStep):
         changes = [Change(action=Action.STOP, subject=self.app.name)] if here else []
         for group, state in running_groups(world, self.leaving, self.app).items():
             changes.append(Change(action=Action.WAIT, subject=f"group {group} Empty", detail=state))
+        if self.app.transactional_ids and world.ledger.get(ENDED) is None:
+            told = ", ".join(self.app.transactional_ids)
+            changes.append(Change(action=Action.STOP, subject=f"whoever still holds transactional id {told}"))
         return Finding(changes=tuple(changes), before={"running": here})
 
     def apply(self, world: World) -> None:
@@ -46,6 +54,9 @@ class StopWorkloads(MoveStep):
                 deadline_ms=max(0, end - world.clock.monotonic_ms()),
                 every_ms=20,
             )
+        if self.app.transactional_ids:
+            world.transactions(self.leaving).end(self.app.transactional_ids)
+            world.ledger.put(ENDED, list(self.app.transactional_ids))
         if world.ledger.get(STOPPED) is None:
             world.ledger.put(STOPPED, world.clock.now_ms())
 
@@ -59,7 +70,7 @@ class StopWorkloads(MoveStep):
         """Start again what ran; then nothing stands still any more, and the clock is taken back too."""
         if before.get("running"):
             world.workload(*self.app.members).start(BACK_DEADLINE_MS)
-        for fact in (CLOCK_STARTED, STOPPED, HELD):
+        for fact in (CLOCK_STARTED, STOPPED, HELD, ENDED):
             if world.ledger.get(fact) is not None:
                 world.ledger.put(fact, None)
 

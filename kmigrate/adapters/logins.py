@@ -1,0 +1,100 @@
+"""Who signs in to the two clusters, and how: kmigrate itself, and applications as far as the plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from kmigrate.adapters.kafka.login import Login
+from kmigrate.adapters.secrets import SecretReader
+from kmigrate.errors import Blocked
+from kmigrate.model import Application, Auth, Migration, Principal, SecretRef, Side
+from kmigrate.probes.resources import require
+from kmigrate.world import Key, ResourceStore, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logins:
+    """Secrets are looked up anew at every call; `own` is kmigrate's user on the target, `ca` PEM text of the source."""
+
+    world: World
+    migration: Migration
+    resources: ResourceStore
+    secrets: SecretReader
+    own: str
+    ca: Callable[[], str]
+
+    def ours(self, side: Side) -> Login:
+        """How kmigrate signs in."""
+        if side is Side.TARGET:
+            return self._on_target(self.own)
+        source = self.migration.source
+        return Login(name="source", bootstrap=source.bootstrap, ca=self.ca(), **self.credential(source.auth))
+
+    def of_application(self, app: Application, side: Side) -> tuple[Login, ...]:
+        """The application's own credentials on that side, as far as the plan refers to them."""
+        return tuple(self._of(each, side) for each in app.principals if self._known(each, side))
+
+    def of_principal(self, who: str, side: Side) -> Login | None:
+        """The credential of `User:name`; None where the plan does not refer to it."""
+        every = (each for app in self.migration.applications for each in app.principals)
+        named = (each for each in every if _name(each, side) == who and self._known(each, side))
+        found = next(named, None)
+        return self._of(found, side) if found else None
+
+    def credential(self, auth: Auth) -> dict[str, str]:
+        """How somebody signs in to the source."""
+        return {
+            "mechanism": auth.mechanism,
+            "username": self.secrets.username(auth),
+            "password": self.secrets.resolve(auth.password),
+        }
+
+    def target_password(self, user: str) -> str:
+        """The password that the operator made for a user."""
+        namespace = self.migration.target.namespace
+        require(self.world, Key("KafkaUser", namespace, user))
+        return self.secrets.resolve(SecretRef(namespace=namespace, name=user, key="password"))
+
+    def target_ca(self) -> str:
+        """The target's own authority, PEM text."""
+        target = self.migration.target
+        name = f"{target.cluster}-cluster-ca-cert"
+        return self.secrets.resolve(SecretRef(namespace=target.namespace, name=name, key="ca.crt"))
+
+    def target_bootstrap(self) -> str:
+        """The address of the plan's listener, as the operator tells it."""
+        target = self.migration.target
+        kafka = self.resources.get(Key("Kafka", target.namespace, target.cluster))
+        listed = kafka.status.get("listeners") if kafka else None
+        for listener in listed if isinstance(listed, list | tuple) else ():
+            if isinstance(listener, Mapping) and listener.get("name") == target.listener:
+                return str(listener["bootstrapServers"])
+        raise Blocked(
+            f"Kafka {target.cluster} tells no address for the listener {target.listener}",
+            hint="run `kmigrate apply --phase provision`, or correct target.cluster.listener in the plan file",
+        )
+
+    def _known(self, principal: Principal, side: Side) -> bool:
+        return side is Side.TARGET or principal.source_auth is not None
+
+    def _of(self, principal: Principal, side: Side) -> Login:
+        if side is Side.TARGET:
+            return self._on_target(principal.target)
+        assert principal.source_auth is not None
+        return replace(self.ours(side), **self.credential(principal.source_auth))
+
+    def _on_target(self, user: str) -> Login:
+        return Login(
+            name="target",
+            bootstrap=self.target_bootstrap(),
+            mechanism="SCRAM-SHA-512",
+            username=user,
+            password=self.target_password(user),
+            ca=self.target_ca(),
+        )
+
+
+def _name(principal: Principal, side: Side) -> str:
+    name = principal.source if side is Side.SOURCE else principal.target
+    return f"User:{name.removeprefix('User:')}"

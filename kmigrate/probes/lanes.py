@@ -1,0 +1,64 @@
+"""Where a lane stands in its resource: a KafkaMirrorMaker2 has an entry for each forward lane, a reverse one its own.
+
+The status is what Connect tells the operator of a connector: `{"name", "connector": {"state"}, "tasks": [{"id",
+"state", "trace"}]}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kmigrate.manifests.lanes import names_of
+from kmigrate.model import Json, JsonObject, Lane
+from kmigrate.world import Key, Resource
+
+
+def lane_key(lane: Lane, namespace: str) -> Key:
+    """The resource that has the lane."""
+    if lane.direction == "reverse":
+        return Key("KafkaConnector", namespace, lane.connector)
+    return Key("KafkaMirrorMaker2", namespace, names_of(lane).group)
+
+
+def connector_spec(resource: Resource, lane: Lane) -> JsonObject | None:
+    """What the resource asks of the lane's connector (`state`, `config`, …); None where it has no such lane."""
+    if lane.direction == "reverse":
+        return resource.spec
+    for mirror in objects(resource.spec.get("mirrors")):
+        if part(mirror, "source").get("alias") == lane.source_alias:
+            return part(mirror, "sourceConnector")
+    return None
+
+
+def with_state(resource: Resource, lane: Lane, state: str) -> JsonObject:
+    """The body with the lane's state another: `running | stopped`. No lane comes or goes: that would roll the pods."""
+    if lane.direction == "reverse":
+        return {**resource.body, "spec": {**resource.spec, "state": state}}
+    mirrors: list[Json] = [_steered(each, lane, state) for each in objects(resource.spec.get("mirrors"))]
+    return {**resource.body, "spec": {**resource.spec, "mirrors": mirrors}}
+
+
+def connector_status(resource: Resource, lane: Lane) -> JsonObject:
+    """What the operator last told of the lane's connector; empty before its first word."""
+    if lane.direction == "reverse":
+        return part(resource.status, "connectorStatus")
+    told = objects(resource.status.get("connectors"))
+    return next((each for each in told if each.get("name") == lane.connector), {})
+
+
+def part(of: Json, *names: str) -> JsonObject:
+    """What lies at that path of a resource; empty where there is nothing."""
+    for name in names:
+        of = of.get(name) if isinstance(of, Mapping) else None
+    return of if isinstance(of, Mapping) else {}
+
+
+def objects(listed: Json) -> tuple[JsonObject, ...]:
+    """The objects in a list, or none."""
+    return tuple(each for each in listed if isinstance(each, Mapping)) if isinstance(listed, Sequence) else ()
+
+
+def _steered(mirror: JsonObject, lane: Lane, state: str) -> JsonObject:
+    if part(mirror, "source").get("alias") != lane.source_alias:
+        return mirror
+    return {**mirror, "sourceConnector": {**part(mirror, "sourceConnector"), "state": state}}

@@ -1,0 +1,232 @@
+"""Whether all of a fenced topic stands still and is copied, down to its end: what only holds once nobody may write.
+
+Who writes there all the same, and whose transaction holds the end open, is told by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, Refused, StillUnderWay
+from kmigrate.model import Grade, Lane, OffsetRange, OpenTransaction, Partition, Position, Right, Side
+from kmigrate.probes.drain import await_copies
+from kmigrate.probes.ownership import origin
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import World
+
+_EXACT = (Grade.EXACT_PROVEN, Grade.EXACT_MATCHED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """Where the logs end of topics that change their owner: on the side left and on the side entered, by partition.
+
+    Next offsets, with no transaction open on either side, every record before the one copied before the other.
+    """
+
+    left: Mapping[Partition, int]
+    entered: Mapping[Partition, int]
+
+
+def await_topic_drain(world: World, leaving: Side, topics: Iterable[str], lane: Lane, deadline_ms: int) -> Drained:
+    """Wait until the lane has copied all of these topics, whose writers on the side left are denied (proven) by now.
+
+    Ends stand still over two looks and nothing is open there; the last visible record of each partition is copied, by
+    its own digest and by Connect's word; nothing is open on the side entered; the ends have not moved meanwhile
+    (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; Blocked for whom the fence did
+    not stop, for a lane that failed, and for sides that differ or hold more than copies.
+    """
+    assert origin(lane) is leaving, f"{lane.name} does not copy what is written on the {leaving}"
+    wanted, clock = tuple(sorted(topics)), world.clock
+    end = clock.monotonic_ms() + deadline_ms
+
+    def still_ms() -> int:
+        return max(0, end - clock.monotonic_ms())
+
+    left = await_settled(world, leaving, wanted, still_ms())
+    what = f"copies of all that was written on the {leaving} to {', '.join(wanted)}"
+    copies = await_copies(world, leaving, left, lane, what=what, deadline_ms=still_ms())
+    _refuse_unknown(copies.positions)
+    entered = await_settled(world, leaving.other, wanted, still_ms())
+    # in this order: the copy of what came meanwhile lies behind the last one, too
+    _refuse_moved(world, leaving, wanted, left)
+    _refuse_others(world, leaving.other, lane, copies.positions, entered)
+    return Drained(left=left, entered=entered)
+
+
+def partitions_of(world: World, side: Side, topics: Iterable[str]) -> tuple[Partition, ...]:
+    """Every partition of the topics; raises Blocked for one that is not there."""
+    wanted = sorted(topics)
+    known = world.cluster(side).topics(wanted)
+    absent = sorted(set(wanted) - known.keys())
+    if absent:
+        raise Blocked(
+            f"the {side} has no topic {', '.join(absent)}, or kmigrate may not see it there",
+            hint="run `kmigrate apply --phase provision`, or grant DESCRIBE and READ on it",
+        )
+    return tuple(partition for name in wanted for partition in known[name].all())
+
+
+def settled_ends(world: World, side: Side, topics: Iterable[str]) -> dict[Partition, int]:
+    """The end of every partition, at which no transaction is open; raises Blocked, naming it, where one is."""
+    looks = _Looks(world, side, partitions_of(world, side, topics))
+    found = looks.ends()
+    if isinstance(found, NotYet):
+        told, hint = looks.why()
+        raise Blocked(f"on the {side} {found.detail}{told}", hint=hint)
+    return found
+
+
+def await_settled(world: World, side: Side, topics: Iterable[str], deadline_ms: int) -> dict[Partition, int]:
+    """Wait until two looks in a row see the same ends and no open transaction.
+
+    Only under a fence: an open transaction could still commit, and its markers come later than the commit (`lab.md`).
+    Raises StillUnderWay with the transaction that is open, or with who may have written.
+    """
+    looks = _Looks(world, side, partitions_of(world, side, topics))
+    what = f"ends of {len(looks.partitions)} partitions on the {side}"
+    clock, reporter = world.clock, world.reporter
+    try:
+        return wait_until(looks.look, what=what, clock=clock, reporter=reporter, deadline_ms=deadline_ms, every_ms=20)
+    except StillUnderWay as late:
+        told, hint = looks.why()
+        raise StillUnderWay(f"{late.message}{told}", hint=hint or late.hint) from late
+
+
+@dataclass(slots=True)
+class _Looks:
+    """What the last look saw: `held` are partitions with an open transaction, `moved` went on since the look before."""
+
+    world: World
+    side: Side
+    partitions: tuple[Partition, ...]
+    before: Mapping[Partition, int] | None = None
+    held: tuple[Partition, ...] = ()
+    moved: tuple[Partition, ...] = ()
+
+    def look(self) -> Ready[dict[Partition, int]] | NotYet:
+        """Ready once two looks in a row agree."""
+        found, before = self.ends(), self.before
+        self.before = None if isinstance(found, NotYet) else found
+        self.moved = ()
+        if isinstance(found, NotYet):
+            return found
+        if before == found:
+            return Ready(found)
+        self.moved = tuple(p for p in self.partitions if before is not None and before[p] != found[p])
+        first = self.moved[0] if self.moved else None
+        return NotYet(f"{first} went on from {(before or found)[first]} to {found[first]}" if first else "seen once")
+
+    def ends(self) -> dict[Partition, int] | NotYet:
+        """Where every partition ends, or what holds one open."""
+        cluster = self.world.cluster(self.side)
+        stable = {p: log.end for p, log in cluster.ranges(self.partitions).items()}
+        whole = {p: log.end for p, log in cluster.ranges(self.partitions, committed=False).items()}
+        self.held = tuple(p for p in self.partitions if stable[p] != whole[p])
+        if self.held:
+            first, count = self.held[0], len(self.held)
+            return NotYet(f"a transaction is open in {first} from {stable[first]} on ({count} partitions in all)")
+        return stable
+
+    def why(self) -> tuple[str, str]:
+        """More about what the last look saw, and what to do; empty where there is nothing more to say."""
+        if self.held:
+            return self._who_holds()
+        if self.moved:
+            return f"; {may_write(self.world, self.side, self.moved[0].topic)}", _find(self.moved[0].topic)
+        return "", ""
+
+    def _who_holds(self) -> tuple[str, str]:
+        hint = "wait for it to end, then run the same command again"
+        try:
+            found = self.world.transactions(self.side).open(self.held)
+        except Interrupted:
+            raise
+        except KmigrateError as error:
+            return f"; whose it is cannot be told: {error.message}", hint
+        if not found:
+            return "; it has ended by now", hint
+        told = "; ".join(map(str, _first_of_each(found)))
+        return f": {told}", f"{hint}; or end it: {_abort(self.world, self.side, found[0])}"
+
+
+def may_write(world: World, side: Side, topic: str) -> str:
+    """Who may still write the topic on that side, in words, by its ACLs."""
+    try:
+        rights = world.cluster(side).rights()
+    except Blocked:
+        return f"who may write {topic} there is not known: kmigrate may not list ACLs"
+    writes = [right for right in rights if right.operation in ("Write", "All") and _covers(right, topic)]
+    denied = {right.principal for right in writes if right.type == "deny"}
+    names = sorted({right.principal for right in writes if right.type == "allow"} - denied)
+    return f"who may write {topic} there: {', '.join(names) or 'nobody by its ACLs'}"
+
+
+def _covers(right: Right, topic: str) -> bool:
+    if right.resource != "topic":
+        return False
+    return topic.startswith(right.name) if right.pattern == "prefix" else right.name in (topic, "*")
+
+
+def _first_of_each(found: Iterable[OpenTransaction]) -> list[OpenTransaction]:
+    """One place of each transaction: it may be open in hundreds of partitions."""
+    first: dict[tuple[int, str | None], OpenTransaction] = {}
+    for each in found:
+        first.setdefault((each.producer_id, each.transactional_id), each)
+    return list(first.values())
+
+
+def _abort(world: World, side: Side, one: OpenTransaction) -> str:
+    address = f"--bootstrap-server {world.cluster(side).brokers()[0]} --command-config admin.properties"
+    place = f"--topic {one.partition.topic} --partition {one.partition.number} --start-offset {one.start}"
+    return f"kafka-transactions.sh {address} abort {place}"
+
+
+def _find(topic: str) -> str:
+    return f"find out who writes {topic} there in spite of the fence and stop it, then run the same command again"
+
+
+def _refuse_unknown(copies: Mapping[Partition, Position]) -> None:
+    """A place that was refused is none: the sides differ, or what was to be copied is gone."""
+    bad = [at for _, at in sorted(copies.items()) if at.grade is Grade.REFUSED]
+    if bad:
+        told = "; ".join(f"{at.partition} up to {at.came_from}: {at.reason}" for at in bad)
+        raise Refused(
+            f"not drained, and it never will be: {told}",
+            hint="`kmigrate verify --full` names the first difference; lift the fence or roll back, and mend it first",
+        )
+
+
+def _refuse_moved(world: World, side: Side, topics: tuple[str, ...], before: Mapping[Partition, int]) -> None:
+    """Under a proven fence nothing comes any more: what came was written by somebody whom the plan does not know."""
+    now = settled_ends(world, side, topics)
+    moved = [p for p in now if now[p] != before.get(p)]
+    if moved:
+        first = moved[0]
+        raise Blocked(
+            f"{first} ended at {before.get(first)} on the {side} and ends at {now[first]} now: somebody writes there "
+            f"in spite of the fence; {may_write(world, side, first.topic)}",
+            hint=_find(first.topic),
+        )
+
+
+def _refuse_others(
+    world: World, side: Side, lane: Lane, copies: Mapping[Partition, Position], ends: Mapping[Partition, int]
+) -> None:
+    """Behind the copy of the last record there is no other; a lane that writes twice may have put doubles there.
+
+    Nor is it asked where the place of that copy is not certain, as in a compacted topic.
+    """
+    if not world.mirror.once(lane):
+        return
+    found = {p: at.offset for p, at in copies.items() if at.offset is not None and at.grade in _EXACT}
+    behind = {p: OffsetRange(start=offset, end=ends[p]) for p, offset in found.items() if offset < ends[p]}
+    others = {p: records[0].offset for p, records in world.cluster(side).read(behind).items() if records}
+    if others:
+        first = min(others)
+        raise Blocked(
+            f"{first} on the {side} holds a record at {others[first]}, behind the copy of the last one of the "
+            f"{side.other}: the mirror did not write it; {may_write(world, side, first.topic)}",
+            hint=_find(first.topic),
+        )

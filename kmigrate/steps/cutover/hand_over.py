@@ -1,0 +1,94 @@
+"""hand-over-topics: the topics that the move writes change their owner, in the one order that loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kmigrate.errors import Blocked
+from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.positions import Seam
+from kmigrate.probes.ownership import SEAMS, read_seams, write_seams
+from kmigrate.probes.topic_drain import settled_ends
+from kmigrate.steps.cutover.move import DRAINED, MoveStep, read_partitions
+from kmigrate.steps.lanes import lane_state, start_lane, stop_lane
+from kmigrate.steps.ownership import turn_rights, wrong_rights
+from kmigrate.world import World
+
+_DEADLINE_MS = 60_000
+_UNDO_MS = 120_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOverTopics(MoveStep):
+    """Stop the mirror that feeds the side entered, read both ends again, write the seam down, turn the rights.
+
+    The order is the rule (design §4.2): nothing may write on the side entered before the seam is on disk.
+    """
+
+    name: ClassVar[str] = "hand-over-topics"
+    title: ClassVar[str] = "Hand the topics over"
+
+    migration: Migration = field(repr=False)
+
+    def check(self, world: World) -> Finding:
+        """Missing: the seam in the ledger, a lane that is not stopped, rights of the other owner."""
+        changes: list[Change] = []
+        if read_seams(world.ledger.get(SEAMS)).keys() != self.written(world):
+            told = f"{self.leaving} → {self.entering}"
+            changes.append(Change(action=Action.CHANGE, subject=f"owner of {', '.join(self.app.writes)}", detail=told))
+        changes += [
+            Change(action=Action.STOP, subject=f"lane {lane.name}")
+            for lane in self.feeding
+            if not lane_state(world, self.migration.target, lane).stopped
+        ]
+        rights = wrong_rights(world, self.migration, self.app.writes, self.entering)
+        changes += [Change(action=Action.CHANGE, subject=told) for told in rights]
+        return Finding(changes=tuple(changes))
+
+    def apply(self, world: World) -> None:
+        """Stop, look again, write down, turn; a second time only what is missing is done."""
+        with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
+            for lane in self.feeding:
+                stop_lane(world, self.migration.target, lane, deadline_ms)
+            if read_seams(world.ledger.get(SEAMS)).keys() != self.written(world):
+                world.ledger.put(SEAMS, write_seams(self._seams(world)))
+            turn_rights(world, self.migration, self.app.writes, self.entering)
+
+    def verify(self, world: World) -> Json:
+        """Where each partition changed hands."""
+        super().verify(world)
+        return world.ledger.get(SEAMS)
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Nobody has written on the side entered yet: the owner is who it was, and its lane goes on as it stopped."""
+        world.ledger.put(SEAMS, None)
+        turn_rights(world, self.migration, self.app.writes, self.leaving)
+        for lane in self.feeding:
+            start_lane(world, self.migration.target, lane, _UNDO_MS)
+
+    def _seams(self, world: World) -> dict[Partition, Seam]:
+        """Both ends, once no task of the mirror runs; raises Blocked where something came to the side left since."""
+        left = settled_ends(world, self.leaving, self.app.writes)
+        drained = read_partitions(world.ledger.get(DRAINED))
+        moved = sorted(p for p, end in left.items() if drained.get(p) != end)
+        if moved:
+            raise Blocked(
+                f"{moved[0]} ends at {left[moved[0]]} on the {self.leaving} and ended at {drained.get(moved[0])} when "
+                f"it was drained: somebody writes there in spite of the fence",
+                hint=f"find out who may write {moved[0].topic} and stop it, then run the same command again",
+            )
+        entered = settled_ends(world, self.entering, self.app.writes)
+        return _seams(self.entering, left, entered)
+
+    @property
+    def feeding(self) -> tuple[Lane, ...]:
+        """The lanes that copy the topics to the side entered."""
+        return self.writing_lanes(self.leaving)
+
+
+def _seams(owner: Side, left: Mapping[Partition, int], entered: Mapping[Partition, int]) -> dict[Partition, Seam]:
+    source, target = (left, entered) if owner is Side.TARGET else (entered, left)
+    return {p: Seam(owner=owner, source=source[p], target=target[p]) for p in left}

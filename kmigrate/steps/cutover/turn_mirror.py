@@ -1,0 +1,67 @@
+"""turn-mirror: what is written on the side entered is copied to the side left, so that the way back stays open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kmigrate.errors import VerifyFailed
+from kmigrate.model import Json, JsonObject, Lane, Migration
+from kmigrate.plan import Action, Change, Finding
+from kmigrate.steps.cutover.move import MoveStep
+from kmigrate.steps.feeding import begins, feed, feeds, last_copied
+from kmigrate.world import World
+
+_DEADLINE_MS = 120_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnMirror(MoveStep):
+    """Arm the lanes the other way at the seam, then start them; the application works already, so nobody waits.
+
+    A lane is armed once, while it is stopped: set back later it would copy again what it has copied (design §4.4).
+    """
+
+    name: ClassVar[str] = "turn-mirror"
+    title: ClassVar[str] = "Copy what is written now to the side that was left"
+    one_way: ClassVar[str] = "the application writes on the other side already, and the way back has to be fed"
+
+    migration: Migration = field(repr=False)
+
+    def check(self, world: World) -> Finding:
+        """Missing: lanes that are not armed by the ledger, or that do not run."""
+        late = [lane for lane in self._lanes if not feeds(world, self.migration.target, lane)]
+        changes = [
+            Change(action=Action.START, subject=f"lane {lane.name}", detail=f"{self.entering} → {self.leaving}")
+            for lane in late
+        ]
+        return Finding(changes=tuple(changes))
+
+    def apply(self, world: World) -> None:
+        """Arm, write down that it was, start."""
+        for lane in self._lanes:
+            feed(world, self.migration.target, lane, _DEADLINE_MS)
+
+    def verify(self, world: World) -> Json:
+        """No lane stands before the seam, by Connect's own word, and none is in trouble."""
+        super().verify(world)
+        for lane in self._lanes:
+            self._beyond(world, lane)
+        return {lane.name: len(begins(world, lane)) for lane in self._lanes}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """Never called: `one_way` says why; the move the other way stops the lanes."""
+
+    @property
+    def _lanes(self) -> tuple[Lane, ...]:
+        return self.writing_lanes(self.entering)
+
+    def _beyond(self, world: World, lane: Lane) -> None:
+        copied, trouble = world.mirror.copied(lane), world.mirror.trouble(lane)
+        before = [p for p, last in last_copied(world, lane).items() if copied.get(p, last) < last]
+        if before or trouble:
+            told = "; ".join(trouble) or f"it copies {before[0]} from before the hand-over on"
+            raise VerifyFailed(
+                f"lane {lane.name} does not feed the {self.leaving} as it must: {told}",
+                hint="look at `kmigrate status`; while it stands still, the way back waits for it",
+            )

@@ -1,0 +1,111 @@
+"""What a move of writers refuses, and whom it names: a foreign writer, readers left behind, a lane that is shared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from law_watch import estate_of
+from laws import BEFORE, Walk
+
+from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.model import Direction, Migration, Partition, Side
+from kmigrate.planfile.load import load
+from kmigrate.probes.ownership import epochs
+from kmigrate.steps.feeding import ARMED
+
+PLAN = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
+FIRST = Partition("orders", 0)
+
+
+def prepared(said: Migration = PLAN, *, readers: bool = True) -> Walk:
+    """Everything that comes before the writer's move, its reader moved or not."""
+    walk = Walk(estate_of(said))
+    for phase in BEFORE:
+        walk.type(phase)
+    if readers:
+        walk.type("cutover fraud")
+    return walk
+
+
+def stray(walk: Walk, side: Side, partition: Partition = FIRST) -> int:
+    """A record of somebody that no plan knows; where it stands."""
+    log = walk.estate.clusters[side].logs[partition]
+    log.put(77, b"s" * 16, -1)
+    return log.end - 1
+
+
+def may_stay(said: Migration) -> Migration:
+    apps = [replace(app, reads=tuple(replace(r, may_stay=True) for r in app.reads)) for app in said.applications]
+    return replace(said, applications=tuple(apps))
+
+
+def test_readers_go_no_later_than_the_writer_but_by_name() -> None:
+    walk = prepared(readers=False)
+    with pytest.raises(Blocked, match="checkout would leave readers behind: fraud reads orders, payments"):
+        walk.type("cutover checkout")
+    assert walk.estate.workloads["checkout"].running
+    stays = prepared(may_stay(PLAN), readers=False)
+    stays.type("cutover checkout")
+    stays.exact()
+
+
+def test_a_reader_that_stayed_is_fed_and_moves_later_through_the_hand_over() -> None:
+    walk = prepared(may_stay(PLAN), readers=False)
+    for command in ("cutover checkout", "cutover fraud", "rollback checkout", "rollback fraud", "cutover checkout"):
+        walk.type(command)
+        walk.exact()
+
+
+def test_what_shares_its_lane_with_other_topics_is_not_handed_over() -> None:
+    walk = prepared(replace(PLAN, topics=(*PLAN.topics, "refunds"), lane_topics=(("orders", "payments", "refunds"),)))
+    with pytest.raises(Blocked, match="orders, payments share a lane with refunds"):
+        walk.type("cutover checkout")
+
+
+def test_whoever_writes_on_the_side_left_after_the_hand_over_is_named_with_the_place() -> None:
+    here = prepared()
+    here.type("cutover checkout")
+    at = stray(here, Side.SOURCE)
+    journal = here.journal()
+    unit = here.plan.unit("checkout", Direction.CUTOVER, 1)
+    world = MemoryWorld(here.estate).bound(journal.past(journal.units[unit.name]))
+    with pytest.raises(VerifyFailed, match=f"somebody still writes on the source: orders/0 at {at}") as told:
+        unit.steps[-1].verify(world)
+    assert "orders" in told.value.hint
+
+
+def test_a_record_that_comes_between_the_drain_and_the_hand_over_ends_the_move_before_anybody_starts() -> None:
+    walk = prepared()
+
+    lives = walk.copy().lives("cutover checkout")
+    drained = next(life for life in lives if _last(life) == ("VERIFIED", "drain-mirror"))
+    at = stray(drained, Side.SOURCE)
+    with pytest.raises(Blocked, match=f"orders/0 ends at {at + 1} on the source"):
+        drained.type("cutover checkout")
+    assert not epochs(MemoryWorld(drained.estate).bound(drained.journal().past()))
+    assert drained.estate.workloads["checkout"].side is Side.SOURCE
+    assert not drained.estate.workloads["checkout"].running
+
+
+def test_a_lane_is_armed_for_its_own_direction_also_where_the_offsets_of_both_are_equal() -> None:
+    """Found by a death: the seam back began at the very offset at which the other lane had been armed."""
+    walk = prepared()
+    for command in ("cutover checkout", "rollback checkout"):
+        walk.type(command)
+    facts = walk.journal().every(ARMED)
+    assert [sorted(fact) for fact in facts if isinstance(fact, dict)] == [["lane-1-reverse"], ["lane-1"]]
+
+
+def test_without_a_mirror_back_a_writer_stays() -> None:
+    walk = Walk(estate_of(replace(PLAN, reverse_auth=None)))
+    assert walk.plan.moves == ("fraud",)
+    assert "without mirror.reverse" in walk.plan.stays["checkout"]
+
+
+def _last(life: Walk) -> tuple[str, str]:
+    line = json.loads(life.estate.lines.written[-1])
+    return line["event"], line["step"]
