@@ -78,17 +78,41 @@ def test_whoever_writes_on_the_side_left_after_the_hand_over_is_named_with_the_p
     assert "orders" in told.value.hint
 
 
-def test_a_record_that_comes_between_the_drain_and_the_hand_over_ends_the_move_before_anybody_starts() -> None:
-    walk = prepared()
-
+def life_after(walk: Walk, step: str) -> Walk:
+    """The writer's move, of which the process died right after that step was verified."""
     lives = walk.copy().lives("cutover checkout")
-    drained = next(life for life in lives if _last(life) == ("VERIFIED", "drain-mirror"))
-    at = stray(drained, Side.SOURCE)
+    return next(life for life in lives if _last(life) == ("VERIFIED", step))
+
+
+def test_a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too() -> None:
+    died = life_after(prepared(), "drain-mirror")
+    at = stray(died, Side.SOURCE)
+    died.type("cutover checkout")
+    life = epochs(MemoryWorld(died.estate).bound(died.journal().past()))[FIRST]
+    assert (life.owner, life.seams[-1].source) == (Side.TARGET, at + 1)
+    assert died.estate.clusters[Side.TARGET].logs[FIRST].visible(0)[-1].offset >= life.seams[-1].target
+
+
+def test_a_record_that_comes_after_the_hand_over_keeps_the_writer_from_starting_and_the_way_back_is_open() -> None:
+    died = life_after(prepared(), "hand-over-topics")
+    stray(died, Side.SOURCE)
+    with pytest.raises(Blocked, match="checkout does not start on the target: orders/0 went on on the source"):
+        died.type("cutover checkout")
+    assert not died.estate.workloads["checkout"].running
+    died.type("rollback checkout")
+    assert not epochs(MemoryWorld(died.estate).bound(died.journal().past()))
+    assert (died.estate.workloads["checkout"].side, died.estate.workloads["checkout"].running) == (Side.SOURCE, True)
+
+
+def test_a_record_that_comes_while_ends_are_read_again_is_no_seam() -> None:
+    died = life_after(prepared(), "drain-mirror")
+    unit = died.plan.unit("checkout", Direction.CUTOVER, 1)
+    (hand_over,) = (step for step in unit.steps if step.name == "hand-over-topics")
+    at = stray(died, Side.SOURCE)
+    world = MemoryWorld(died.estate).bound(died.journal().ledger(unit.name, unit.fingerprint))
     with pytest.raises(Blocked, match=f"orders/0 ends at {at + 1} on the source"):
-        drained.type("cutover checkout")
-    assert not epochs(MemoryWorld(drained.estate).bound(drained.journal().past()))
-    assert drained.estate.workloads["checkout"].side is Side.SOURCE
-    assert not drained.estate.workloads["checkout"].running
+        hand_over.apply(world)
+    assert not epochs(world)
 
 
 def test_a_lane_is_armed_for_its_own_direction_also_where_the_offsets_of_both_are_equal() -> None:

@@ -9,7 +9,7 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
-from kmigrate.probes.ownership import origin
+from kmigrate.probes.ownership import SEAMS, origin, read_seams
 from kmigrate.probes.topic_drain import await_topic_drain
 from kmigrate.steps.cutover.move import (
     BOUNDS,
@@ -43,10 +43,8 @@ class DrainMirror(MoveStep):
             partitions = sum(len(of) for of in bounds.values())
             return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))
         late = self._late(world)
-        if self.app.writes and world.ledger.get(DRAINED) is None:
-            late = (*late, *sorted(self.written(world)))
-        told = ", ".join(map(str, late))
-        return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told),) if late else ())
+        told = ", ".join(map(str, (*late, *self._undrained(world))))
+        return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told),) if told else ())
 
     def apply(self, world: World) -> None:
         """The bound goes to disk before anything relies on it."""
@@ -69,6 +67,14 @@ class DrainMirror(MoveStep):
                 last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
         self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
+
+    def _undrained(self, world: World) -> tuple[Partition, ...]:
+        """What is to change its owner and ends elsewhere than it was drained to; nothing once it was handed over."""
+        if not self.app.writes or read_seams(world.ledger.get(SEAMS)):
+            return ()
+        drained = read_partitions(world.ledger.get(DRAINED))
+        ends = world.cluster(self.leaving).ranges(self.written(world), committed=False)
+        return tuple(sorted(p for p, log in ends.items() if drained.get(p) != log.end))
 
     def _feed(self, world: World, deadline_ms: int) -> None:
         """A move that was cut short before its `turn-mirror` left nobody who copies what came since."""

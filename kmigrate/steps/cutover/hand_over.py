@@ -11,7 +11,7 @@ from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.positions import Seam
 from kmigrate.probes.ownership import SEAMS, read_seams, write_seams
-from kmigrate.probes.topic_drain import settled_ends
+from kmigrate.probes.topic_drain import await_settled
 from kmigrate.steps.cutover.move import DRAINED, MoveStep, read_partitions
 from kmigrate.steps.lanes import lane_state, start_lane, stop_lane
 from kmigrate.steps.ownership import turn_rights, wrong_rights
@@ -54,7 +54,7 @@ class HandOverTopics(MoveStep):
             for lane in self.feeding:
                 stop_lane(world, self.migration.target, lane, deadline_ms)
             if read_seams(world.ledger.get(SEAMS)).keys() != self.written(world):
-                world.ledger.put(SEAMS, write_seams(self._seams(world)))
+                world.ledger.put(SEAMS, write_seams(self._seams(world, deadline_ms)))
             turn_rights(world, self.migration, self.app.writes, self.entering)
 
     def verify(self, world: World) -> Json:
@@ -69,18 +69,18 @@ class HandOverTopics(MoveStep):
         for lane in self.feeding:
             start_lane(world, self.migration.target, lane, _UNDO_MS)
 
-    def _seams(self, world: World) -> dict[Partition, Seam]:
+    def _seams(self, world: World, deadline_ms: int) -> dict[Partition, Seam]:
         """Both ends, once no task of the mirror runs; raises Blocked where something came to the side left since."""
-        left = settled_ends(world, self.leaving, self.app.writes)
+        left = await_settled(world, self.leaving, self.app.writes, deadline_ms)
         drained = read_partitions(world.ledger.get(DRAINED))
         moved = sorted(p for p, end in left.items() if drained.get(p) != end)
         if moved:
             raise Blocked(
                 f"{moved[0]} ends at {left[moved[0]]} on the {self.leaving} and ended at {drained.get(moved[0])} when "
                 f"it was drained: somebody writes there in spite of the fence",
-                hint=f"find out who may write {moved[0].topic} and stop it, then run the same command again",
+                hint=f"find out who may write {moved[0].topic} and stop it; the same command again drains what came",
             )
-        entered = settled_ends(world, self.entering, self.app.writes)
+        entered = await_settled(world, self.entering, self.app.writes, deadline_ms)
         return _seams(self.entering, left, entered)
 
     @property

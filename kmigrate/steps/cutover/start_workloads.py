@@ -11,6 +11,7 @@ from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import positions_held
+from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -32,6 +33,8 @@ class StartWorkloads(MoveStep):
 
         Somebody else may have started it: what later steps rely on is in the ledger only once `apply` was here.
         """
+        if world.ledger.get(BEGUN) is None and read_seams(world.ledger.get(SEAMS)):
+            self._nothing_came(world)  # here, so that it is still undone, and no move of its own
         view = world.workload(*self.app.members).look()
         there = view.running and world.side_of(view.bootstrap) is self.entering and not self._absent(world)
         if there and self._is_told(world):
@@ -43,14 +46,15 @@ class StartWorkloads(MoveStep):
         """Start and wait for the first record: it ends the pause."""
         if world.ledger.get(BEGUN) is None:
             stands_still(world, self.leaving, self.app)
+            self._nothing_came(world)
             world.ledger.put(BEGUN, world.clock.now_ms())
         put, ends = held(world, self.entering, self.app), self._ends(world)
         with self._patiently(world) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
             world.workload(*self.app.members).start(deadline_ms)
-            awaited = self._with_records(world, put)
+            awaited, began = self._with_records(world, put), world.clock.monotonic_ms()
             wait_until(
-                lambda: self._goes_on(world, put, awaited) if self.app.reads else self._writes(world, ends),
+                lambda: self._goes_on(world, put, awaited) if self.app.reads else self._writes(world, ends, began),
                 what=f"{self.app.name} goes on {'reading' if self.app.reads else 'writing'}",
                 clock=world.clock,
                 reporter=world.reporter,
@@ -98,10 +102,27 @@ class StartWorkloads(MoveStep):
         written = self.written(world) if self.app.writes else ()
         return {p: log.end for p, log in world.cluster(self.entering).ranges(written).items()} if written else {}
 
-    def _writes(self, world: World, before: dict[Partition, int]) -> Ready[None] | NotYet:
-        """Whoever only writes has begun once a record of it stands there."""
+    def _writes(self, world: World, before: dict[Partition, int], began: int) -> Ready[None] | NotYet:
+        """Whoever only writes has begun once a record of it stands there; it may have nothing to write for long."""
         now = self._ends(world)
-        return Ready(None) if any(now[p] > end for p, end in before.items()) else NotYet("it has written nothing yet")
+        if any(now[p] > end for p, end in before.items()):
+            return Ready(None)
+        if world.clock.monotonic_ms() - began < _PATIENCE_MS:
+            return NotYet("it has written nothing yet")
+        world.reporter.note(f"{self.app.name} runs on the {self.entering}, and has written nothing there yet")
+        return Ready(None)
+
+    def _nothing_came(self, world: World) -> None:
+        """Nobody may write on the side entered before its epoch begins, nor where the side left goes on behind it."""
+        seams = read_seams(world.ledger.get(SEAMS))
+        ends = world.cluster(self.leaving).ranges(seams, committed=False) if self.app.writes else {}
+        late = sorted(p for p, log in ends.items() if log.end != seams[p].at(self.leaving))
+        if late or (self.app.writes and not seams):
+            told = f"{late[0]} went on on the {self.leaving}" if late else "nothing was handed over"
+            raise Blocked(
+                f"{self.app.name} does not start on the {self.entering}: {told} since it was stopped",
+                hint=f"find out who writes there and stop it; kmigrate rollback --app {self.app.name} undoes the move",
+            )
 
     def _absent(self, world: World) -> list[str]:
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)
