@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from functools import partial
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
 
 from kmigrate.adapters.kafka import rights as acls
@@ -71,8 +72,9 @@ class KafkaCluster:
         configs = {
             resource.name: self._connection.result(future, f"reading {resource.name}")
             for resource, future in asked.items()
+            if not _is_gone(future)
         }
-        return {name: _topic(name, len(seen[name].partitions), configs[name]) for name in there}
+        return {name: _topic(name, len(seen[name].partitions), found) for name, found in configs.items()}
 
     @patiently
     def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:
@@ -152,6 +154,15 @@ class KafkaCluster:
             )
             for tp, future in asked.items()
         }
+
+
+def _is_gone(asked: Future[ConfigResource]) -> bool:
+    """Whether a topic was removed after it had been listed; any other failure is for whoever takes the result."""
+    try:
+        error = asked.exception(TIMEOUT_S)
+    except TimeoutError:
+        return False
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
 def _topic(name: str, partitions: int, config: Mapping[str, ConfigEntry]) -> Topic:
