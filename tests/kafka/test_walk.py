@@ -183,8 +183,8 @@ def test_plan_shows_what_would_change_and_changes_nothing(walk: Killer) -> None:
     units = {unit["unit"]: unit for unit in told["units"]}
     changes = [change for step in units["provision"]["steps"] for change in step["changes"]]
     assert "create KafkaTopic kafka/shipments" in changes
-    assert set(told["stays"]) == {"storefront", "order-service"}
-    assert f"cutover/{APP}#1" in units
+    assert told["stays"] == {}
+    assert {f"cutover/{name}#1" for name in (APP, "storefront", "order-service")} <= units.keys()
     assert walk.lines() == []
 
 
