@@ -48,7 +48,7 @@ START = StartWorkloads.name
 
 def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
-    why = stays(migration.applications, way_back=migration.reverse_auth is not None)
+    why = stays(migration.applications, way_back=migration.way_back)
     movable = (move for wave in waves(migration.applications) for move in wave)
     # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
     accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)

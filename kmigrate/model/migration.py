@@ -219,6 +219,11 @@ class Migration:
     """Who copies back to the source, None where nobody does; steps that make it say so themselves, so that the units of
     a plan without it are told as they always were."""
 
+    @property
+    def way_back(self) -> bool:
+        """Whether there is a mirror back, without which what writers wrote could not return."""
+        return self.reverse_auth is not None
+
     def excludes(self, topic: str) -> bool:
         """Whether a topic is left behind by name; `exclude` holds regular expressions that match whole names."""
         return any(re.fullmatch(pattern, topic) for pattern in self.exclude)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from kmigrate.manifests.lanes import side_written
 from kmigrate.model import Json, Lane, Partition, Side
 from kmigrate.positions import FORWARD, Epochs, Seam, Seen
 from kmigrate.world import World
@@ -34,7 +35,7 @@ def owned_by(world: World, side: Side, topics: Iterable[str]) -> frozenset[str]:
 
 def origin(lane: Lane) -> Side:
     """The side whose records the lane copies."""
-    return Side.SOURCE if lane.direction == "forward" else Side.TARGET
+    return side_written(lane).other
 
 
 def write_seams(seams: Mapping[Partition, Seam]) -> Json:

@@ -55,7 +55,7 @@ class ProveIdle(Step):
         """Nothing was changed."""
 
     def _who_stays(self, world: World) -> list[str]:
-        why = stays(self.migration.applications, way_back=self.migration.reverse_auth is not None)
+        why = stays(self.migration.applications, way_back=self.migration.way_back)
         told = [self._on_source(world, app, why[app.name]) for app in self.migration.applications]
         groups = world.groups(Side.SOURCE).all()
         crowd = [f"group {name} has members there" for name, group in sorted(groups.items()) if group.members]

@@ -125,7 +125,7 @@ class TryPositions(Step):
 
     def _movable(self) -> tuple[Application, ...]:
         """Each move as one application."""
-        why = stays(self.migration.applications, way_back=self.migration.reverse_auth is not None)
+        why = stays(self.migration.applications, way_back=self.migration.way_back)
         every = moves(self.migration.applications)
         return tuple(together(move.applications) for move in every if not any(why[name] for name in move.names))
 

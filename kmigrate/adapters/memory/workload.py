@@ -10,7 +10,6 @@ from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.groups import MemoryGroups
 from kmigrate.adapters.memory.state import State
-from kmigrate.adapters.memory.writer import MemoryWriter
 from kmigrate.errors import StillUnderWay
 from kmigrate.model import Application, Partition, Reads, Side
 from kmigrate.world import WorkloadView
@@ -21,8 +20,6 @@ _AT_ONCE = 7
 @dataclass(slots=True)
 class MemoryWorkload(State):
     """One application (world.Workload); remembers, per group, the numbers of what it processed, in order.
-
-    It writes only if it has `writers`: that of its side works while it runs, as a new process after every start.
 
     `held_up` it neither goes on nor leaves its groups; `mixed` its instances point to different places, `elsewhere` to
     an address that is neither side's; each verb takes its milliseconds.
@@ -43,7 +40,6 @@ class MemoryWorkload(State):
     switches_in_ms: int = 0
     starts_in_ms: int = 0
     processed: dict[tuple[str, Partition], list[int]] = field(default_factory=dict)
-    writers: dict[Side, MemoryWriter] = field(default_factory=dict)
 
     def look(self) -> WorkloadView:
         """Whether it runs, and where its settings point."""
@@ -75,15 +71,9 @@ class MemoryWorkload(State):
             raise StillUnderWay(f"{self.app.name} does not {verb}")
 
     def work(self) -> None:
-        """A turn: join or leave, read on, and write."""
+        """A turn: join or leave, and read on."""
         if self.held_up:
             return
-        for side, writer in self.writers.items():
-            here = self.running and side is self.side
-            if here and not writer.running:
-                writer.restart()
-            writer.running = here
-            writer.work()
         for reads in self.app.reads:
             for side, groups in self.groups.items():
                 here = self.running and side is self.side and self._may(side, "group", reads.group)

@@ -23,7 +23,6 @@ from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.adapters.memory.transactions import MemoryTransactions
 from kmigrate.adapters.memory.workload import MemoryWorkload
-from kmigrate.adapters.memory.writer import MemoryWriter
 from kmigrate.adapters.together import as_one
 from kmigrate.model import Application, Migration, Right, Side
 from kmigrate.world import Ledger, Reporter, Workload
@@ -97,21 +96,6 @@ class MemoryEstate(State):
         self.mirror.turn()
         for workload in self.workloads.values():
             workload.work()
-
-    def let_write(self, name: str) -> None:
-        """From now on the application writes its topics itself, where its settings point, in transactions if it has."""
-        app = self.migration.application(name)
-        who, (transactional_id, *_) = app.principals[0], (*app.transactional_ids, "")
-        self.workloads[name].writers = {
-            side: MemoryWriter(
-                user=(who.source if side is Side.SOURCE else who.target).removeprefix("User:"),
-                cluster=cluster,
-                transactions=self.transactions[side],
-                topics=app.writes,
-                transactional_id=transactional_id,
-            )
-            for side, cluster in self.clusters.items()
-        }
 
     def copy(self: E) -> E:
         """The same estate, which goes its own way from here on."""

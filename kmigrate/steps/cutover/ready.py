@@ -16,7 +16,7 @@ from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.steps.lanes import lane_state
-from kmigrate.waves import knots
+from kmigrate.waves import knots, sharers
 from kmigrate.world import World
 
 
@@ -124,7 +124,7 @@ class Ready(MoveStep):
                 f"{', '.join(elsewhere)} is written on the {self.entering} already",
                 hint="look at kmigrate history: which move handed it over, and was it taken back?",
             )
-        others = sorted(self._beside())
+        others = sharers(tuple(lane.topics for lane in self.lanes), self.app.writes)
         if others:
             raise Blocked(
                 f"{', '.join(self.app.writes)} share a lane with {', '.join(others)}, which would stand still too",
@@ -137,10 +137,6 @@ class Ready(MoveStep):
                 f"the mirror of the way back is not well: {'; '.join(trouble)}",
                 hint="run `kmigrate apply --phase replicate` again; it makes what is missing",
             )
-
-    def _beside(self) -> set[str]:
-        ours = [lane for lane in self.lanes if not set(lane.topics).isdisjoint(self.app.writes)]
-        return {topic for lane in ours for topic in lane.topics} - set(self.app.writes)
 
     def _readers_first(self, world: World) -> None:
         """Who reads what the move writes goes no later, but by name (`mayStay`), or where each waits for the other."""
