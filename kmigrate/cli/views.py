@@ -17,6 +17,7 @@ from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Step, Unit
+from kmigrate.probes.ownership import in_force, origin
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.world import World
 
@@ -238,13 +239,17 @@ def _fence(side: Side, applications: Sequence[Application], world: World) -> tup
 
 
 def _lag(world: World, lane: Lane) -> LagView:
-    """Last stable offsets of the source less what Connect says is copied: at most so many records, markers included."""
+    """Last stable offsets where the topics are written less what Connect says is copied: at most so many records.
+
+    Markers are counted as well. Of a topic that changed hands, the lane the other way is told.
+    """
     try:
-        copied = world.mirror.copied(lane)
-        topics = world.cluster(Side.SOURCE).topics(lane.topics)
-        logs = world.cluster(Side.SOURCE).ranges([p for topic in topics.values() for p in topic.all()])
+        force = in_force(world, lane)
+        copied, owner = world.mirror.copied(force), world.cluster(origin(force))
+        topics = owner.topics(lane.topics)
+        logs = owner.ranges([p for topic in topics.values() for p in topic.all()])
         behind = sum(max(0, log.end - 1 - copied.get(p, log.start - 1)) for p, log in logs.items())
-        return LagView(lane=lane.name, behind=behind, trouble=tuple(world.mirror.trouble(lane)))
+        return LagView(lane=force.name, behind=behind, trouble=tuple(world.mirror.trouble(force)))
     except Interrupted:
         raise
     except KmigrateError as error:

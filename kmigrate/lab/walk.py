@@ -16,11 +16,11 @@ from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.outcome import MirrorsOwn, Move
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
 from kmigrate.lab.status import status
-from kmigrate.manifests.lanes import forward_lanes, other_way
+from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Lane, Migration, Partition, Side
 from kmigrate.planfile import load
 from kmigrate.probes.drain import await_copies
-from kmigrate.probes.ownership import owners
+from kmigrate.probes.ownership import in_force, origin
 from kmigrate.probes.resources import require
 from kmigrate.probes.standing import mirrors_choices
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -98,11 +98,11 @@ class Walk:
 
     def _last_in(self, lane: Lane) -> dict[Partition, int]:
         """Of one lane, once all is copied from where it is written."""
-        side = next(iter(owners(self.world, lane.topics).values()))
+        force = in_force(self.world, lane)
+        side = origin(force)
         owner = self.world.cluster(side)
         topics = owner.topics(lane.topics)
         ends = {p: log.end for p, log in owner.ranges([p for t in topics.values() for p in t.all()]).items()}
-        force = lane if side is Side.SOURCE else other_way(lane)
         seen = await_copies(self.world, side, ends, force, what="last copies", deadline_ms=_DEADLINE_MS)
         if side is Side.TARGET:
             return {p: last + 1 for p, last in seen.last.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kmigrate.manifests.lanes import side_written
+from kmigrate.manifests.lanes import other_way, side_written
 from kmigrate.model import Json, Lane, Partition, Side
 from kmigrate.positions import FORWARD, Epochs, Seam, Seen
 from kmigrate.world import World
@@ -36,6 +36,14 @@ def owned_by(world: World, side: Side, topics: Iterable[str]) -> frozenset[str]:
 def origin(lane: Lane) -> Side:
     """The side whose records the lane copies."""
     return side_written(lane).other
+
+
+def in_force(world: World, lane: Lane) -> Lane:
+    """The lane that copies the topics of a forward lane now: itself, or the one the other way once they changed hands.
+
+    A move owns whole lanes, so all its topics have one owner; without any hand-over that is the source.
+    """
+    return other_way(lane) if owned_by(world, Side.TARGET, lane.topics) else lane
 
 
 def write_seams(seams: Mapping[Partition, Seam]) -> Json:

@@ -12,7 +12,7 @@ from kmigrate.manifests.mirror import mirror_maker
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
-from kmigrate.probes.ownership import epochs
+from kmigrate.probes.ownership import epochs, in_force
 from kmigrate.probes.resources import await_ready
 from kmigrate.probes.retention import (
     Term,
@@ -120,7 +120,7 @@ class CatchUp(Step):
 
     def check(self, world: World) -> Finding:
         """Missing until each lane has copied the last record of every partition written down for it."""
-        late = [f"lane {lane.name}" for lane in forward_lanes(self.migration) if self._late(world, lane)]
+        late = [f"lane {lane.name}" for lane in _feeding(world, self.migration) if self._late(world, lane)]
         return Finding(changes=tuple(Change(action=Action.WAIT, subject=name) for name in late))
 
     def apply(self, world: World) -> None:
@@ -128,14 +128,14 @@ class CatchUp(Step):
 
         Raises Refused when the source forgets records that were not copied, Blocked when a task has FAILED.
         """
-        for lane in forward_lanes(self.migration):
+        for lane in _feeding(world, self.migration):
             if self._late(world, lane):
                 _catch_up(world, lane)
 
     def verify(self, world: World) -> Json:
         """How many partitions were compared at their ends."""
         super().verify(world)
-        return {lane.name: len(self._bounds(world, lane) or {}) for lane in forward_lanes(self.migration)}
+        return {lane.name: len(self._bounds(world, lane) or {}) for lane in _feeding(world, self.migration)}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed: the mirror goes with the step before."""
@@ -190,8 +190,13 @@ class GuardRetention(Step):
         """Nothing was changed."""
 
     def _caught_up(self, world: World) -> tuple[Lane, ...]:
-        lanes = forward_lanes(self.migration)
+        lanes = _feeding(world, self.migration)
         return tuple(lane for lane in lanes if _offsets(world, f"{_CAUGHT_UP}/{lane.name}") is not None)
+
+
+def _feeding(world: World, migration: Migration) -> tuple[Lane, ...]:
+    """The lanes that copy from the source; what the target owns by now has nothing there to catch up with."""
+    return tuple(lane for lane in forward_lanes(migration) if in_force(world, lane) == lane)
 
 
 def _catch_up(world: World, lane: Lane) -> None:

@@ -11,9 +11,14 @@ from law_watch import estate_of
 from laws import BEFORE, Walk
 
 from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.adapters.memory.facts import NoFacts
+from kmigrate.cli import views
 from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Direction, Migration, Partition, Side
+from kmigrate.plan import Unit
 from kmigrate.planfile.load import load
+from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
 from kmigrate.steps.feeding import ARMED
 
@@ -133,3 +138,51 @@ def test_without_a_mirror_back_a_writer_stays() -> None:
 def _last(life: Walk) -> tuple[str, str]:
     line = json.loads(life.estate.lines.written[-1])
     return line["event"], line["step"]
+
+
+def handed_over() -> tuple[Walk, MemoryWorld]:
+    walk = prepared()
+    walk.type("cutover checkout")
+    return walk, MemoryWorld(walk.estate).bound(walk.journal().past())
+
+
+def test_of_topics_that_changed_hands_status_tells_the_lane_in_force() -> None:
+    walk, world = handed_over()
+    (lag,) = views.look(PLAN, walk.plan, walk.journal(), world).lag
+    (blind,) = views.look(PLAN, walk.plan, walk.journal(), world.bound(NoFacts())).lag
+    assert (lag.lane, blind.lane) == ("lane-1-reverse", "lane-1")
+    # whoever asks the lane that stands still is told ever more of what came back as lag
+    walk.estate.turns(40)
+    (later,) = views.look(PLAN, walk.plan, walk.journal(), world).lag
+    (forward,) = views.look(PLAN, walk.plan, walk.journal(), world.bound(NoFacts())).lag
+    assert later.behind is not None
+    assert forward.behind is not None
+    assert later.behind < forward.behind
+
+
+def test_contents_are_compared_up_to_what_was_written_on_the_side_entered() -> None:
+    walk, world = handed_over()
+    (lane,) = forward_lanes(PLAN)
+    ends = settled_ends(world, lane, PLAN.topics, deadline_ms=60_000)
+    seam = epochs(world)[FIRST].seams[-1]
+    assert ends[FIRST].target > seam.target
+    assert ends[FIRST].source > seam.source
+    assert not any(each.unknown for each in ends.values())
+    assert walk.estate.workloads["checkout"].side is Side.TARGET
+
+
+def test_what_the_target_owns_has_nothing_on_the_source_to_catch_up_with() -> None:
+    walk, _ = handed_over()
+    (catch_up,) = (step for step in _replicate(walk).steps if step.name == "catch-up")
+    ledger = walk.journal().ledger("replicate#2", "f")
+    assert catch_up.check(MemoryWorld(walk.estate).bound(ledger)).changes == ()
+    fresh = prepared()
+    (before,) = (step for step in _replicate(fresh).steps if step.name == "catch-up")
+    unit = fresh.journal().ledger("replicate#2", "f")
+    assert [each.subject for each in before.check(MemoryWorld(fresh.estate).bound(unit)).changes] == ["lane lane-1"]
+
+
+def _replicate(walk: Walk) -> Unit:
+    unit = walk.plan.phase("replicate").unit
+    assert unit is not None
+    return unit

@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Grade, Lane, Partition, Side, Topic
+from kmigrate.model import Grade, Lane, Partition, Position, Side, Topic
 from kmigrate.probes.content.compared import Ends
 from kmigrate.probes.drain import await_copies
+from kmigrate.probes.ownership import in_force, origin
 from kmigrate.world import World
 
 
 def settled_ends(world: World, lane: Lane, topics: Iterable[str], *, deadline_ms: int) -> dict[Partition, Ends]:
-    """Take the source's ends of now for these topics of the lane, and wait until all before them is copied.
+    """Take the ends of now for these topics of the lane where they are written, and wait until all before is copied.
 
     Raises VerifyFailed for a topic that is not there, StillUnderWay after the deadline.
     """
-    source, target = world.cluster(Side.SOURCE), world.cluster(Side.TARGET)
-    there = _there(source.topics(topics), topics)
-    logs = source.ranges([partition for topic in there.values() for partition in topic.all()])
+    force = in_force(world, lane)
+    side = origin(force)
+    there = _there(world.cluster(side).topics(topics), topics, side)
+    logs = world.cluster(side).ranges([partition for topic in there.values() for partition in topic.all()])
     bounds = {partition: log.end for partition, log in logs.items()}
-    what = f"copies of {lane.name}"
-    found = await_copies(world, Side.SOURCE, bounds, lane, what=what, deadline_ms=deadline_ms).positions
-    seen = target.ranges(bounds)
-    ends = {}
-    for partition, end in bounds.items():
-        at, last = found[partition], seen[partition].end
-        exact = at.offset is not None and at.grade in (Grade.EXACT_PROVEN, Grade.EXACT_MATCHED)
-        place = at.offset if exact and at.offset is not None else last
-        ends[partition] = Ends(source=end, target=place, seen=last, unknown="" if exact else at.reason)
-    return ends
+    what = f"copies of {force.name}"
+    found = await_copies(world, side, bounds, force, what=what, deadline_ms=deadline_ms).positions
+    seen = {p: log.end for p, log in world.cluster(side.other).ranges(bounds).items()}
+    return {p: _ends(side, end, found[p], seen[p]) for p, end in bounds.items()}
+
+
+def _ends(owner: Side, end: int, at: Position, last: int) -> Ends:
+    """Where the comparison ends on either side; without a certain place it may go to the last stable offset across."""
+    exact = at.offset is not None and at.grade in (Grade.EXACT_PROVEN, Grade.EXACT_MATCHED)
+    place = at.offset if exact and at.offset is not None else last
+    source, target = (end, place) if owner is Side.SOURCE else (place, end)
+    seen = last if owner is Side.SOURCE else end
+    return Ends(source=source, target=target, seen=seen, unknown="" if exact else at.reason)
 
 
 def is_compacted(world: World, partitions: Iterable[Partition]) -> frozenset[Partition]:
@@ -52,10 +57,10 @@ def _by_policy(
     return frozenset(partition for partition in wanted if partition.topic in with_it)
 
 
-def _there(found: Mapping[str, Topic], wanted: Iterable[str]) -> Mapping[str, Topic]:
+def _there(found: Mapping[str, Topic], wanted: Iterable[str], side: Side) -> Mapping[str, Topic]:
     missing = sorted(set(wanted) - found.keys())
     if missing:
         raise VerifyFailed(
-            f"the source has no topic {', '.join(missing)}", hint="leave it out of topics.include in the plan file"
+            f"the {side} has no topic {', '.join(missing)}", hint="leave it out of topics.include in the plan file"
         )
     return found
