@@ -95,12 +95,13 @@ def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
 
 
 def next_command(plan: Plan, journal: Journal) -> str:
-    """The command that goes on."""
-    for name in moved(journal):
-        last = journal.attempts(name)[-1]
-        if last.open:
-            verb = "rollback" if last.name.startswith("rollback/") else "apply --phase cutover"
-            return f"kmigrate {verb} --app {name}"
+    """The command that goes on; first with what stands still, then with what was begun, then with what was approved."""
+    still = gate.standing_still(journal)
+    half_done = {name: last for name in moved(journal) if (last := journal.attempts(name)[-1]).open}
+    if half_done:
+        name = min(half_done, key=lambda each: (each not in still, not half_done[each].steps))
+        verb = "rollback" if half_done[name].name.startswith("rollback/") else "apply --phase cutover"
+        return f"kmigrate {verb} --app {name}"
     left = [name for name in plan.moves if where(journal, name) is Side.SOURCE]
     for phase in plan.phases:
         if phase.unit is None:

@@ -14,6 +14,7 @@ from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.cli import views
 from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Direction, Migration, Partition, Side
 from kmigrate.plan import Unit
@@ -186,3 +187,11 @@ def _replicate(walk: Walk) -> Unit:
     unit = walk.plan.phase("replicate").unit
     assert unit is not None
     return unit
+
+
+def test_what_stands_still_is_gone_on_with_before_what_was_only_approved() -> None:
+    walk = prepared(may_stay(PLAN), readers=False)
+    walk.journal().record("cutover/fraud#1", "f", Event.APPROVED)
+    assert views.next_command(walk.plan, walk.journal()) == "kmigrate apply --phase cutover --app fraud"
+    died = life_after(walk, "hand-over-topics")
+    assert views.next_command(died.plan, died.journal()) == "kmigrate apply --phase cutover --app checkout"
