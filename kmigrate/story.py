@@ -26,6 +26,7 @@ from kmigrate.steps.cutover import (
     TurnMirror,
 )
 from kmigrate.steps.decommission import ProveIdle, StopLanes
+from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.logins import login_name
 from kmigrate.steps.provision import (
     KMIGRATE_USER,
@@ -111,6 +112,7 @@ def _provision(migration: Migration) -> Unit:
         steps=(
             FindCluster(migration=migration),
             CreateUsers(migration=migration),
+            ClaimMigration(migration=migration),
             CreateTopics(migration=migration),
             *((PrepareSource(migration=migration, auth=back),) if back else ()),
             TryAccess(migration=migration),

@@ -114,6 +114,7 @@ class Estate(MemoryEstate):
             "rights": set(self.clusters[Side.SOURCE].acls.rules),
             "workloads": {name: (w.running, w.side) for name, w in self.workloads.items()},
             "groups": empty,
+            "claimed": self.claim.taken,
             "topics": {side: sorted(cluster.made) for side, cluster in self.clusters.items()},
         }
 

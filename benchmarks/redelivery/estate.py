@@ -74,7 +74,7 @@ class Estate:
         migration = load(self._folder.extra / "kmigrate.yaml")
         world = open_world(migration, reporter)
         try:
-            with open_journal(migration) as journal:
+            with open_journal(migration, world) as journal:
                 for phase in ("assess", "provision", "replicate"):
                     unit = story(migration).phase(phase).unit
                     assert unit is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ class JournalFile:
         self._path, self._head_path = folder / "journal.jsonl", folder / "journal.head"
         self._read_only = read_only
         self._count, self._last = 0, b""
+        self._before = (0, 0, b"")
         self._open: list[int] = []
         if read_only:
             return
@@ -47,6 +49,16 @@ class JournalFile:
         for line in self._whole_lines():
             yield line.decode("utf-8", errors="replace")
 
+    @property
+    def place(self) -> str:
+        """What no other folder is called, on whatever machine; asked of a folder that is held."""
+        return f"{socket.gethostname()}:{self._path.parent.resolve()}:{os.fstat(self._open[0]).st_ino}"
+
+    @property
+    def count(self) -> int:
+        """How many lines there are in a journal that is held."""
+        return self._count
+
     def append(self, line: str) -> None:
         """Write one line; it is on disk when this returns. A line that cannot be written whole is taken back."""
         assert not self._read_only, "a journal opened to read is never written"
@@ -57,12 +69,18 @@ class JournalFile:
             os.fsync(self._file)
             self._write_head(self._count + 1, data)
         except OSError as error:
-            self._take_back(size)
+            self._restore(size)
             raise PlatformError(
                 f"the journal {self._path} cannot be written: {error.strerror}",
                 hint="nothing was changed after the last line in it; free space, then run the same command again",
             ) from error
+        self._before = (size, self._count, self._last)
         self._count, self._last = self._count + 1, data
+
+    def take_back(self) -> None:
+        """Remove the line that was written last, before anything relied on it; once after each line."""
+        size, self._count, self._last = self._before
+        self._restore(size)
 
     def close(self) -> None:
         """Give the journal free for other processes."""
@@ -153,7 +171,7 @@ class JournalFile:
         os.pwrite(self._head, f"{number:012d} {_digest(line)}\n".encode(), 0)
         os.fsync(self._head)
 
-    def _take_back(self, size: int) -> None:
+    def _restore(self, size: int) -> None:
         """Put line and head back; where even that fails, the next opening tells what is there."""
         with contextlib.suppress(OSError):
             self._write_head(self._count, self._last)

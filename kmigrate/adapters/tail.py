@@ -28,7 +28,9 @@ class Tail:
     the first one.
     """
 
-    def __init__(self, connection: Connection, topic: str, begins: Mapping[int, int]) -> None:
+    def __init__(
+        self, connection: Connection, topic: str, begins: Mapping[int, int], *, committed: bool = True
+    ) -> None:
         self.topic = topic
         self.ends = dict(begins)
         self._looked = False
@@ -38,7 +40,7 @@ class Tail:
                 "group.id": "kmigrate-reads-without-a-group",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 20,
             }

@@ -144,12 +144,11 @@ def _belongs(s: Session) -> None:
 def _looks(file: Path, *, as_json: bool) -> Generator[StatusView, None, None]:
     """One look after the other over warm connections; the journal is read anew, since others write it meanwhile."""
     from kmigrate.cli import views
-    from kmigrate.wiring import open_journal
 
     with session(file, as_json=as_json, read_only=True) as s:
         _belongs(s)
         while True:
-            with open_journal(s.migration, read_only=True) as journal:
+            with s.read_anew() as journal:
                 seen = views.look(s.migration, s.plan, journal, s.world)
             yield replace(seen, next=gate.with_file(seen.next, file, DEFAULT_PLAN))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 PlanFile = Annotated[Path, typer.Option("--file", "-f", envvar="KMIGRATE_PLAN", help="The migration plan.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; words go to stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the question of the gate with yes; no check is skipped.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Claim the migration also from another kmigrate, known to be dead.")
+]
 App = Annotated[str, typer.Option("--app", help="The application to move.")]
 DEFAULT_PLAN = Path("kmigrate.yaml")
 _NOT_NEEDED = {"decommission": ("rehearse",)}
@@ -37,10 +41,14 @@ class Session:
     plan: Plan
     journal: Journal
     world: World
+    read_anew: Callable[[], AbstractContextManager[Journal]]
+    """Opens the journal again, to read what others have written meanwhile."""
 
 
 @contextmanager
-def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False) -> Iterator[Session]:
+def session(
+    file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False, take_over: bool = False
+) -> Iterator[Session]:
     """Read the plan file, open the journal and the world; close what was opened.
 
     After `most_ms` (0: never) a wait ends with TimeIsUp, unless an application stands still. `quiet` tells nothing
@@ -59,7 +67,7 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
     try:
         with (
             gate.naming(file, DEFAULT_PLAN),
-            open_journal(migration, read_only=read_only) as journal,
+            open_journal(migration, world, read_only=read_only, take_over=take_over) as journal,
             gate.loudly(journal),
         ):
             timed = world.bound(journal.past())
@@ -68,7 +76,8 @@ def session(file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, qui
                 hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
                 timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
             begun = as_begun(migration, journal)
-            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed)
+            read_anew = partial(open_journal, migration, world, read_only=True)
+            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed, read_anew=read_anew)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()
@@ -97,6 +106,7 @@ def apply(
     timeout: Annotated[
         str, typer.Option("--timeout", help="End this call after so long (10m), not the work: exit code 11.")
     ] = "",
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Do a phase, or move one application; goes on where it stopped.
@@ -105,7 +115,8 @@ def apply(
     """
     from kmigrate.engine import run_unit
 
-    with session(file, as_json=as_json, read_only=False, most_ms=gate.milliseconds(timeout)) as s:
+    most_ms = gate.milliseconds(timeout)
+    with session(file, as_json=as_json, read_only=False, most_ms=most_ms, take_over=take_over) as s:
         unit = unit_to_apply(s, phase, app)
         if unit is None:
             _say(f"nothing to do: {app or phase} is done", as_json=as_json)
@@ -126,10 +137,11 @@ def rollback(
     app: Annotated[str, typer.Option("--app", help="The application to take back.")] = "",
     to: Annotated[str, typer.Option("--to", metavar="CHECKPOINT", help="Take back all that came after it.")] = "",
     yes: Yes = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Take an application back, or all that came after a checkpoint: undo what has not worked yet, else move back."""
-    with session(file, as_json=as_json, read_only=not (app or to)) as s:
+    with session(file, as_json=as_json, read_only=not (app or to), take_over=take_over) as s:
         ways = ways_back(s, app, to)
         if not ways:
             _say(f"nothing to do: {f'{app} is on the source' if app else f'{to} is where we are'}", as_json=as_json)

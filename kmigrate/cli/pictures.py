@@ -39,6 +39,7 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "next": seen.next,
         "unanswered": list(seen.unanswered),
         "standingStill": seen.standing_still,
+        "atWork": seen.holder or None,
         "refusedEdits": list(seen.edits),
     }
 
@@ -71,6 +72,8 @@ def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableT
     yield _line(f"[bold]{escape(seen.migration)}[/], looked at {looked} UTC\n")
     if seen.standing_still:
         yield Text(f"{seen.standing_still}\n", style="bold red")
+    if seen.holder:
+        yield _line(f"[bold]at work, or died at it:[/] {escape(seen.holder)}\n")
     yield from (_line(f"[yellow]{escape(edit)}[/]\n") for edit in seen.edits)
     yield from (_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]\n") for told in seen.unanswered)
     yield from (_fence(fence) for fence in seen.fences)

@@ -68,7 +68,8 @@ class LagView:
 class StatusView:
     """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how.
 
-    `standing_still` shouts which applications are stopped; `edits` are those of the plan file that are refused.
+    `standing_still` shouts which applications are stopped; `holder` is who claimed the migration and has not said that
+    it ended; `edits` are those of the plan file that are refused.
     """
 
     migration: str
@@ -79,6 +80,7 @@ class StatusView:
     fences: tuple[FenceView, ...]
     next: str
     standing_still: str
+    holder: str
     edits: tuple[str, ...]
     unanswered: tuple[str, ...]
 
@@ -125,9 +127,17 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
         standing_still=gate.warning(journal),
+        holder=_holder(world),
         edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
         unanswered=unanswered(world),
     )
+
+
+def _holder(world: World) -> str:
+    try:
+        return world.claim.holder()
+    except (PlatformError, Blocked):
+        return ""
 
 
 def unanswered(world: World) -> tuple[str, ...]:

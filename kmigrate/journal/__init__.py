@@ -1,7 +1,18 @@
 """The append-only record of what was done, and the facts in it."""
 
-from kmigrate.journal.journal import VERSION, Journal, Lines
+from kmigrate.journal.journal import VERSION, Journal, Lines, goes_back
 from kmigrate.journal.ledger import PastFacts, UnitLedger
 from kmigrate.journal.records import Entry, Event, StepRecord, UnitRecord
 
-__all__ = ["VERSION", "Entry", "Event", "Journal", "Lines", "PastFacts", "StepRecord", "UnitLedger", "UnitRecord"]
+__all__ = [
+    "VERSION",
+    "Entry",
+    "Event",
+    "Journal",
+    "Lines",
+    "PastFacts",
+    "StepRecord",
+    "UnitLedger",
+    "UnitRecord",
+    "goes_back",
+]

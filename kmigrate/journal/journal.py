@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from kmigrate.errors import JournalError, PlatformError, UsageError
+from kmigrate.errors import JournalError, PlatformError, Transient, UsageError
 from kmigrate.journal.ledger import PastFacts, UnitLedger
 from kmigrate.journal.records import Entry, Event, StepRecord, UnitRecord
 from kmigrate.model import TOGETHER, Json, Side
@@ -30,7 +30,10 @@ class Lines(Protocol):
         ...
 
     def append(self, line: str) -> None:
-        """Write one line; it is durable when this returns."""
+        """Write one line; it is durable when this returns.
+
+        Raises Transient when nobody can say whether it is, any other PlatformError when it is not.
+        """
         ...
 
 
@@ -132,8 +135,8 @@ class Journal:
         self._whole = False
         try:
             self._lines.append(line)
-        except PlatformError:
-            self._whole = True
+        except PlatformError as error:
+            self._whole = not isinstance(error, Transient)
             raise
         self._last = _hash(line)
 
@@ -195,6 +198,11 @@ class Journal:
         if owner != migration:
             message = f"this journal is of the migration {owner!r}, not of {migration!r}"
             raise JournalError(message, hint="set journal.store in the plan file to a folder of its own")
+
+
+def goes_back(line: str) -> bool:
+    """Whether a line says that something is undone; such lines need no copy where none can be made."""
+    return json.loads(line)["event"] in (Event.UNDOING, Event.UNDONE, Event.WENT_BACK)
 
 
 def _fold_step(unit: UnitRecord, entry: Entry) -> None:

@@ -39,7 +39,7 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
         lab = LabFolder(place)
         with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter):
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
-            with walking(lab, reporter) as opened, open_journal(opened.migration) as journal:
+            with walking(lab, reporter) as opened, open_journal(opened.migration, opened.world) as journal:
                 walk = replace(opened, world=opened.world.bound(journal.past()))
                 plan = story(walk.migration)
                 own: dict[str, MirrorsOwn] = {}

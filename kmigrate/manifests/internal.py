@@ -84,6 +84,30 @@ def internal_topics(
     )
 
 
+def ledger_name(migration: str) -> str:
+    """The topic on the target that holds the claim on a migration and the copy of its journal (design §4.13)."""
+    return f"kmigrate-ledger-{migration}"
+
+
+def ledger_id(migration: str) -> str:
+    """The transactional id of whoever works on it: one at a time."""
+    return f"kmigrate-{migration}"
+
+
+def ledger_topic(migration: str, target: Target, *, brokers: int) -> JsonObject:
+    """Its KafkaTopic: one partition, a record per line, large ones too.
+
+    Nothing is compacted for a year: a line that a dying process could not commit is read all the same.
+    """
+    config = {
+        "cleanup.policy": "compact",
+        "segment.bytes": "67108864",
+        "min.compaction.lag.ms": str(_YEAR_MS),
+        "max.message.bytes": "16777216",
+    }
+    return kafka_topic(ledger_name(migration), 1, config, target, replicas=min(3, brokers))
+
+
 def topics_on_source(names: MirrorNames, lanes: Iterable[Lane]) -> tuple[Topic, ...]:
     """The one small topic that each reverse lane needs on the source: its own offsets (design §1.6).
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import UsageError
-from kmigrate.manifests.internal import MirrorNames
+from kmigrate.manifests.internal import MirrorNames, ledger_id, ledger_name
 from kmigrate.manifests.names import is_resource_name, resource
 from kmigrate.model import Application, Json, JsonObject, Lane, Right, Target
 
@@ -173,6 +173,15 @@ def kmigrate_rules(ids: Iterable[str] = ()) -> tuple[Rule, ...]:
         Rule(resource="group", name="*", operations=("Delete", "Describe", "Read")),
         Rule(resource="transactionalId", name="*", operations=("Describe",)),
         Rule(resource="cluster", operations=("Describe", "DescribeConfigs")),
+    )
+
+
+def ledger_rules(migration: str) -> tuple[Rule, ...]:
+    """What kmigrate writes on the target beside positions: its ledger, by a transactional id of its own."""
+    both = ("Describe", "Write")
+    return (
+        Rule(resource="topic", name=ledger_name(migration), operations=both),
+        Rule(resource="transactionalId", name=ledger_id(migration), operations=both),
     )
 
 

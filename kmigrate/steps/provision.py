@@ -15,6 +15,7 @@ from kmigrate.manifests.users import (
     forward_mirror_rules,
     keeping_denials,
     kmigrate_rules,
+    ledger_rules,
     reverse_mirror_rules,
     user,
     worker_rules,
@@ -142,7 +143,7 @@ class CreateUsers(Step):
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
         ids = (name for app in self.migration.applications for name in app.transactional_ids)
-        rules = {KMIGRATE_USER: kmigrate_rules(ids)}
+        rules = {KMIGRATE_USER: (*kmigrate_rules(ids), *ledger_rules(self.migration.name))}
         if self.migration.reverse_auth:
             back = reverse_lanes(self.migration)
             rules[REVERSE_USER] = (*reverse_mirror_rules(back, REVERSE), *worker_rules(REVERSE))

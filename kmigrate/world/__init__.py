@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmigrate.model import Json, SecretRef, Side
+from kmigrate.world.claim import Claim
 from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror, SourceAdmin, Transactions
 from kmigrate.world.resources import Event, Key, Resource, ResourceStore
 from kmigrate.world.telling import Clock, Reporter
 
 __all__ = [
     "Access",
+    "Claim",
     "Clock",
     "Cluster",
     "Event",
@@ -132,6 +134,11 @@ class World(Protocol):
     @property
     def resources(self) -> ResourceStore:
         """The resources that the operator makes real."""
+        ...
+
+    @property
+    def claim(self) -> Claim:
+        """Who works on the migration, and the copy of its journal."""
         ...
 
     def cluster(self, side: Side) -> Cluster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -39,7 +40,14 @@ def edited(edit: Edited) -> Migration:
 
 
 def session_of(estate: Estate, lines: MemoryLines, one: Migration) -> Session:
-    return Session(migration=one, plan=plan_of(one), journal=journal_of(estate, lines), world=MemoryWorld(estate))
+    journal = journal_of(estate, lines)
+    return Session(
+        migration=one,
+        plan=plan_of(one),
+        journal=journal,
+        world=MemoryWorld(estate),
+        read_anew=lambda: nullcontext(journal),
+    )
 
 
 def half_done() -> tuple[Estate, MemoryLines]:

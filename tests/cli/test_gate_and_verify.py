@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,13 @@ from kmigrate.world import Ledger, Workload
 
 def session_of(estate: Estate, lines: MemoryLines) -> Session:
     journal = journal_of(estate, lines)
-    return Session(migration=migration(), plan=plan_of(), journal=journal, world=MemoryWorld(estate))
+    return Session(
+        migration=migration(),
+        plan=plan_of(),
+        journal=journal,
+        world=MemoryWorld(estate),
+        read_anew=lambda: nullcontext(journal),
+    )
 
 
 def moved() -> tuple[Estate, MemoryLines]:
@@ -316,7 +323,13 @@ def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> No
 
     estate, lines = moved()
     journal = journal_of(estate, lines)
-    silent = Session(migration=migration(), plan=plan_of(), journal=journal, world=Silent(estate))
+    silent = Session(
+        migration=migration(),
+        plan=plan_of(),
+        journal=journal,
+        world=Silent(estate),
+        read_anew=lambda: nullcontext(journal),
+    )
     bind(silent, read_only=True)
     with pytest.raises(PlatformError):
         bind(silent, read_only=False)

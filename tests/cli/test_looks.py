@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -251,7 +252,15 @@ def test_an_interruption_ends_plan_and_the_look_at_whose_journal_it_is() -> None
     with pytest.raises(Interrupted):
         planned.look_ahead(migration(), plan_of(), journal, world)
     with pytest.raises(Interrupted):
-        looks._belongs(Session(migration=migration(), plan=plan_of(), journal=journal, world=world))
+        looks._belongs(
+            Session(
+                migration=migration(),
+                plan=plan_of(),
+                journal=journal,
+                world=world,
+                read_anew=lambda: nullcontext(journal),
+            )
+        )
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
@@ -35,10 +38,23 @@ class ByHand:
         argv = [sys.executable, str(EXAMPLE), str(self.lab.root), word]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
-    def kmigrate(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def kmigrate(self, *words: str, plan: Path | None = None) -> subprocess.CompletedProcess[str]:
+        with self.begin(*words, plan=plan) as begun:
+            told, complaint = begun.communicate(timeout=300)
+            return subprocess.CompletedProcess(begun.args, begun.returncode, told, complaint)
+
+    def begin(self, *words: str, plan: Path | None = None) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "kmigrate", *words]
-        told = {**os.environ, "KMIGRATE_PLAN": str(self.plan)}
-        return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False, env=told)
+        told = {**os.environ, "KMIGRATE_PLAN": str(plan or self.plan)}
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
+
+    def another_desk(self, name: str, soak: str) -> Path:
+        """The same plan file with a journal folder of its own, as on another laptop."""
+        told = yaml.safe_load(self.plan.read_text())
+        told["policy"]["soak"] = soak
+        plan = self.plan.with_name(f"{name}.yaml")
+        plan.write_text(yaml.safe_dump({**told, "journal": {"store": f"./{name}"}}))
+        return plan
 
     def done(self, *words: str) -> str:
         ended = self.kmigrate(*words)
@@ -87,6 +103,18 @@ def side(hand: ByHand) -> str:
     return str(next(app["side"] for app in told["applications"] if app["name"] == "averages"))
 
 
+def await_unit(hand: ByHand, plan: Path, name: str, state: str) -> None:
+    deadline = time.monotonic() + 120
+    while (name, state) not in [(unit["name"], unit["state"]) for unit in units(hand, plan)]:
+        assert time.monotonic() < deadline, units(hand, plan)
+        time.sleep(0.2)
+
+
+def units(hand: ByHand, plan: Path) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(hand.kmigrate("status", "--json", plan=plan).stdout)["units"]
+    return found
+
+
 def test_a_first_plan_file_is_drafted_from_what_the_source_answers(by_hand: ByHand) -> None:
     facts = json.loads(by_hand.lab.state.read_text())["facts"]["source"]
     password = by_hand.lab.credentials / "sa-kmigrate"
@@ -113,6 +141,36 @@ def test_verify_full_compares_both_logs_while_the_writer_goes_on(by_hand: ByHand
     (content,) = [each for each in told[-1]["units"] if each["unit"] == "content"]
     assert (content["wrong"], content["skipped"]) == ([], "")
     assert content["told"].endswith("partitions are equal on both sides")
+
+
+def test_a_second_operator_is_refused_or_takes_over_and_the_first_one_is_fenced(by_hand: ByHand) -> None:
+    anna, bert = by_hand.another_desk("anna", "30s"), by_hand.another_desk("bert", "1s")
+    with by_hand.begin("apply", "--phase", "cutover", "--app", "averages", "--yes", plan=anna) as first:
+        await_unit(by_hand, bert, "cutover/averages#1", "in soak")
+        refused = by_hand.kmigrate("rollback", "--app", "averages", "--yes", plan=bert)
+        assert refused.returncode == 8
+        assert f"another kmigrate works on this migration: {getpass.getuser()}@" in refused.stderr
+        assert f"pid {first.pid}, since" in refused.stderr
+        assert (bert.with_name("bert") / "journal.jsonl").read_text() == ""
+        taken = by_hand.kmigrate("rollback", "--app", "averages", "--yes", "--take-over", plan=bert)
+        assert taken.returncode == 0, taken.stderr
+        assert "this folder had no journal" in taken.stderr
+        complaint = first.communicate(timeout=120)[1]
+    # what it watched is gone, or its next line is refused: whichever it meets first
+    assert first.returncode in (4, 8)
+    assert "another kmigrate has taken this migration over" in complaint
+    assert side(by_hand) == "source"
+
+
+def test_a_lost_journal_folder_is_rebuilt_and_each_folder_takes_up_what_others_did(by_hand: ByHand) -> None:
+    told = by_hand.done("history", "--json")
+    shutil.rmtree(by_hand.plan.parent / ".kmigrate")
+    assert by_hand.done("history", "--json") == told
+    again = by_hand.kmigrate("apply", "--phase", "rehearse", "--yes")
+    assert again.returncode == 0
+    lines = len(json.loads(told)["entries"])
+    assert f"this folder had no journal: its {lines} lines were brought back from the target" in again.stderr
+    assert by_hand.done("history", "--json") == told
 
 
 def test_across_back_and_across_again_while_the_writer_goes_on(by_hand: ByHand) -> None:

@@ -51,7 +51,7 @@ def source(lab: Walk) -> tuple[set[str], set[Right]]:
 def each(lab: Walk, *phases: str, undo: bool = False) -> None:
     """What the command line does: open the journal, run the unit or take it back."""
     for phase in phases:
-        with open_journal(lab.migration) as journal:
+        with open_journal(lab.migration, lab.world) as journal:
             bind(journal, lab.world, read_only=False)
             unit = story(as_begun(lab.migration, journal)).phase(phase).unit
             assert isinstance(unit, Unit)

@@ -369,5 +369,5 @@ def test_the_story_assesses_first_and_tries_access_last() -> None:
     steps = {phase.name: [step.name for step in phase.unit.steps] for phase in plan.phases[:2] if phase.unit}
     assert steps == {
         "assess": ["take-inventory"],
-        "provision": ["find-cluster", "create-users", "create-topics", "try-access"],
+        "provision": ["find-cluster", "create-users", "claim-migration", "create-topics", "try-access"],
     }

@@ -13,6 +13,7 @@ from kmigrate.adapters.memory.death import Death, Died, Watcher
 from kmigrate.adapters.memory.facts import MemoryFacts, NoFacts
 from kmigrate.adapters.memory.fence import MemoryAclFence, MemoryUserFence
 from kmigrate.adapters.memory.groups import MemoryGroups
+from kmigrate.adapters.memory.ledger_topic import MemoryLedger, MemoryLedgerTopic
 from kmigrate.adapters.memory.lines import MemoryLines
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.mirror import MemoryMirror
@@ -39,6 +40,8 @@ __all__ = [
     "MemoryEstate",
     "MemoryFacts",
     "MemoryGroups",
+    "MemoryLedger",
+    "MemoryLedgerTopic",
     "MemoryLines",
     "MemoryMirror",
     "MemoryOperator",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kmigrate.adapters.memory.access import MemoryAccess
+from kmigrate.adapters.memory.claim import MemoryClaim
 from kmigrate.adapters.memory.clock import MemoryClock
 from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.death import Death
@@ -24,6 +25,7 @@ from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.adapters.memory.transactions import MemoryTransactions
 from kmigrate.adapters.memory.workload import MemoryWorkload
 from kmigrate.adapters.together import as_one
+from kmigrate.manifests.internal import ledger_name
 from kmigrate.model import Application, Migration, Right, Side
 from kmigrate.world import Ledger, Reporter, Workload
 
@@ -53,6 +55,7 @@ class MemoryEstate(State):
     source_admin: MemorySourceAdmin = field(init=False)
     transactions: dict[Side, MemoryTransactions] = field(init=False)
     access: dict[Side, MemoryAccess] = field(init=False)
+    claim: MemoryClaim = field(init=False)
     workloads: dict[str, MemoryWorkload] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +80,7 @@ class MemoryEstate(State):
             for side, cluster in self.clusters.items()
         }
         self.access = {side: MemoryAccess(self.migration, side, cluster) for side, cluster in self.clusters.items()}
+        self.claim = MemoryClaim(target, ledger_name(self.migration.name), self.death)
         self.workloads = {app.name: self._workload(app) for app in self.migration.applications}
         source.acls.rules = {right for app in self.migration.applications for right in _rights(app)}
         source.acls.work()
@@ -136,6 +140,11 @@ class MemoryWorld:
     def secrets(self) -> MemorySecrets:
         """Secrets by reference."""
         return self.estate.secrets
+
+    @property
+    def claim(self) -> MemoryClaim:
+        """Who works on the migration."""
+        return self.estate.claim
 
     def cluster(self, side: Side) -> MemoryCluster:
         """Read a cluster."""

@@ -1,38 +1,34 @@
-"""The only place where the World meets adapters."""
+"""The world as it is: which adapter stands for what."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from kmigrate import interrupt
 from kmigrate.adapters.access import SignedAccess
+from kmigrate.adapters.claims import LedgerTopic
 from kmigrate.adapters.commands import CommandWorkloads, Settings
 from kmigrate.adapters.fence import AclFence, UserFence
 from kmigrate.adapters.folder import FolderStore
-from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
+from kmigrate.adapters.ledger_topic import KafkaLedgerTopic
 from kmigrate.adapters.logins import Logins
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.source_admin import KafkaSourceAdmin
 from kmigrate.adapters.system import SystemClock
+from kmigrate.adapters.tail import look_for
 from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked
-from kmigrate.journal import Journal
+from kmigrate.manifests.internal import ledger_id, ledger_name
 from kmigrate.model import Application, Auth, CommandWorkload, Json, Migration, SecretRef, Side, Source, Target
 from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
-from kmigrate.world import Clock, Ledger, Reporter, ResourceStore, Workload, World
+from kmigrate.world import Claim, Clock, Key, Ledger, Reporter, ResourceStore, Workload
 
 
 class NoLedger:
@@ -60,6 +56,7 @@ class Wires:
     secrets: SecretReader
     connections: dict[Side, Connection] = field(default_factory=dict)
     mirror: list[ConnectMirror] = field(default_factory=list)
+    claim: list[Claim] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +90,20 @@ class LiveWorld:
     def bound(self, ledger: Ledger) -> LiveWorld:
         """The same world, with the ledger of another unit."""
         return replace(self, ledger=ledger)
+
+    @property
+    def claim(self) -> Claim:
+        """Who works on the migration: the journal that was opened last knows."""
+        return self.wires.claim[-1]
+
+    def ledger_topic(self) -> LedgerTopic | None:
+        """Where claim and journal lie on the target; None while nobody has made it."""
+        migration = self.wires.migration
+        name, namespace = ledger_name(migration.name), migration.target.namespace
+        if self.resources.get(Key("KafkaTopic", namespace, name)) is None:
+            return None
+        connection = self._connection(Side.TARGET)
+        return KafkaLedgerTopic(connection, name, ledger_id(migration.name)) if look_for(connection, name) else None
 
     def cluster(self, side: Side) -> KafkaCluster:
         """Read a cluster."""
@@ -244,29 +255,6 @@ def source_inventory(bootstrap: str, username: str, password: SecretRef, *, ca: 
         return take_inventory(world, migration)
     finally:
         world.close()
-
-
-@contextmanager
-def open_journal(migration: Migration, *, read_only: bool = False) -> Iterator[Journal]:
-    """The journal of a migration, locked for this process unless it is only read."""
-    clock = SystemClock()
-    who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
-    lines = JournalFile(Path(migration.journal), who, read_only=read_only)
-    try:
-        with nullcontext() if read_only else interrupt.careful():
-            yield Journal(lines, clock, who, migration.name, interrupt.check)
-    finally:
-        lines.close()
-
-
-def bind(journal: Journal, world: World, *, read_only: bool) -> None:
-    """Hold the journal to the ids that the clusters tell (journal.bind); a target that is not there yet binds later."""
-    source = world.cluster(Side.SOURCE).id()
-    try:
-        target = world.cluster(Side.TARGET).id()
-    except Blocked:
-        target = ""
-    (journal.belongs_to if read_only else journal.bind)(source, target)
 
 
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:

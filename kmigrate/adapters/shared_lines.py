@@ -1,0 +1,248 @@
+"""A journal on disk that is copied to the target, where the claim on the migration lies too (design §4.13).
+
+A line is on disk first, then on the target, and counts once it is on both. What the target refuses, since another
+kmigrate has claimed the migration, is taken off the disk again. Where the target cannot be reached, only lines that
+undo something may stand on the disk alone: on the worst night the way back must not need the side that is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kmigrate.adapters.claims import Fenced, Holder, LedgerTopic
+from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.errors import Blocked, JournalError, KmigrateError, PlatformError, Transient
+
+FindTopic = Callable[[], LedgerTopic | None]
+"""The ledger topic; None while there is none."""
+Tell = Callable[[str], None]
+_LOST = (
+    "what it could not know: what was undone while the target could not be reached, and to where a human was told to"
+    " point an application; kmigrate status asks the world"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenLines:
+    """A journal that is only looked at: this folder's lines, or the target's where it has more of them."""
+
+    local: JournalFile
+    topic: FindTopic
+
+    def lines(self) -> Iterator[str]:
+        """Every line, oldest first; this folder's alone while the target does not answer."""
+        here = list(self.local.lines())
+        try:
+            there = _there(self.topic())
+        except (PlatformError, Blocked):
+            return iter(here)
+        _alike(here, there)
+        return iter(here if len(here) >= len(there) else there)
+
+    def append(self, line: str) -> None:
+        """Refuse: whoever looks writes nothing."""
+        raise AssertionError("a journal opened to read is never written")
+
+    def whole(self) -> bool:
+        """Whether every line of this folder is on the target."""
+        return _whole(self.topic(), self.local)
+
+    def holder(self) -> str:
+        """Who claimed the migration and goes on."""
+        return _holder(self.topic())
+
+    def take(self) -> None:
+        """Refuse, as `append` does."""
+        self.append("")
+
+    leave = take
+
+    def close(self) -> None:
+        """Close the files."""
+        self.local.close()
+
+
+@dataclass(kw_only=True)
+class SharedLines:
+    """A folder's lines (journal.Lines) with its claim (world.Claim).
+
+    `us` is this process. `alone` says whether a line may stand without its copy. `take_over`: claim the migration also
+    from a process that may still be at work. `tell` is told what a human should know.
+    """
+
+    local: JournalFile
+    topic: FindTopic
+    us: Holder
+    alone: Callable[[str], bool]
+    tell: Tell
+    take_over: bool = False
+    _joined: bool = field(default=False, init=False)
+    _claimed: LedgerTopic | None = field(default=None, init=False)
+    _away: KmigrateError | None = field(default=None, init=False)
+    _fenced: JournalError | None = field(default=None, init=False)
+
+    def lines(self) -> Iterator[str]:
+        """Every line, oldest first, once this folder and the target agree on them."""
+        if not self._joined:
+            self._joined = True
+            self._join()
+        return self.local.lines()
+
+    def append(self, line: str) -> None:
+        """Write one line, here and there.
+
+        Raises Transient when it is here and nobody can say whether it is there; JournalError, and it is neither here
+        nor there, when another kmigrate has taken over.
+        """
+        if self._fenced is not None:
+            raise self._fenced
+        if self._away is not None and not self.alone(line):
+            raise PlatformError(self._away.message, hint=f"nothing was changed. {self._away.hint}".strip())
+        self.local.append(line)
+        if self._claimed is not None and self._away is None:
+            self._copy(self._claimed, line)
+
+    def whole(self) -> bool:
+        """Whether every line of this folder is on the target."""
+        return _whole(self._claimed or self.topic(), self.local)
+
+    def holder(self) -> str:
+        """Who claimed the migration and goes on."""
+        return _holder(self._claimed or self.topic())
+
+    def take(self) -> None:
+        """Claim the migration, and bring both sides to the same lines."""
+        if self._claimed is not None:
+            return
+        found = self.topic()
+        if found is None:
+            raise Blocked("the target has no ledger topic yet", hint="run `kmigrate apply --phase provision`")
+        self._refuse(found.read().holder)
+        found.fence()
+        self._agree(found)
+        found.claim(self.us)
+        self._claimed, self._away = found, None
+
+    def leave(self) -> None:
+        """Give the claim up; the topic may go."""
+        if self._claimed is not None:
+            self._claimed.close()
+            self._claimed = None
+
+    def close(self) -> None:
+        """Say on the target that this process has ended, and give the folder free; raises nothing: the work is done."""
+        try:
+            self._give_back()
+            self.leave()
+        except KmigrateError as error:
+            self.tell(f"the claim on the target could not be given back: {error.message}")
+        finally:
+            self.local.close()
+
+    def miss(self, why: KmigrateError) -> None:
+        """Go on without the target: from here on only what undoes is written."""
+        self._away = why
+        self.tell(
+            f"the ledger on the target cannot be reached, so no other kmigrate is kept out: {why.message}."
+            " What undoes goes on by this folder's journal; all else waits"
+        )
+
+    def _give_back(self) -> None:
+        if self._claimed is None or self._away is not None:
+            return
+        try:
+            self._claimed.claim(self.us.done)
+        except Fenced as error:
+            self.tell(_taken_over(self._claimed, self.us, error).message)
+            self._claimed = None
+
+    def _join(self) -> None:
+        try:
+            if self.topic() is not None:
+                self.take()
+        except (PlatformError, Blocked) as error:
+            self.miss(error)
+
+    def _copy(self, topic: LedgerTopic, line: str) -> None:
+        try:
+            topic.append(self.local.count, line)
+        except Fenced as error:
+            self.local.take_back()
+            self._claimed, self._fenced = None, _taken_over(topic, self.us, error)
+            raise self._fenced from error
+        except Transient as error:
+            self._away = error
+            if not self.alone(line):
+                raise
+
+    def _refuse(self, holder: Holder | None) -> None:
+        """Refuse while another folder's process may be at work; one of our own folder is dead: we hold its lock."""
+        if holder is None or not holder.working or holder.place == self.us.place or self.take_over:
+            return
+        raise JournalError(
+            f"another kmigrate works on this migration: {holder}",
+            hint="wait until it ends. If you know that it is dead: the same command with --take-over; what that one"
+            " still tries fails at its next line",
+        )
+
+    def _agree(self, topic: LedgerTopic) -> None:
+        """Bring to either side what only the other one has; raises JournalError where they part."""
+        here, there = list(self.local.lines()), _there(topic)
+        _alike(here, there)
+        for line in there[len(here) :]:
+            self.local.append(line)
+        for number, line in enumerate(here[len(there) :], len(there) + 1):
+            topic.append(number, line)
+        more = len(there) - len(here)
+        if more > 0 and not here:
+            self.tell(f"this folder had no journal: its {more} lines were brought back from the target; {_LOST}")
+        elif more > 0:
+            self.tell(f"{more} lines that were written from another folder were brought here from the target")
+
+
+def _there(topic: LedgerTopic | None) -> list[str]:
+    kept = topic.read().lines if topic is not None else {}
+    numbers = range(1, len(kept) + 1)
+    missing = next((number for number in numbers if number not in kept), 0)
+    if missing:
+        raise JournalError(
+            f"the ledger on the target has {len(kept)} lines, and line {missing} is not among them",
+            hint="somebody removed records from the ledger topic; put it back, or roll back with this folder's journal",
+        )
+    return [kept[number] for number in numbers]
+
+
+def _alike(here: Sequence[str], there: Sequence[str]) -> None:
+    parted = next((at for at, (ours, theirs) in enumerate(zip(here, there, strict=False), 1) if ours != theirs), 0)
+    if parted:
+        raise JournalError(
+            f"this folder's journal and the ledger on the target part at line {parted}: another kmigrate went on there",
+            hint="nothing was changed. Move this folder's journal away and run the same command again: it takes up what"
+            " is on the target. What only this folder did is in the lines from there on",
+        )
+
+
+def _whole(topic: LedgerTopic | None, local: JournalFile) -> bool:
+    return topic is not None and topic.read().holder is not None and _there(topic) == list(local.lines())
+
+
+def _holder(topic: LedgerTopic | None) -> str:
+    holder = topic.read().holder if topic is not None else None
+    return str(holder) if holder is not None and holder.working else ""
+
+
+def _taken_over(topic: LedgerTopic, us: Holder, error: Fenced) -> JournalError:
+    """Say who it was; before the new claim is written that is not known, and brokers end transactions, too."""
+    try:
+        now = topic.read().holder
+    except PlatformError:
+        now = None
+    if now is None or now == us:
+        told = "the target takes no more lines from this process: another kmigrate is taking this migration over, or"
+        still = f"{told} this process stood still for a minute. Nothing was begun after that ({error.message})"
+        return JournalError(
+            still, hint="kmigrate status shows who works on it; if nobody does, run the same command again"
+        )
+    told = f"another kmigrate has taken this migration over: {now}. Nothing was begun here after that"
+    return JournalError(told, hint="leave it to that one; kmigrate status shows what is true")

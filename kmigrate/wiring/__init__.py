@@ -1,0 +1,15 @@
+"""The only place where the World meets adapters."""
+
+from kmigrate.wiring.live import LiveWorld, NoLedger, Wires, folder_store, open_world, source_inventory
+from kmigrate.wiring.opening import bind, open_journal
+
+__all__ = [
+    "LiveWorld",
+    "NoLedger",
+    "Wires",
+    "bind",
+    "folder_store",
+    "open_journal",
+    "open_world",
+    "source_inventory",
+]

@@ -1,0 +1,86 @@
+"""The journal of a migration, opened: on this disk, and on the target once it is claimed there."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from kmigrate import interrupt
+from kmigrate.adapters.claims import Holder
+from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.adapters.shared_lines import SeenLines, SharedLines
+from kmigrate.errors import Blocked
+from kmigrate.journal import Event, Journal, goes_back
+from kmigrate.manifests.internal import ledger_name, ledger_topic
+from kmigrate.model import Migration, Side
+from kmigrate.steps.ledger import ClaimMigration
+from kmigrate.wiring.live import LiveWorld
+from kmigrate.world import World
+
+
+@contextmanager
+def open_journal(
+    migration: Migration, world: LiveWorld, *, read_only: bool = False, take_over: bool = False
+) -> Iterator[Journal]:
+    """The journal of a migration; unless it is only read, claimed for this process on this disk and on the target.
+
+    `take_over`: also from a process of another folder that may still be at work. Raises JournalError while one is.
+    """
+    who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+    local = JournalFile(Path(migration.journal), who, read_only=read_only)
+    lines = _seen(local, world) if read_only else _shared(local, world, who, take_over=take_over)
+    world.wires.claim.append(lines)
+    try:
+        with nullcontext() if read_only else interrupt.careful():
+            journal = Journal(lines, world.clock, who, migration.name, interrupt.check)
+            if isinstance(lines, SharedLines) and _ledger_is_gone(journal, world):
+                lines.miss(_gone(migration))
+            yield journal
+    finally:
+        world.wires.claim.remove(lines)
+        lines.close()
+
+
+def _seen(local: JournalFile, world: LiveWorld) -> SeenLines:
+    return SeenLines(local=local, topic=world.ledger_topic)
+
+
+def _shared(local: JournalFile, world: LiveWorld, who: str, *, take_over: bool) -> SharedLines:
+    return SharedLines(
+        local=local,
+        topic=world.ledger_topic,
+        us=Holder(who=who, place=local.place, since=world.clock.now_ms()),
+        alone=goes_back,
+        tell=world.reporter.note,
+        take_over=take_over,
+    )
+
+
+def _ledger_is_gone(journal: Journal, world: LiveWorld) -> bool:
+    """Whether the journal says that the migration was claimed, and there is no place for it now."""
+    provisions = [unit for unit in journal.units.values() if unit.name.partition("#")[0] == "provision"]
+    claims = [unit.steps[ClaimMigration.name] for unit in provisions if ClaimMigration.name in unit.steps]
+    return any(claim.event is Event.VERIFIED for claim in claims) and world.ledger_topic() is None
+
+
+def _gone(migration: Migration) -> Blocked:
+    wanted = ledger_topic(migration.name, migration.target, brokers=3)
+    return Blocked(
+        f"KafkaTopic {ledger_name(migration.name)} is gone",
+        hint=f"put it back, and the next command fills it from this folder's journal: {json.dumps(wanted)}",
+    )
+
+
+def bind(journal: Journal, world: World, *, read_only: bool) -> None:
+    """Hold the journal to the ids that the clusters tell (journal.bind); a target that is not there yet binds later."""
+    source = world.cluster(Side.SOURCE).id()
+    try:
+        target = world.cluster(Side.TARGET).id()
+    except Blocked:
+        target = ""
+    (journal.belongs_to if read_only else journal.bind)(source, target)
