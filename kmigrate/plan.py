@@ -121,13 +121,19 @@ class Phase:
 class Plan:
     """All phases in story order, and the moves by name: that of its application, or of several (`a+b`).
 
+    `waves` has the moves of each wave in their order, none for one in which all stay.
     `unit(move, direction, attempt)` gives the unit of a move, attempts counted from 1 over both directions.
     """
 
     phases: tuple[Phase, ...]
-    moves: tuple[str, ...]
+    waves: tuple[tuple[str, ...], ...]
     stays: Mapping[str, str]
     unit: Callable[[str, Direction, int], Unit]
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """Every move, in the order of the story."""
+        return tuple(move for wave in self.waves for move in wave)
 
     def move_of(self, application: str) -> str:
         """The move that takes the application along; itself where none does."""

@@ -50,7 +50,6 @@ START = StartWorkloads.name
 def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
     why = stays(migration.applications, way_back=migration.way_back)
-    movable = (move for wave in waves(migration.applications) for move in wave)
     # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
     accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)
     lasting = replace(migration, policy=Policy(), journal="", accept=accept)
@@ -65,7 +64,10 @@ def story(migration: Migration) -> Plan:
             Phase(name="cutover", title="One application after the other"),
             Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
         ),
-        moves=tuple(move.name for move in movable if not any(why[name] for name in move.names)),
+        waves=tuple(
+            tuple(move.name for move in wave if not any(why[name] for name in move.names))
+            for wave in waves(migration.applications)
+        ),
         stays={name: told for name, told in why.items() if told},
         unit=lambda move, direction, attempt: _move(migration, _as_one(migration, move), direction, attempt),
     )

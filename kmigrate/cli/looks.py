@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli import gate
-from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
+from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, session
 from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError
 
 if TYPE_CHECKING:
-    from kmigrate.cli.migrate import Session
+    from kmigrate.cli.session import Session
     from kmigrate.cli.views import StatusView
     from kmigrate.history import Row
     from kmigrate.journal import Journal

@@ -2,97 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmigrate.cli import gate
-from kmigrate.errors import Blocked, PlatformError, UsageError
+from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
+from kmigrate.errors import Blocked, KmigrateError, UsageError
 
 if TYPE_CHECKING:
     from kmigrate.engine import WayBack
-    from kmigrate.journal import Journal
-    from kmigrate.model import Migration
-    from kmigrate.plan import Plan, Unit
-    from kmigrate.world import World
+    from kmigrate.plan import Unit
 
-PlanFile = Annotated[Path, typer.Option("--file", "-f", envvar="KMIGRATE_PLAN", help="The migration plan.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; words go to stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the question of the gate with yes; no check is skipped.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Claim the migration also from another kmigrate, known to be dead.")
 ]
 App = Annotated[str, typer.Option("--app", help="The application to move.")]
-DEFAULT_PLAN = Path("kmigrate.yaml")
 _NOT_NEEDED = {"decommission": ("rehearse",)}
 """Phases that may be left out before another: decommission looks for itself who still uses the source."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """What every command works with."""
-
-    migration: Migration
-    plan: Plan
-    journal: Journal
-    world: World
-    read_anew: Callable[[], AbstractContextManager[Journal]]
-    """Opens the journal again, to read what others have written meanwhile."""
-
-
-@contextmanager
-def session(
-    file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False, take_over: bool = False
-) -> Iterator[Session]:
-    """Read the plan file, open the journal and the world; close what was opened.
-
-    After `most_ms` (0: never) a wait ends with TimeIsUp, unless an application stands still. `quiet` tells nothing
-    while it goes on.
-    """
-    from kmigrate.cli.draw import JsonReporter, TerminalReporter
-    from kmigrate.planfile import load
-    from kmigrate.story import as_begun, story
-    from kmigrate.wiring import open_journal, open_world
-    from kmigrate.world import Reporter
-
-    with gate.naming(file, DEFAULT_PLAN):
-        migration = load(file, look_up=True)
-    reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
-    world = open_world(migration, reporter)
-    try:
-        with (
-            gate.naming(file, DEFAULT_PLAN),
-            open_journal(migration, world, read_only=read_only, take_over=take_over) as journal,
-            gate.loudly(journal),
-        ):
-            timed = world.bound(journal.past())
-            if most_ms:
-                end = world.clock.monotonic_ms() + most_ms
-                hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
-                timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
-            begun = as_begun(migration, journal)
-            read_anew = partial(open_journal, migration, world, read_only=True)
-            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed, read_anew=read_anew)
-    finally:
-        if isinstance(reporter, TerminalReporter):
-            reporter.close()
-        world.close()
-
-
-def bind(s: Session, *, read_only: bool) -> None:
-    """Hold the journal to the clusters' own ids; a command that only looks goes on where a cluster does not answer."""
-    from kmigrate import wiring
-
-    try:
-        wiring.bind(s.journal, s.world, read_only=read_only)
-    except (PlatformError, Blocked):
-        if not read_only:
-            raise
 
 
 def apply(
@@ -102,6 +32,7 @@ def apply(
         str, typer.Option("--phase", help="assess, provision, replicate, rehearse, cutover or decommission.")
     ] = "",
     app: App = "",
+    wave: Annotated[int, typer.Option("--wave", help="Every move of a wave of `kmigrate plan`, one by one.")] = 0,
     yes: Yes = False,
     timeout: Annotated[
         str, typer.Option("--timeout", help="End this call after so long (10m), not the work: exit code 11.")
@@ -109,26 +40,56 @@ def apply(
     take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
-    """Do a phase, or move one application; goes on where it stopped.
+    """Do a phase, or move one application or a wave of them; goes on where it stopped.
 
     --timeout never ends a call while an application stands still: maxPause of the plan file bounds that.
     """
-    from kmigrate.engine import run_unit
-
     most_ms = gate.milliseconds(timeout)
     with session(file, as_json=as_json, read_only=False, most_ms=most_ms, take_over=take_over) as s:
-        unit = unit_to_apply(s, phase, app)
-        if unit is None:
-            _say(f"nothing to do: {app or phase} is done", as_json=as_json)
-            return
-        gate.need_answer(unit.name, yes=yes)
-        bind(s, read_only=False)
-        _show(s, unit, as_json=as_json)
-        if not yes:
-            confirm(s, unit)
-        _approve(s, unit)
-        run_unit(unit, s.world, s.journal)
-        _say(f"{unit.name} is done", as_json=as_json)
+        chosen = moves_of_wave(s, phase, app, wave) if wave else (app,)
+        for done, name in enumerate(chosen):
+            with _telling_of_the_rest(chosen[:done], chosen[done + 1 :], wave):
+                _apply_one(s, phase, name, yes=yes, as_json=as_json)
+
+
+def _apply_one(s: Session, phase: str, app: str, *, yes: bool, as_json: bool) -> None:
+    from kmigrate.engine import run_unit
+
+    unit = unit_to_apply(s, phase, app)
+    if unit is None:
+        _say(f"nothing to do: {app or phase} is done", as_json=as_json)
+        return
+    gate.need_answer(unit.name, yes=yes)
+    bind(s, read_only=False)
+    _show(s, unit, as_json=as_json)
+    if not yes:
+        confirm(s, unit)
+    _approve(s, unit)
+    run_unit(unit, s.world, s.journal)
+    _say(f"{unit.name} is done", as_json=as_json)
+
+
+def moves_of_wave(s: Session, phase: str, app: str, wave: int) -> tuple[str, ...]:
+    """The moves of a wave, counted from 1, in their order; raises UsageError where there is nothing to move."""
+    if app or phase != "cutover":
+        raise UsageError("--wave belongs to --phase cutover, and stands instead of --app", hint="leave the other out")
+    listed = ", ".join(f"{number}: {' '.join(moves)}" for number, moves in enumerate(s.plan.waves, 1) if moves)
+    chosen = s.plan.waves[wave - 1] if 0 < wave <= len(s.plan.waves) else ()
+    if not chosen:
+        raise UsageError(f"wave {wave} has no move; there are {listed or 'none'}", hint="see kmigrate plan")
+    return chosen
+
+
+@contextmanager
+def _telling_of_the_rest(done: Sequence[str], left: Sequence[str], wave: int) -> Iterator[None]:
+    """What ends a wave in its middle says what was moved before and what waits."""
+    try:
+        yield
+    except KmigrateError as error:
+        told = [f"done before: {', '.join(done)}"] if done else []
+        told += [f"not begun: {', '.join(left)} (the same command with --wave {wave} goes on)"] if left else []
+        error.hint = "\n  ".join(each for each in (error.hint, *told) if each)
+        raise
 
 
 def rollback(

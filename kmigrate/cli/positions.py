@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, session
+from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, session
 from kmigrate.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kmigrate.cli.migrate import Session
+    from kmigrate.cli.session import Session
     from kmigrate.model import Partition, Position
 
 

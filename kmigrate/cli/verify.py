@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmigrate.cli.migrate import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
+from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
 from kmigrate.errors import Interrupted, KmigrateError, PlatformError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from kmigrate.adapters.memory import (
     MemoryWorld,
 )
 from kmigrate.cli import looks, pictures, planned, views
-from kmigrate.cli.migrate import Session
+from kmigrate.cli.session import Session
 from kmigrate.engine import checkpoints, way_to
 from kmigrate.errors import Blocked, Interrupted, PlatformError, UsageError
 from kmigrate.model import Partition, SecretRef, Side

@@ -36,7 +36,7 @@ class House:
         units = {n: Unit(name=n, title=n, gate="?", steps=steps) for n, steps in self.phases.items()}
         return Plan(
             phases=tuple(Phase(name=name, title=name, unit=unit) for name, unit in units.items()),
-            moves=tuple(self.moves),
+            waves=(tuple(self.moves),),
             stays={},
             unit=lambda app, direction, attempt: move(self.moves, app, direction, attempt),
         )

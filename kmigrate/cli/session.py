@@ -1,0 +1,87 @@
+"""What every command works with: the plan file read, the journal and the world opened, and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmigrate.cli import gate
+from kmigrate.errors import Blocked, PlatformError
+
+if TYPE_CHECKING:
+    from kmigrate.journal import Journal
+    from kmigrate.model import Migration
+    from kmigrate.plan import Plan
+    from kmigrate.world import World
+
+PlanFile = Annotated[Path, typer.Option("--file", "-f", envvar="KMIGRATE_PLAN", help="The migration plan.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; words go to stderr.")]
+DEFAULT_PLAN = Path("kmigrate.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What every command works with."""
+
+    migration: Migration
+    plan: Plan
+    journal: Journal
+    world: World
+    read_anew: Callable[[], AbstractContextManager[Journal]]
+    """Opens the journal again, to read what others have written meanwhile."""
+
+
+@contextmanager
+def session(
+    file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False, take_over: bool = False
+) -> Iterator[Session]:
+    """Read the plan file, open the journal and the world; close what was opened.
+
+    After `most_ms` (0: never) a wait ends with TimeIsUp, unless an application stands still. `quiet` tells nothing
+    while it goes on.
+    """
+    from kmigrate.cli.draw import JsonReporter, TerminalReporter
+    from kmigrate.planfile import load
+    from kmigrate.story import as_begun, story
+    from kmigrate.wiring import open_journal, open_world
+    from kmigrate.world import Reporter
+
+    with gate.naming(file, DEFAULT_PLAN):
+        migration = load(file, look_up=True)
+    reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
+    world = open_world(migration, reporter)
+    try:
+        with (
+            gate.naming(file, DEFAULT_PLAN),
+            open_journal(migration, world, read_only=read_only, take_over=take_over) as journal,
+            gate.loudly(journal),
+        ):
+            timed = world.bound(journal.past())
+            if most_ms:
+                end = world.clock.monotonic_ms() + most_ms
+                hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
+                timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
+            begun = as_begun(migration, journal)
+            read_anew = partial(open_journal, migration, world, read_only=True)
+            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed, read_anew=read_anew)
+    finally:
+        if isinstance(reporter, TerminalReporter):
+            reporter.close()
+        world.close()
+
+
+def bind(s: Session, *, read_only: bool) -> None:
+    """Hold the journal to the clusters' own ids; a command that only looks goes on where a cluster does not answer."""
+    from kmigrate import wiring
+
+    try:
+        wiring.bind(s.journal, s.world, read_only=read_only)
+    except (PlatformError, Blocked):
+        if not read_only:
+            raise
