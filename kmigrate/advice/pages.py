@@ -1,4 +1,4 @@
-"""Pages that explain: every red flag, error, grade and exit code, each with what it is, why it matters, the way out."""
+"""Pages that explain red flags, errors, grades, exit codes and states of a move: what it is, why, and the way out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmigrate.advice.flag_pages import FLAGS
+from kmigrate.advice.move_pages import STATES
 from kmigrate.advice.outcome_pages import ERRORS, EXITS, GRADES
 
 
@@ -26,7 +27,7 @@ def page(name: str) -> Page | None:
 
 
 def ids() -> tuple[str, ...]:
-    """Every id there is a page for: red flags, errors, grades, exit codes, in that order."""
+    """Every id there is a page for: red flags, errors, grades, exit codes, states of a move, in that order."""
     return tuple(each.id for each in _PAGES.values())
 
 
@@ -43,5 +44,5 @@ def _made() -> dict[str, Page]:
     }
 
 
-_KINDS = {"red flags": FLAGS, "errors": ERRORS, "grades": GRADES, "exit codes": EXITS}
+_KINDS = {"red flags": FLAGS, "errors": ERRORS, "grades": GRADES, "exit codes": EXITS, "states of a move": STATES}
 _PAGES = _made()

@@ -165,9 +165,18 @@ def _still(attempts: tuple[UnitRecord, ...], start: str) -> UnitRecord | None:
 
 def _shout(name: str, attempt: UnitRecord) -> str:
     back = f"kmigrate rollback --app {name}"
+    by_hand = _by_hand(attempt)
     if attempt.name.startswith("rollback/"):
-        return f"{name.upper()} IS STOPPED, on its way back. on: {back}   forward again: once it is back"
-    return f"{name.upper()} IS STOPPED. on: kmigrate apply --phase cutover --app {name}   back: {back}"
+        return f"{name.upper()} IS STOPPED, on its way back. on: {back}   forward again: once it is back{by_hand}"
+    return f"{name.upper()} IS STOPPED. on: kmigrate apply --phase cutover --app {name}   back: {back}{by_hand}"
+
+
+def _by_hand(attempt: UnitRecord) -> str:
+    """The page of the state it stands in; before the topics change hands lifting the fences is all there is to know."""
+    from kmigrate.advice import pages
+
+    newest = next((name for name in reversed(attempt.steps) if attempt.started(name)), "")
+    return f"   without kmigrate: kmigrate explain {newest}" if pages.page(newest) else ""
 
 
 def _say(told: str) -> None:

@@ -14,11 +14,11 @@ from kmigrate.errors import UsageError
 
 
 def explain(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A red flag, error, grade or exit code.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="A red flag, error, grade, exit code or state of a move.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Explain a red flag, error, grade or exit code in full, with the way out."""
+    """Explain a red flag, error, grade, exit code or state of a move in full, with the way out."""
     page = pages.page(name)
     if page is None:
         raise UsageError(f"there is no page {name}", hint=_instead(name))

@@ -9,7 +9,9 @@ import kmigrate.errors
 from kmigrate.advice import flags
 from kmigrate.advice.pages import ids, page
 from kmigrate.errors import KmigrateError
-from kmigrate.model import Grade
+from kmigrate.model import Direction, Grade
+from kmigrate.planfile import load
+from kmigrate.story import story
 
 
 def test_every_red_flag_that_the_code_raises_has_a_page_and_every_page_a_flag() -> None:
@@ -39,3 +41,15 @@ def test_a_page_says_something_in_each_part(name: str) -> None:
 def test_a_page_is_found_in_any_case_and_a_stranger_is_not() -> None:
     assert page("km-topic-missing") == page("KM-TOPIC-MISSING")
     assert page("KM-NOTHING") is None
+
+
+def test_every_state_between_hand_over_and_soak_says_how_to_get_out_without_kmigrate() -> None:
+    migration = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
+    for direction in Direction:
+        steps = [step.name for step in story(migration).unit("checkout", direction, 1).steps]
+        states = steps[steps.index("hand-over-topics") : steps.index("soak") + 1]
+        assert states == ["hand-over-topics", "lift-fence", "switch-settings", "start-workloads", "turn-mirror", "soak"]
+        for state in states:
+            found = page(state)
+            assert found is not None
+            assert "ithout kmigrate" in found.way_out or "Without it" in found.way_out
