@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -121,10 +121,8 @@ class KafkaLedgerTopic:
         with self._lock:
             if self._open and self._producer is not None and self._failed is None:
                 self._open = False
-                try:
+                with suppress(KmigrateError), self._said("committing to the ledger"):
                     self._producer.commit_transaction(_CALL_S)
-                except KafkaException as error:
-                    self._failed = self._told(error.args[0], "committing to the ledger")
 
     def _raise_failed(self) -> None:
         if self._failed is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.memory import Death, MemoryClock, MemoryLines
-from kmigrate.errors import Interrupted, JournalError, PlatformError
+from kmigrate.errors import Interrupted, JournalError, PlatformError, Transient
 from kmigrate.journal import Event, Journal
 
 
@@ -110,6 +110,23 @@ def test_a_write_that_a_signal_cut_short_ends_writing_in_this_process() -> None:
         journal.record("u", "f", Event.APPLIED, "s")
     with pytest.raises(JournalError, match="cut short"):
         journal.record("u", "f", Event.VERIFIED, "s")
+    assert len(opened(lines).entries) == 3
+
+
+def test_a_line_that_may_be_there_ends_the_process() -> None:
+    class Unsure(MemoryLines):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if "APPLIED" in line:
+                raise Transient("no answer")
+
+    lines = Unsure(Death())
+    journal = opened(lines)
+    journal.record("u", "f", Event.STARTED, "s")
+    with pytest.raises(Transient):
+        journal.record("u", "f", Event.APPLIED, "s")
+    with pytest.raises(JournalError, match="cut short"):
+        journal.record("u", "f", Event.APPLIED, "s")
     assert len(opened(lines).entries) == 3
 
 
