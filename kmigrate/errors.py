@@ -5,7 +5,9 @@ KmigrateError
 │   └── PlanFileError     2   one or many mistakes in a plan file, each with its line
 ├── Blocked               3   a human must act before this can go on
 │   ├── Refused           3   an answer exists only by guessing, so there is none
-│   └── Overrun           3   the pause would outgrow its budget; the engine takes the move back
+│   └── TurnBack          3   the move must not go on; the engine takes it back
+│       ├── Overrun       3   the pause would outgrow its budget
+│       └── ForeignWrite  3   somebody whom the plan does not know writes what changes its owner
 ├── VerifyFailed          4   something was looked at and is not as it must be
 ├── NoWayBack             5   there is no way back from here
 ├── NotConfirmed          6   the gate was not confirmed
@@ -61,8 +63,8 @@ class Refused(Blocked):
     """An answer exists only by guessing, so there is none."""
 
 
-class Overrun(Blocked):
-    """The pause, with the way back, would outgrow its budget; the engine takes the move back.
+class TurnBack(Blocked):
+    """The move must not go on, and nobody has worked on the other side yet; the engine takes it back.
 
     `held` says what to type next where that is not possible any more, and it holds instead.
     """
@@ -70,6 +72,14 @@ class Overrun(Blocked):
     def __init__(self, message: str, *, hint: str = "", held: str = "") -> None:
         super().__init__(message, hint=hint)
         self.held = held
+
+
+class Overrun(TurnBack):
+    """The pause, with the way back, would outgrow its budget."""
+
+
+class ForeignWrite(TurnBack):
+    """Somebody whom the plan does not know writes what changes its owner."""
 
 
 class VerifyFailed(KmigrateError):

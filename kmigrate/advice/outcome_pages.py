@@ -37,6 +37,21 @@ ERRORS: dict[str, Told] = {
         "Wait until the mirror has copied more and try again; `kmigrate status` shows how far it is. If the records "
         "around the position are gone on one side, the application has to move with another position by hand.",
     ),
+    "TurnBack": (
+        "The move must not go on",
+        "Something was met from which a move goes back by itself: its pause runs out, or a foreign record came.",
+        "Until the application has begun on the other side going back is undo, and loses nothing.",
+        "Read what was met: the move's own message names it.",
+    ),
+    "ForeignWrite": (
+        "Somebody whom the plan does not know writes what changes its owner",
+        "The writers of the plan are stopped and fenced, and a record came all the same: a client with a credential "
+        "that the plan forgot. It is named with topic, partition, offset and time, and so is who may write there.",
+        "What is written on the side that was left after the hand-over would stand there alone.",
+        "Until the application has begun on the other side the move goes back by itself, and the mirror copies that "
+        "record like any other. Find the client among those that are named, add it to the plan or take its right "
+        "away, then try again. Later the move holds: `kmigrate explain KM-FOREIGN-WRITE`.",
+    ),
     "Overrun": (
         "The pause would outgrow its budget",
         "The time the application has stood still, with the predicted way back, reached policy.maxPause.",
@@ -95,9 +110,11 @@ ERRORS: dict[str, Told] = {
     ),
     "WentBack": (
         "The move turned back by itself",
-        "The pause was about to outgrow policy.maxPause, so every step was undone in reverse order.",
+        "The pause was about to outgrow policy.maxPause, or somebody whom the plan does not know wrote what "
+        "was to change its owner; so every step was undone in reverse order.",
         "The application runs where it ran before; no record was lost or given twice.",
-        "Find what took the time in `kmigrate history`, then try again; it is a new attempt.",
+        "Find what took the time in `kmigrate history`, or the writer that is named; then try again, it is a new "
+        "attempt.",
     ),
     "StillUnderWay": (
         "The time was over before the work was",
@@ -184,7 +201,7 @@ EXITS: dict[str, Told] = {
         "Exit code 9",
         "The move went back by itself.",
         "The application runs where it ran before.",
-        "Find what took the time in `kmigrate history`, then try again.",
+        "Do what the message says: find what took the time, or the writer that it names; then try again.",
     ),
     "10": (
         "Exit code 10",

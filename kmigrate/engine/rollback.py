@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, WentBack
+from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, TurnBack, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.plan import HELD, Step, Unit
 from kmigrate.world import World
@@ -35,25 +35,26 @@ def undo_unit(unit: Unit, world: World, journal: Journal) -> None:
     journal.record(unit.name, unit.fingerprint, Event.WENT_BACK)
 
 
-def turn_back(unit: Unit, world: World, journal: Journal, overrun: Overrun) -> NoReturn:
-    """Undo a unit that outgrew its budget, and raise WentBack.
+def turn_back(unit: Unit, world: World, journal: Journal, cause: TurnBack) -> NoReturn:
+    """Undo a unit that must not go on, and raise WentBack.
 
     Raises Blocked instead where the way back is no longer undo, or where undoing failed: then the unit stands where it
-    is, and a human goes on or back. It holds once: whoever runs it again has decided to go on.
+    is, and a human goes on or back. For an Overrun it holds once: whoever runs it again has decided to go on.
     """
     record = journal.unit(unit.name)
     if record is not None and unit.point_of_no_undo and record.started(unit.point_of_no_undo):
-        world.ledger.put(HELD, world.clock.now_ms())
-        told = f"{overrun.message}; it holds, {unit.point_of_no_undo} was begun"
-        raise Blocked(told, hint=overrun.held or overrun.hint) from overrun
-    world.reporter.note(f"{overrun.message}: going back")
+        if isinstance(cause, Overrun):
+            world.ledger.put(HELD, world.clock.now_ms())
+        told = f"{cause.message}; it holds, {unit.point_of_no_undo} was begun"
+        raise Blocked(told, hint=cause.held or cause.hint) from cause
+    world.reporter.note(f"{cause.message}: going back")
     try:
         undo_unit(unit, world, journal)
     except Interrupted:
         raise
     except KmigrateError as error:
         raise Blocked(
-            f"{overrun.message}; and going back failed, so {unit.name} stands halfway: {error.message}",
+            f"{cause.message}; and going back failed, so {unit.name} stands halfway: {error.message}",
             hint=error.hint or "mend what it names, then run `kmigrate rollback`: it goes on where it stopped",
         ) from error
-    raise WentBack(f"{overrun.message}; all of {unit.name} is undone", hint=overrun.hint) from overrun
+    raise WentBack(f"{cause.message}; all of {unit.name} is undone", hint=cause.hint) from cause

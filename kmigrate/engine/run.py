@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmigrate.engine.moves import refuse_one_way
 from kmigrate.engine.rollback import turn_back
-from kmigrate.errors import Blocked, Overrun
+from kmigrate.errors import Blocked, TurnBack
 from kmigrate.journal import Event, Journal
 from kmigrate.plan import KEEPS, Step, Unit
 from kmigrate.world import World
@@ -15,8 +15,8 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
 
     check → (satisfied and verified? skip) → STARTED with `before` → apply → APPLIED → verify → VERIFIED → … → SEALED.
     A unit that is sealed already is left alone. Raises whatever a step raises; the journal then says where it stopped.
-    A step that outgrew its budget has the whole unit undone: WentBack. A phase that cannot be undone is Blocked while a
-    move is half done.
+    A step that outgrew its budget, or met a foreign writer, has the whole unit undone: WentBack. A phase that cannot be
+    undone is Blocked while a move is half done.
     """
     known = journal.unit(unit.name)
     if known is not None and known.sealed:
@@ -29,8 +29,8 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
     try:
         for step in unit.steps:
             run_step(step, unit, world, journal)
-    except Overrun as overrun:
-        turn_back(unit, world, journal, overrun)
+    except TurnBack as cause:
+        turn_back(unit, world, journal, cause)
     journal.record(unit.name, unit.fingerprint, Event.SEALED)
     world.reporter.unit_sealed(unit.name)
 

@@ -6,10 +6,13 @@ side left after the hand-over must be, record by record, the beginning of what s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from kmigrate.errors import ForeignWrite
 from kmigrate.model import Json, OffsetRange, Partition, Record, Side
+from kmigrate.probes.writers import may_write
 from kmigrate.world import Cluster, World
 
 COMPARED = "compared"
@@ -28,14 +31,16 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """A record on the side left without a counterpart; `time` in ms."""
+    """A record on the side left without a counterpart; `time` in ms, None where only a transaction's marker came."""
 
     partition: Partition
     offset: int
-    time: int
+    time: int | None
 
     def __str__(self) -> str:
-        return f"{self.partition} at {self.offset} (time {self.time})"
+        if self.time is None:
+            return f"{self.partition} at {self.offset} (the marker of a transaction)"
+        return f"{self.partition} at {self.offset} ({datetime.fromtimestamp(self.time / 1000, UTC).isoformat()})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,44 @@ def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Co
         else:
             moved[p] = Cursor(left=new[p].end, entered=cursors[p].entered)
     return Compared(cursors=moved, foreign=tuple(foreign), records=count)
+
+
+def strays(world: World, side: Side, spans: Mapping[Partition, OffsetRange]) -> tuple[Foreign, ...]:
+    """The first record of each span, whether its transaction ends well or not."""
+    came = world.cluster(side).read(spans, committed=False)
+    first = {p: records[0] for p, records in came.items() if records}
+    return tuple(
+        Foreign(partition=p, offset=first[p].offset, time=first[p].timestamp)
+        if p in first
+        else Foreign(partition=p, offset=span.start, time=None)
+        for p, span in sorted(spans.items())
+    )
+
+
+def spans_behind(world: World, side: Side, ends: Mapping[Partition, int]) -> dict[Partition, OffsetRange]:
+    """What lies behind these ends by now, open transactions too; only partitions that went on."""
+    logs = world.cluster(side).ranges(ends, committed=False)
+    return {p: OffsetRange(start=end, end=logs[p].end) for p, end in ends.items() if logs[p].end != end}
+
+
+def named(world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = ()) -> str:
+    """Each record with its place and time, and who may have written it; `ours` are principals that did not."""
+    every = tuple(found)
+    topics = sorted({each.partition.topic for each in every})
+    who = "; ".join(may_write(world, side, topic, ours) for topic in topics)
+    return f"somebody writes on the {side}: {', '.join(map(str, every))}; {who}"
+
+
+def find_writer(topics: str) -> str:
+    """What to do about whoever writes there."""
+    return f"find out who writes {topics} there in spite of the fence and stop it, then run the same command again"
+
+
+def foreign_write(world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = ()) -> ForeignWrite:
+    """What to raise for records that came to the side left before anybody has worked on the side entered."""
+    every = tuple(found)
+    hint = find_writer(", ".join(sorted({each.partition.topic for each in every})))
+    return ForeignWrite(named(world, side, every, ours), hint=hint, held=hint)
 
 
 def write_cursors(cursors: Mapping[Partition, Cursor]) -> Json:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kmigrate.errors import Blocked, Interrupted, KmigrateError, Refused, StillUnderWay
-from kmigrate.model import Grade, Lane, OffsetRange, OpenTransaction, Partition, Position, Right, Side
+from kmigrate.errors import Blocked, ForeignWrite, Interrupted, KmigrateError, Refused, StillUnderWay
+from kmigrate.model import Grade, Lane, OffsetRange, OpenTransaction, Partition, Position, Side
 from kmigrate.probes.drain import await_copies
+from kmigrate.probes.foreign import find_writer, foreign_write, strays
 from kmigrate.probes.ownership import origin
+from kmigrate.probes.writers import may_write
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
 _EXACT = (Grade.EXACT_PROVEN, Grade.EXACT_MATCHED)
+_STRAYS_MS = 5_000
+"""What was under way when the fence held has come by then; who goes on writing after it is not stopped by the fence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,8 @@ def await_topic_drain(world: World, leaving: Side, topics: Iterable[str], lane: 
 
     Ends stand still over two looks and nothing is open there; the last visible record of each partition is copied, by
     its own digest and by Connect's word; nothing is open on the side entered; the ends have not moved meanwhile
-    (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; Blocked for whom the fence did
-    not stop, for a lane that failed, and for sides that differ or hold more than copies.
+    (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; ForeignWrite for whom the
+    fence did not stop, and for records that are no copies; Blocked for a lane that failed, and for sides that differ.
     """
     assert origin(lane) is leaving, f"{lane.name} does not copy what is written on the {leaving}"
     wanted, clock = tuple(sorted(topics)), world.clock
@@ -82,7 +86,8 @@ def await_settled(world: World, side: Side, topics: Iterable[str], deadline_ms: 
     """Wait until two looks in a row see the same ends and no open transaction.
 
     Only under a fence: an open transaction could still commit, and its markers come later than the commit (`lab.md`).
-    Raises StillUnderWay with the transaction that is open, or with who may have written.
+    Raises ForeignWrite once records go on coming, StillUnderWay with the transaction that is open, or with who may have
+    written.
     """
     looks = _Looks(world, side, partitions_of(world, side, topics))
     what = f"ends of {len(looks.partitions)} partitions on the {side}"
@@ -104,6 +109,7 @@ class _Looks:
     before: Mapping[Partition, int] | None = None
     held: tuple[Partition, ...] = ()
     moved: tuple[Partition, ...] = ()
+    began_ms: int = -1
 
     def look(self) -> Ready[dict[Partition, int]] | NotYet:
         """Ready once two looks in a row agree."""
@@ -115,8 +121,21 @@ class _Looks:
         if before == found:
             return Ready(found)
         self.moved = tuple(p for p in self.partitions if before is not None and before[p] != found[p])
+        self._refuse_going_on(before or found, found)
         first = self.moved[0] if self.moved else None
         return NotYet(f"{first} went on from {(before or found)[first]} to {found[first]}" if first else "seen once")
+
+    def _refuse_going_on(self, before: Mapping[Partition, int], now: Mapping[Partition, int]) -> None:
+        """Who writes for so long under a proven fence is not waited for while an application stands still."""
+        clock = self.world.clock
+        if self.began_ms < 0:
+            self.began_ms = clock.monotonic_ms()
+        if not self.moved or clock.monotonic_ms() - self.began_ms < _STRAYS_MS:
+            return
+        spans = {p: OffsetRange(start=before[p], end=now[p]) for p in self.moved}
+        found = [each for each in strays(self.world, self.side, spans) if each.time is not None]
+        if found:
+            raise foreign_write(self.world, self.side, found)
 
     def ends(self) -> dict[Partition, int] | NotYet:
         """Where every partition ends, or what holds one open."""
@@ -134,7 +153,7 @@ class _Looks:
         if self.held:
             return self._who_holds()
         if self.moved:
-            return f"; {may_write(self.world, self.side, self.moved[0].topic)}", _find(self.moved[0].topic)
+            return f"; {may_write(self.world, self.side, self.moved[0].topic)}", find_writer(self.moved[0].topic)
         return "", ""
 
     def _who_holds(self) -> tuple[str, str]:
@@ -151,24 +170,6 @@ class _Looks:
         return f": {told}", f"{hint}; or end it: {_abort(self.world, self.side, found[0])}"
 
 
-def may_write(world: World, side: Side, topic: str) -> str:
-    """Who may still write the topic on that side, in words, by its ACLs."""
-    try:
-        rights = world.cluster(side).rights()
-    except Blocked:
-        return f"who may write {topic} there is not known: kmigrate may not list ACLs"
-    writes = [right for right in rights if right.operation in ("Write", "All") and _covers(right, topic)]
-    denied = {right.principal for right in writes if right.type == "deny"}
-    names = sorted({right.principal for right in writes if right.type == "allow"} - denied)
-    return f"who may write {topic} there: {', '.join(names) or 'nobody by its ACLs'}"
-
-
-def _covers(right: Right, topic: str) -> bool:
-    if right.resource != "topic":
-        return False
-    return topic.startswith(right.name) if right.pattern == "prefix" else right.name in (topic, "*")
-
-
 def _first_of_each(found: Iterable[OpenTransaction]) -> list[OpenTransaction]:
     """One place of each transaction: it may be open in hundreds of partitions."""
     first: dict[tuple[int, str | None], OpenTransaction] = {}
@@ -181,10 +182,6 @@ def _abort(world: World, side: Side, one: OpenTransaction) -> str:
     address = f"--bootstrap-server {world.cluster(side).brokers()[0]} --command-config admin.properties"
     place = f"--topic {one.partition.topic} --partition {one.partition.number} --start-offset {one.start}"
     return f"kafka-transactions.sh {address} abort {place}"
-
-
-def _find(topic: str) -> str:
-    return f"find out who writes {topic} there in spite of the fence and stop it, then run the same command again"
 
 
 def _refuse_unknown(copies: Mapping[Partition, Position]) -> None:
@@ -201,14 +198,9 @@ def _refuse_unknown(copies: Mapping[Partition, Position]) -> None:
 def _refuse_moved(world: World, side: Side, topics: tuple[str, ...], before: Mapping[Partition, int]) -> None:
     """Under a proven fence nothing comes any more: what came was written by somebody whom the plan does not know."""
     now = settled_ends(world, side, topics)
-    moved = [p for p in now if now[p] != before.get(p)]
+    moved = {p: OffsetRange(start=before[p], end=end) for p, end in now.items() if end != before.get(p)}
     if moved:
-        first = moved[0]
-        raise Blocked(
-            f"{first} ended at {before.get(first)} on the {side} and ends at {now[first]} now: somebody writes there "
-            f"in spite of the fence; {may_write(world, side, first.topic)}",
-            hint=_find(first.topic),
-        )
+        raise foreign_write(world, side, strays(world, side, moved))
 
 
 def _refuse_others(
@@ -225,8 +217,9 @@ def _refuse_others(
     others = {p: records[0].offset for p, records in world.cluster(side).read(behind).items() if records}
     if others:
         first = min(others)
-        raise Blocked(
+        raise ForeignWrite(
             f"{first} on the {side} holds a record at {others[first]}, behind the copy of the last one of the "
             f"{side.other}: the mirror did not write it; {may_write(world, side, first.topic)}",
-            hint=_find(first.topic),
+            hint=find_writer(first.topic),
+            held=find_writer(first.topic),
         )

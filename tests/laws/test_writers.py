@@ -13,10 +13,10 @@ from laws import BEFORE, Walk
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.cli import views
-from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.errors import Blocked, ForeignWrite, TurnBack, VerifyFailed, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Direction, Migration, Partition, Side
+from kmigrate.model import Accepted, Direction, Migration, Partition, Right, Side
 from kmigrate.plan import Unit
 from kmigrate.planfile.load import load
 from kmigrate.probes.content import settled_ends
@@ -25,6 +25,7 @@ from kmigrate.steps.feeding import ARMED
 
 PLAN = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
 FIRST = Partition("orders", 0)
+STAYS = Accepted(id="KM-PRINCIPAL-UNASSIGNED", subject="User:forgotten", reason="it was said to be gone")
 
 
 def prepared(said: Migration = PLAN, *, readers: bool = True) -> Walk:
@@ -99,15 +100,65 @@ def test_a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too(
     assert died.estate.clusters[Side.TARGET].logs[FIRST].visible(0)[-1].offset >= life.seams[-1].target
 
 
-def test_a_record_that_comes_after_the_hand_over_keeps_the_writer_from_starting_and_the_way_back_is_open() -> None:
-    died = life_after(prepared(), "hand-over-topics")
-    stray(died, Side.SOURCE)
-    with pytest.raises(Blocked, match="checkout does not start on the target: orders/0 went on on the source"):
+def forgotten(walk: Walk) -> None:
+    """Somebody whom the plan took for one who stays out of this may write on the source."""
+    rule = Right(principal="User:forgotten", resource="topic", name="orders", operation="Write")
+    acls = walk.estate.clusters[Side.SOURCE].acls
+    acls.rules = acls.rules | {rule}
+
+
+def went_back(walk: Walk) -> None:
+    """All is as before the move, and what was written on the source stands on the target, too."""
+    assert not epochs(MemoryWorld(walk.estate).bound(walk.journal().past()))
+    assert (walk.estate.workloads["checkout"].side, walk.estate.workloads["checkout"].running) == (Side.SOURCE, True)
+    walk.rest()
+    numbers = {side: [e.number for e in walk.estate.clusters[side].logs[FIRST].visible()] for side in Side}
+    assert -1 in numbers[Side.TARGET]
+    assert numbers[Side.SOURCE][: len(numbers[Side.TARGET])] == numbers[Side.TARGET]
+
+
+def test_a_record_that_comes_after_the_hand_over_and_before_the_start_turns_the_move_back() -> None:
+    died = life_after(prepared(replace(PLAN, accept=(STAYS,))), "hand-over-topics")
+    forgotten(died)
+    at = stray(died, Side.SOURCE)
+    told = f"somebody writes on the source: orders/0 at {at} .*who may write orders there: User:forgotten; all of"
+    with pytest.raises(WentBack, match=told) as gone:
         died.type("cutover checkout")
+    assert gone.value.exit_code == 9
+    assert "find out who writes orders" in gone.value.hint
+    went_back(died)
+    died.type("cutover checkout")
+    assert died.estate.workloads["checkout"].side is Side.TARGET
+
+
+def test_whoever_writes_on_while_ends_are_awaited_turns_the_move_back_long_before_its_pause_is_over() -> None:
+    walk = prepared(replace(PLAN, accept=(STAYS,)))
+    forgotten(walk)
+    turn, began = walk.estate.turn, walk.estate.clock.now_ms()
+
+    def act() -> None:
+        if not walk.estate.workloads["checkout"].running:
+            stray(walk, Side.SOURCE)
+        turn()
+
+    walk.estate.clock.work = act
+    with pytest.raises(WentBack, match=r"somebody writes on the source: orders/0 at \d+ .*User:forgotten"):
+        walk.type("cutover checkout")
+    walk.estate.clock.work = turn
+    assert walk.estate.clock.now_ms() - began < PLAN.policy.max_pause_ms // 4
+    went_back(walk)
+
+
+def test_on_the_way_back_a_foreign_record_holds_the_move_instead() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    lives = walk.copy().lives("rollback checkout")
+    died = next(life for life in lives if _last(life) == ("VERIFIED", "hand-over-topics"))
+    at = stray(died, Side.TARGET)
+    with pytest.raises(Blocked, match=f"somebody writes on the target: orders/0 at {at} ") as held:
+        died.type("rollback checkout")
+    assert not isinstance(held.value, TurnBack)
     assert not died.estate.workloads["checkout"].running
-    died.type("rollback checkout")
-    assert not epochs(MemoryWorld(died.estate).bound(died.journal().past()))
-    assert (died.estate.workloads["checkout"].side, died.estate.workloads["checkout"].running) == (Side.SOURCE, True)
 
 
 def test_a_record_that_comes_while_ends_are_read_again_is_no_seam() -> None:
@@ -116,7 +167,7 @@ def test_a_record_that_comes_while_ends_are_read_again_is_no_seam() -> None:
     (hand_over,) = (step for step in unit.steps if step.name == "hand-over-topics")
     at = stray(died, Side.SOURCE)
     world = MemoryWorld(died.estate).bound(died.journal().ledger(unit.name, unit.fingerprint))
-    with pytest.raises(Blocked, match=f"orders/0 ends at {at + 1} on the source"):
+    with pytest.raises(ForeignWrite, match=f"orders/0 at {at} "):
         hand_over.apply(world)
     assert not epochs(world)
 

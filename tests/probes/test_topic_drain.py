@@ -9,7 +9,7 @@ import pytest
 from mirror_estate import TARGET, MirrorEstate, lane_of
 
 from kmigrate.adapters.memory import Log, MemoryFacts, MemoryTransactions, MemoryWorld
-from kmigrate.errors import Blocked, Refused, StillUnderWay
+from kmigrate.errors import Blocked, ForeignWrite, Refused, StillUnderWay
 from kmigrate.manifests.mirror import RUNNING, STOPPED
 from kmigrate.manifests.users import Rule, rights_of, user
 from kmigrate.model import Partition, Side
@@ -143,6 +143,16 @@ def test_who_writes_on_and_on_in_spite_of_the_fence_is_noticed_and_who_may_is_to
     assert "find out who writes orders" in why.value.hint
 
 
+def test_who_goes_on_for_longer_than_what_was_under_way_can_take_is_not_waited_for(move: Move) -> None:
+    move.may_write("forgotten")
+    move.each_turn(lambda: move.made.write(SECOND, 1) and None)
+    with pytest.raises(ForeignWrite, match=r"somebody writes on the .*: orders/1 at \d+ .*User:forgotten"):
+        move.drain()
+    move.each_turn(move.left[SECOND].mark)
+    with pytest.raises(StillUnderWay, match="orders/1 went on"):
+        move.drain()
+
+
 def test_a_record_that_comes_after_the_ends_were_seen_is_noticed(move: Move) -> None:
     move.may_write("forgotten")
     move.made.write(FIRST, 40)
@@ -152,7 +162,7 @@ def test_a_record_that_comes_after_the_ends_were_seen_is_noticed(move: Move) -> 
             move.made.write(FIRST, 1)
 
     move.each_turn(late)
-    with pytest.raises(Blocked, match=r"orders/0 ended at 40 on the .* and ends at 41 now.*User:forgotten"):
+    with pytest.raises(ForeignWrite, match=r"somebody writes on the .*: orders/0 at 40 \(1970.*User:forgotten"):
         move.drain()
 
 
@@ -217,7 +227,9 @@ def test_what_somebody_else_writes_there_while_it_is_looked_at_is_refused(move: 
             move.entered[FIRST].put(1_000, b"foreign")
 
     move.each_turn(act)
-    with pytest.raises(Blocked, match=rf"orders/0 on the {move.leaving.other} holds a record at {end}, behind the"):
+    with pytest.raises(
+        ForeignWrite, match=rf"orders/0 on the {move.leaving.other} holds a record at {end}, behind the"
+    ):
         move.drain()
 
 

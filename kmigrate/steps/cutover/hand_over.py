@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
-from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side
+from kmigrate.model import Json, JsonObject, Lane, Migration, OffsetRange, Partition, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.positions import Seam
+from kmigrate.probes.foreign import foreign_write, strays
 from kmigrate.probes.ownership import SEAMS, read_seams, write_seams
 from kmigrate.probes.topic_drain import await_settled
 from kmigrate.steps.cutover.move import DRAINED, MoveStep, read_partitions
@@ -70,16 +70,12 @@ class HandOverTopics(MoveStep):
             start_lane(world, self.migration.target, lane, _UNDO_MS)
 
     def _seams(self, world: World, deadline_ms: int) -> dict[Partition, Seam]:
-        """Both ends, once no task of the mirror runs; raises Blocked where something came to the side left since."""
+        """Both ends, once no task of the mirror runs; raises ForeignWrite where a record came since."""
         left = await_settled(world, self.leaving, self.app.writes, deadline_ms)
         drained = read_partitions(world.ledger.get(DRAINED))
-        moved = sorted(p for p, end in left.items() if drained.get(p) != end)
+        moved = {p: OffsetRange(start=drained.get(p, end), end=end) for p, end in left.items() if drained.get(p) != end}
         if moved:
-            raise Blocked(
-                f"{moved[0]} ends at {left[moved[0]]} on the {self.leaving} and ended at {drained.get(moved[0])} when "
-                f"it was drained: somebody writes there in spite of the fence",
-                hint=f"find out who may write {moved[0].topic} and stop it; the same command again drains what came",
-            )
+            raise foreign_write(world, self.leaving, strays(world, self.leaving, moved), self.ours)
         entered = await_settled(world, self.entering, self.app.writes, deadline_ms)
         return _seams(self.entering, left, entered)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from kmigrate.errors import Blocked, Overrun, StillUnderWay
+from kmigrate.errors import Blocked, ForeignWrite, Overrun, StillUnderWay
 from kmigrate.manifests.lanes import other_way
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
@@ -123,6 +123,20 @@ class MoveStep(Step):
         since nobody goes back to a side that was left for a reason without being told to. Once it held, or once the
         pause is over, nothing bounds it: then a wait may take `most_ms`, and the same command goes on with it.
         """
+        with self.held_on_the_way_back():
+            yield from self._bounded(world, most_ms)
+
+    @contextmanager
+    def held_on_the_way_back(self) -> Iterator[None]:
+        """A foreign record turns a move back by itself, but for one that is on the way back already: that one holds."""
+        try:
+            yield
+        except ForeignWrite as error:
+            if self.leaving is Side.SOURCE:
+                raise
+            raise Blocked(error.message, hint=error.held) from error
+
+    def _bounded(self, world: World, most_ms: int) -> Iterator[int]:
         if world.ledger.get(HELD) is not None or world.ledger.get(PAUSE) is not None:
             yield most_ms
             return

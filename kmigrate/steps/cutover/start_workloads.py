@@ -10,6 +10,7 @@ from typing import ClassVar
 from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.foreign import foreign_write, spans_behind, strays
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
@@ -115,14 +116,17 @@ class StartWorkloads(MoveStep):
     def _nothing_came(self, world: World) -> None:
         """Nobody may write on the side entered before its epoch begins, nor where the side left goes on behind it."""
         seams = read_seams(world.ledger.get(SEAMS))
-        ends = world.cluster(self.leaving).ranges(seams, committed=False) if self.app.writes else {}
-        late = sorted(p for p, log in ends.items() if log.end != seams[p].at(self.leaving))
-        if late or (self.app.writes and not seams):
-            told = f"{late[0]} went on on the {self.leaving}" if late else "nothing was handed over"
+        if not self.app.writes:
+            return
+        if not seams:
             raise Blocked(
-                f"{self.app.name} does not start on the {self.entering}: {told} since it was stopped",
-                hint=f"find out who writes there and stop it; kmigrate rollback --app {self.app.name} undoes the move",
+                f"{self.app.name} does not start on the {self.entering}: nothing was handed over since it was stopped",
+                hint=f"kmigrate rollback --app {self.app.name} undoes the move",
             )
+        spans = spans_behind(world, self.leaving, {p: seam.at(self.leaving) for p, seam in seams.items()})
+        if spans:
+            with self.held_on_the_way_back():
+                raise foreign_write(world, self.leaving, strays(world, self.leaving, spans), self.ours)
 
     def _absent(self, world: World) -> list[str]:
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)
