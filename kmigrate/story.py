@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
-from kmigrate.advice import ABORTED_AHEAD
+from kmigrate.advice import ABORTED_AHEAD, BORNE, FOREIGN_WRITE
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, topics_by_lane
 from kmigrate.model import TOGETHER, Application, Direction, Json, Lane, Migration, Policy, Reads, Side
@@ -51,16 +51,15 @@ def story(migration: Migration) -> Plan:
     """Assess, provision, replicate, rehearse, then one move after the other, and the door that closes behind them."""
     why = stays(migration.applications, way_back=migration.way_back)
     # policy, journal and what is borne in a move may change at any time: no phase begins anew for it
-    accept = tuple(each for each in migration.accept if each.id != ABORTED_AHEAD)
+    accept = tuple(each for each in migration.accept if each.id not in BORNE)
     lasting = replace(migration, policy=Policy(), journal="", accept=accept)
     graded = replace(lasting, policy=Policy(minimum_grade=migration.policy.minimum_grade))
-    bears = migration.accepted(ABORTED_AHEAD)
     return Plan(
         phases=(
             Phase(name="assess", title="Everything on the source is known", unit=_assess(lasting)),
             Phase(name="provision", title="Topics and users on the target", unit=_provision(lasting)),
             Phase(name="replicate", title="The mirror runs and has caught up", unit=_replicate(lasting)),
-            Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded, bears)),
+            Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded, migration)),
             Phase(name="cutover", title="One application after the other"),
             Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
         ),
@@ -138,12 +137,13 @@ def _replicate(migration: Migration) -> Unit:
     )
 
 
-def _rehearse(migration: Migration, bears_aborted: frozenset[str]) -> Unit:
+def _rehearse(migration: Migration, said: Migration) -> Unit:
+    bears = _Bears(bears_aborted=said.accepted(ABORTED_AHEAD), bears_foreign=said.accepted(FOREIGN_WRITE))
     return Unit(
         name="rehearse",
         title="Content and positions proven beforehand",
         gate="Read both logs and compare them? Nothing is changed.",
-        steps=(ProveContent(migration=migration), TryPositions(migration=migration, bears_aborted=bears_aborted)),
+        steps=(ProveContent(migration=migration), TryPositions(migration=migration, **bears)),
     )
 
 
@@ -166,6 +166,7 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
         policy=migration.policy,
         ours=_our_principals(migration),
         bears_aborted=migration.accepted(ABORTED_AHEAD),
+        bears_foreign=migration.accepted(FOREIGN_WRITE),
     )
     who, (goes, stands, runs) = " and ".join(app.members), _verbs(app)
     return Unit(
@@ -190,7 +191,14 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
     )
 
 
-class _Common(TypedDict):
+class _Bears(TypedDict):
+    """What a human took on that is no matter of an inventory."""
+
+    bears_aborted: frozenset[str]
+    bears_foreign: frozenset[str]
+
+
+class _Common(_Bears):
     """What every step of a move has."""
 
     app: Application
@@ -198,7 +206,6 @@ class _Common(TypedDict):
     lanes: tuple[Lane, ...]
     policy: Policy
     ours: tuple[str, ...]
-    bears_aborted: frozenset[str]
 
 
 def _as_one(migration: Migration, move: str) -> Application:

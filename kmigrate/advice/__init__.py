@@ -1,10 +1,22 @@
 """What an operator should know before anything is touched: the estate as seen, red flags, pages that explain. Pure."""
 
 from kmigrate.advice.estate import Inventory, SeenGroup
+from kmigrate.advice.flag import Flag, Severity
 from kmigrate.advice.flag_pages import FLAGS
-from kmigrate.advice.flags import ABORTED_AHEAD, Flag, Judged, Severity, judge
+from kmigrate.advice.flags import ABORTED_AHEAD, BORNE, FOREIGN_WRITE, Judged, judge
 
-__all__ = ["ABORTED_AHEAD", "FLAG_IDS", "Flag", "Inventory", "Judged", "SeenGroup", "Severity", "judge"]
+__all__ = [
+    "ABORTED_AHEAD",
+    "BORNE",
+    "FLAG_IDS",
+    "FOREIGN_WRITE",
+    "Flag",
+    "Inventory",
+    "Judged",
+    "SeenGroup",
+    "Severity",
+    "judge",
+]
 
 FLAG_IDS = frozenset(FLAGS) - {"KM-ACCEPT-UNMATCHED"}
 """Every id that a plan may accept."""

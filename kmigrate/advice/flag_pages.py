@@ -30,6 +30,20 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Grant DESCRIBE on the cluster to kmigrate's principal; the flag prints the command. Or accept the flag with "
         "subject 'acls' and go on without: the evidence then says that principals were not checked.",
     ),
+    "KM-FOREIGN-WRITE": (
+        "A foreign record on the side that was left",
+        "After the topic changed its owner somebody whom the plan does not know wrote it on the side that was left: a "
+        "client with a forgotten credential. The move names each record with its place and time, and who may write "
+        "there by the ACLs; role bindings and super users are not among those.",
+        "Nobody copies that record: it stands on that side alone. A group that moves across and had not read it is "
+        "never given it; a group that comes back is put behind it. So the move holds, and positions that would pass "
+        "it are REFUSED. Before anybody had worked on the new side the move would have gone back by itself.",
+        "First stop the client, or take its right away: while it goes on writing, more come. Then look at the records. "
+        "If readers of the new side need what they say, write it again there by hand; the mirror back copies that, so "
+        "the old side has it twice. Then accept the flag with the topic as subject, and type the same command again: "
+        "the records stay where they are, and positions are carried past them. Instead, `kmigrate rollback` takes the "
+        "application back to the side that has them; it asks for the same accept where its groups read that topic.",
+    ),
     "KM-GROUP-CONNECT": (
         "A sink connector's group",
         "A group whose name begins with connect- is how Kafka Connect's sink connectors read.",

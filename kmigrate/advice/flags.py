@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from kmigrate.advice.estate import Inventory, SeenGroup
-from kmigrate.model import Accepted, Application, GroupKind, Migration, Reads, Topic, by_group
+from kmigrate.advice.flag import Flag, Severity, accept, blocks, warns
+from kmigrate.advice.flags_of_rights import applications, principals
+from kmigrate.model import Accepted, GroupKind, Migration, Reads, Topic, by_group
 
 ABORTED_AHEAD = "KM-ABORTED-AHEAD"
 """Aborted copies ahead of a reader of uncommitted records: seen on the target, by whoever translates its positions."""
+FOREIGN_WRITE = "KM-FOREIGN-WRITE"
+"""A foreign record on the side that was left: seen while a move soaks, and by whoever carries positions across it."""
+BORNE = frozenset({ABORTED_AHEAD, FOREIGN_WRITE})
+"""Those that are not seen in an inventory: what is taken on of them decides about moves, and about no phase."""
 _DAY_MS = 86_400_000
-
-
-class Severity(StrEnum):
-    """Whether assess ends with it."""
-
-    BLOCKS = "blocks"
-    WARNS = "warns"
-
-
-@dataclass(frozen=True, slots=True, order=True, kw_only=True)
-class Flag:
-    """One red flag: a stable id, what it is about, one sentence of what was seen, and the way out."""
-
-    id: str
-    subject: str
-    severity: Severity
-    what: str
-    way_out: str
-
-    def __str__(self) -> str:
-        return f"{self.id} {self.subject}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +43,10 @@ def judge(migration: Migration, inventory: Inventory, known_settings: Collection
     An `accept` takes off the flag of its id and subject; one that matches no flag is a flag itself.
     """
     found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
-    found += sorted({*_principals(migration, inventory), *_applications(migration)})
+    found += sorted({*principals(migration, inventory), *applications(migration)})
     taken = {(each.id, each.subject) for each in migration.accept}
     flown = {(flag.id, flag.subject) for flag in found} | {(ABORTED_AHEAD, group) for group in _uncommitted(migration)}
+    flown |= {(FOREIGN_WRITE, topic) for app in migration.applications for topic in app.writes}
     idle = [_idle(each) for each in migration.accept if (each.id, each.subject) not in flown]
     return Judged(
         flags=(*(flag for flag in found if (flag.id, flag.subject) not in taken), *idle),
@@ -69,20 +54,8 @@ def judge(migration: Migration, inventory: Inventory, known_settings: Collection
     )
 
 
-def _blocks(of: str, subject: str, what: str, way_out: str) -> Flag:
-    return Flag(id=of, subject=subject, severity=Severity.BLOCKS, what=what, way_out=way_out)
-
-
-def _warns(of: str, subject: str, what: str, way_out: str) -> Flag:
-    return Flag(id=of, subject=subject, severity=Severity.WARNS, what=what, way_out=way_out)
-
-
-def _accept(of: str, subject: str) -> str:
-    return f"accept: [{{id: {of}, subject: '{subject}', reason: …}}]"
-
-
 def _idle(accepted: Accepted) -> Flag:
-    return _warns(
+    return warns(
         "KM-ACCEPT-UNMATCHED",
         accepted.subject,
         f"the plan accepts {accepted.id} for it, and there is no such flag",
@@ -95,24 +68,24 @@ def _topics(migration: Migration, inventory: Inventory, known_settings: Collecti
     used = {topic for app in migration.applications for topic in (*app.topics_read, *app.writes)}
     for name in inventory.user_topics:
         if name not in included and not migration.excludes(name):
-            yield _blocks(
+            yield blocks(
                 "KM-TOPIC-UNASSIGNED",
                 name,
                 "the plan neither includes nor excludes this topic of the source",
-                f"add it to topics.include or topics.exclude, or {_accept('KM-TOPIC-UNASSIGNED', name)}",
+                f"add it to topics.include or topics.exclude, or {accept('KM-TOPIC-UNASSIGNED', name)}",
             )
     for name in sorted(included):
         if name in inventory.topics:
             yield from _settings(inventory.topics[name], known_settings)
         else:
-            yield _blocks(
+            yield blocks(
                 "KM-TOPIC-MISSING",
                 name,
                 "the plan includes this topic, and the source has none of that name, or kmigrate may not describe it",
                 "correct topics.include, or grant DESCRIBE on it to kmigrate's principal",
             )
         if name not in used:
-            yield _warns(
+            yield warns(
                 "KM-TOPIC-UNUSED",
                 name,
                 "no application of the plan reads or writes it; it is mirrored all the same",
@@ -123,14 +96,14 @@ def _topics(migration: Migration, inventory: Inventory, known_settings: Collecti
 def _settings(topic: Topic, known_settings: Collection[str]) -> Iterator[Flag]:
     lost = sorted(name for name in topic.config if name not in known_settings)
     if lost:
-        yield _warns(
+        yield warns(
             "KM-TOPIC-SETTING-DROPPED",
             topic.name,
             f"Apache Kafka does not know {', '.join(lost)}; the target's topic goes without",
             "nothing, if nobody relies on it; else find what replaces it on the target",
         )
     if topic.config.get("message.timestamp.type") == "LogAppendTime":
-        yield _warns(
+        yield warns(
             "KM-TOPIC-LOGAPPENDTIME",
             topic.name,
             "the source stamps records with their time of arrival; while it is mirrored the target keeps those times, "
@@ -139,7 +112,7 @@ def _settings(topic: Topic, known_settings: Collection[str]) -> Iterator[Flag]:
         )
     compact = "compact" in topic.config.get("cleanup.policy", "delete")
     if compact and int(topic.config.get("delete.retention.ms", str(_DAY_MS))) < _DAY_MS:
-        yield _warns(
+        yield warns(
             "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION",
             topic.name,
             f"it forgets deletions after {int(topic.config['delete.retention.ms']) // 1000} s; a mirror that is "
@@ -169,18 +142,18 @@ def _is_streams(name: str, seen: SeenGroup, inventory: Inventory) -> bool:
 def _kinds(name: str, seen: SeenGroup, inventory: Inventory) -> Iterator[Flag]:
     """Groups whose positions cannot be carried like others'."""
     if _is_streams(name, seen, inventory):
-        yield _blocks(
+        yield blocks(
             "KM-GROUP-STREAMS",
             name,
             "this is a Kafka Streams application; its state and its own topics cannot be moved yet",
-            f"leave it on the source: {_accept('KM-GROUP-STREAMS', name)}",
+            f"leave it on the source: {accept('KM-GROUP-STREAMS', name)}",
         )
     elif seen.group.kind is GroupKind.SHARE:
-        yield _blocks(
+        yield blocks(
             "KM-GROUP-SHARE",
             name,
             "this is a share group; it has no position that could be carried",
-            f"leave it on the source: {_accept('KM-GROUP-SHARE', name)}",
+            f"leave it on the source: {accept('KM-GROUP-SHARE', name)}",
         )
 
 
@@ -191,18 +164,18 @@ def _unassigned_group(migration: Migration, name: str, seen: SeenGroup, inventor
         return  # it stays with its topics
     told = f"{len(seen.group.members)} members, positions in {', '.join(seen.topics) or 'no topic'}"
     if name.startswith("connect-"):
-        yield _blocks(
+        yield blocks(
             "KM-GROUP-CONNECT",
             name,
             f"a sink connector reads with it ({told}), and no application of the plan does",
-            f"declare the connector as an application with this group, or {_accept('KM-GROUP-CONNECT', name)}",
+            f"declare the connector as an application with this group, or {accept('KM-GROUP-CONNECT', name)}",
         )
         return
-    yield _blocks(
+    yield blocks(
         "KM-GROUP-UNASSIGNED",
         name,
         f"it is in use ({told}), and no application of the plan reads with it",
-        f"add it to the reads of an application, or {_accept('KM-GROUP-UNASSIGNED', name)}",
+        f"add it to the reads of an application, or {accept('KM-GROUP-UNASSIGNED', name)}",
     )
 
 
@@ -210,7 +183,7 @@ def _positions(reads: Reads, seen: SeenGroup | None, inventory: Inventory) -> It
     wanted = {p for name in reads.topics if name in inventory.topics for p in inventory.topics[name].all()}
     without = sorted(wanted - set(seen.held if seen else ()))
     if without:
-        yield _warns(
+        yield warns(
             "KM-GROUP-NO-POSITION",
             reads.group,
             f"it holds no position in {len(without)} of {len(wanted)} partitions, the first is {without[0]}; there is "
@@ -219,14 +192,14 @@ def _positions(reads: Reads, seen: SeenGroup | None, inventory: Inventory) -> It
         )
     more = sorted(set(seen.topics if seen else ()) & set(inventory.topics) - set(reads.topics))
     if more:
-        yield _blocks(
+        yield blocks(
             "KM-GROUP-HOLDS-MORE",
             reads.group,
             f"it holds positions in {', '.join(more)} too, and the plan does not say that it reads there",
             "add these to the topics of its reads, or delete the positions that nobody needs",
         )
     if reads.isolation != "read_committed":
-        yield _warns(
+        yield warns(
             "KM-READ-UNCOMMITTED",
             reads.group,
             "it reads uncommitted records, so it may see copies that the mirror aborted; its move counts them first",
@@ -238,48 +211,3 @@ def _uncommitted(migration: Migration) -> Iterator[str]:
     """The groups that may have aborted copies ahead; how many is seen on the target."""
     for app in migration.applications:
         yield from (reads.group for reads in app.reads if reads.isolation != "read_committed")
-
-
-def _principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
-    if inventory.rights is None:
-        yield _blocks(
-            "KM-ACL-UNREADABLE",
-            "acls",
-            f"the source does not list its ACLs, so principals were not checked: {inventory.unlisted}",
-            f"grant it, or go on without: {_accept('KM-ACL-UNREADABLE', 'acls')}",
-        )
-    known = {_user(p.source) for app in migration.applications for p in app.principals} | _ours(migration)
-    for name in inventory.principals:
-        if name not in known:
-            yield _blocks(
-                "KM-PRINCIPAL-UNASSIGNED",
-                name,
-                "it holds ACLs on the source, and no application of the plan is it",
-                f"add it to the principals of an application, or {_accept('KM-PRINCIPAL-UNASSIGNED', name)}",
-            )
-
-
-def _ours(migration: Migration) -> set[str]:
-    """kmigrate's own and the mirrors'; a user name that lies in a secret is not known here."""
-    back = (migration.reverse_auth.username,) if migration.reverse_auth else ()
-    names = (migration.source.auth.username, migration.mirror_auth.username, *back)
-    return {_user(name) for name in names if isinstance(name, str)}
-
-
-def _user(name: str) -> str:
-    return name if name.startswith("User:") else f"User:{name}"
-
-
-def _applications(migration: Migration) -> Iterator[Flag]:
-    for app in migration.applications:
-        if app.writes and migration.reverse_auth is None:
-            yield _writer_stays(app)
-
-
-def _writer_stays(app: Application) -> Flag:
-    return _warns(
-        "KM-WRITER-STAYS",
-        app.name,
-        f"it writes {', '.join(app.writes)}, and without a mirror back it could not return, so it stays on the source",
-        "name mirror.reverse in the plan file; or nothing: its readers can move while it goes on writing",
-    )

@@ -28,6 +28,7 @@ from kmigrate.model import (
     Record,
     Side,
 )
+from kmigrate.probes.foreign import without_the_lost
 from kmigrate.probes.standing import Neighbours, Standing
 from kmigrate.probes.translation import translator
 from kmigrate.world import World
@@ -72,7 +73,8 @@ def translated(world: World, wanted: Mapping[Partition, int], lanes: tuple[Lane,
     logs = source.ranges(wanted, committed=False)
     within = {p: at for p, at in wanted.items() if logs[p].start <= at <= logs[p].end}
     seen = translator(world, Side.SOURCE, lanes).translate(within)
-    settled = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
+    found = without_the_lost(world, Side.SOURCE, seen.positions)
+    settled = {p: at for p, at in found.items() if p not in seen.waiting}
     return {p: settled[p] if p in settled else _nowhere(p, at, logs[p]) for p, at in wanted.items()}
 
 

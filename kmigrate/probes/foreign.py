@@ -1,105 +1,74 @@
-"""Records on the side that was left which nobody wrote on the side entered: somebody still writes in the old place.
+"""Records that somebody wrote whom the plan does not know, on the side that is left: naming them, and keeping them.
 
-A mirror adds no mark of where a record came from. But it writes every record once and in order, so what stands on the
-side left after the hand-over must be, record by record, the beginning of what stands on the side entered (design §4.6).
+Before the hand-over the mirror copies such a record like any other. After it, it stands on the side left alone: whoever
+had not read it there is never given it on the side entered, and whoever comes back finds it behind. So positions are
+not carried across one that nobody took on (design §4.6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from kmigrate.advice import FOREIGN_WRITE
 from kmigrate.errors import ForeignWrite
-from kmigrate.model import Json, OffsetRange, Partition, Record, Side
+from kmigrate.model import Grade, Json, OffsetRange, Partition, Position, Side
 from kmigrate.probes.writers import may_write
-from kmigrate.world import Cluster, World
+from kmigrate.world import World
 
-COMPARED = "compared"
-"""The fact of how far both sides of topics handed over were compared: partition → offsets on the side left, entered."""
-_MOST = 5_000
-"""So many offsets of a partition are compared at one look."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """Up to where both sides were compared (half-open): the same records came before it on both."""
-
-    left: int
-    entered: int
+FOREIGN = "foreign"
+"""The fact of the foreign records that a move met after its hand-over, by side: where they lie."""
+_NAMED = 5
+"""So many places are named; there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """A record on the side left without a counterpart; `time` in ms, None where only a transaction's marker came."""
+    """Foreign records without another between them, from `offset` to `last`.
+
+    `time` (ms) is that of the first; None where nothing came but the marker of a transaction.
+    """
 
     partition: Partition
     offset: int
+    last: int
     time: int | None
 
     def __str__(self) -> str:
+        where = f"{self.partition} at {self.offset}" + (f" to {self.last}" if self.last > self.offset else "")
         if self.time is None:
-            return f"{self.partition} at {self.offset} (the marker of a transaction)"
-        return f"{self.partition} at {self.offset} ({datetime.fromtimestamp(self.time / 1000, UTC).isoformat()})"
+            return f"{where} (the marker of a transaction)"
+        return f"{where} ({datetime.fromtimestamp(self.time / 1000, UTC).isoformat()})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """Where the comparison stands now, the first foreign record of each partition, and how many were compared."""
-
-    cursors: Mapping[Partition, Cursor]
-    foreign: tuple[Foreign, ...]
-    records: int
-
-
-def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Compared:
-    """Compare what came to the side left since the cursors with what the other side holds from there on.
-
-    Committed records only: copies of a killed mirror's aborted transactions count for nobody. What is not copied yet is
-    no difference; memory is bound by the part that one look takes.
-    """
-    here, there = world.cluster(left), world.cluster(left.other)
-    ends = here.ranges(cursors)
-    new = {p: _part(at.left, ends[p].end) for p, at in cursors.items() if ends[p].end > at.left}
-    came = here.read(new) if new else {}
-    held = _originals(there, {p: cursors[p].entered for p in came}, {p: len(records) for p, records in came.items()})
-    moved, foreign, count = dict(cursors), [], 0
-    for p, records in came.items():
-        same = _alike(records, held.get(p, ()))
-        count += same
-        if same < len(records):
-            foreign.append(Foreign(partition=p, offset=records[same].offset, time=records[same].timestamp))
-        elif records:
-            moved[p] = Cursor(left=new[p].end, entered=held[p][same - 1].offset + 1)
-        else:
-            moved[p] = Cursor(left=new[p].end, entered=cursors[p].entered)
-    return Compared(cursors=moved, foreign=tuple(foreign), records=count)
-
-
-def strays(world: World, side: Side, spans: Mapping[Partition, OffsetRange]) -> tuple[Foreign, ...]:
-    """The first record of each span, whether its transaction ends well or not."""
-    came = world.cluster(side).read(spans, committed=False)
-    first = {p: records[0] for p, records in came.items() if records}
+def strays(
+    world: World, side: Side, spans: Mapping[Partition, OffsetRange], *, committed: bool = False
+) -> tuple[Foreign, ...]:
+    """The records of each span, in which nobody may have written; by default those of open transactions, too."""
+    came = world.cluster(side).read(spans, committed=committed)
     return tuple(
-        Foreign(partition=p, offset=first[p].offset, time=first[p].timestamp)
-        if p in first
-        else Foreign(partition=p, offset=span.start, time=None)
+        Foreign(partition=p, offset=came[p][0].offset, last=came[p][-1].offset, time=came[p][0].timestamp)
+        if came.get(p)
+        else Foreign(partition=p, offset=span.start, last=span.start, time=None)
         for p, span in sorted(spans.items())
     )
 
 
-def spans_behind(world: World, side: Side, ends: Mapping[Partition, int]) -> dict[Partition, OffsetRange]:
-    """What lies behind these ends by now, open transactions too; only partitions that went on."""
-    logs = world.cluster(side).ranges(ends, committed=False)
+def spans_behind(
+    world: World, side: Side, ends: Mapping[Partition, int], *, committed: bool = False
+) -> dict[Partition, OffsetRange]:
+    """What lies behind these ends by now, by default with open transactions; only partitions that went on."""
+    logs = world.cluster(side).ranges(ends, committed=committed)
     return {p: OffsetRange(start=end, end=logs[p].end) for p, end in ends.items() if logs[p].end != end}
 
 
 def named(world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = ()) -> str:
-    """Each record with its place and time, and who may have written it; `ours` are principals that did not."""
+    """The records with their places and times, and who may have written them; `ours` are principals that did not."""
     every = tuple(found)
-    topics = sorted({each.partition.topic for each in every})
-    who = "; ".join(may_write(world, side, topic, ours) for topic in topics)
-    return f"somebody writes on the {side}: {', '.join(map(str, every))}; {who}"
+    more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
+    who = "; ".join(may_write(world, side, topic, ours) for topic in _topics(every))
+    return f"somebody writes on the {side}: {', '.join(map(str, every[:_NAMED]))}{more}; {who}"
 
 
 def find_writer(topics: str) -> str:
@@ -110,44 +79,106 @@ def find_writer(topics: str) -> str:
 def foreign_write(world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = ()) -> ForeignWrite:
     """What to raise for records that came to the side left before anybody has worked on the side entered."""
     every = tuple(found)
-    hint = find_writer(", ".join(sorted({each.partition.topic for each in every})))
-    return ForeignWrite(named(world, side, every, ours), hint=hint, held=hint)
+    hint = find_writer(", ".join(_topics(every)))
+    return ForeignWrite(named(world, side, every, ours), hint=hint, held=f"{hint}; or {ways_on(every)}")
 
 
-def write_cursors(cursors: Mapping[Partition, Cursor]) -> Json:
-    """Cursors as the ledger keeps them."""
-    return {str(p): [at.left, at.entered] for p, at in sorted(cursors.items())}
+def ways_on(found: Iterable[Foreign]) -> str:
+    """How to go on with records that stand on the side left alone."""
+    each = ", ".join(accepting(topic) for topic in _topics(found))
+    return (
+        f"go on without them, which takes accept: [{each}] in the plan file: they stay on that side alone, and what "
+        f"they say has to be written again by hand if it is needed across; `kmigrate explain {FOREIGN_WRITE}` says more"
+    )
 
 
-def read_cursors(kept: Json) -> dict[Partition, Cursor]:
-    """What `write_cursors` wrote; empty when the fact is not there yet."""
-    pairs = kept.items() if isinstance(kept, Mapping) else ()
-    both = ((Partition.parse(p), at) for p, at in pairs if isinstance(at, Sequence))
-    return {p: Cursor(left=int(str(at[0])), entered=int(str(at[1]))) for p, at in both}
+def accepting(topic: str) -> str:
+    """The entry of the plan file's `accept`."""
+    return f"{{id: {FOREIGN_WRITE}, subject: '{topic}', reason: …}}"
 
 
-def _alike(records: tuple[Record, ...], others: tuple[Record, ...]) -> int:
-    """How many records at the beginning of both are the same."""
-    pairs = enumerate(zip(records, others, strict=False))
-    return next((n for n, (one, other) in pairs if one.digest != other.digest), min(len(records), len(others)))
+def keep(world: World, side: Side, found: Iterable[Foreign]) -> None:
+    """Write down what was found on a side, beside what this unit knows of already."""
+    sides = _read(world.ledger.get(FOREIGN))
+    here = {(each.partition, each.offset): each for each in sides.get(side, ())}
+    before = dict(here)
+    for each in found:
+        known = here.get((each.partition, each.offset))
+        if known is None or known.last < each.last:
+            here[each.partition, each.offset] = each
+    if here != before:
+        world.ledger.put(FOREIGN, _told({**sides, side: tuple(each for _, each in sorted(here.items()))}))
 
 
-def _part(start: int, end: int) -> OffsetRange:
-    return OffsetRange(start=start, end=min(end, start + _MOST))
+def kept(world: World, side: Side) -> tuple[Foreign, ...]:
+    """What this unit has met there."""
+    return _read(world.ledger.get(FOREIGN)).get(side, ())
 
 
-def _originals(
-    there: Cluster, starts: Mapping[Partition, int], counts: Mapping[Partition, int]
-) -> dict[Partition, tuple[Record, ...]]:
-    """At least so many records from the start on, or all there are; holes may lie between them, so it looks on."""
-    ends = {p: log.end for p, log in there.ranges(starts).items()} if starts else {}
-    parts = {p: _part(start, ends[p]) for p, start in starts.items() if ends[p] > start}
-    found: dict[Partition, tuple[Record, ...]] = {}
-    while parts:
-        found |= there.read(parts)
-        parts = {
-            p: OffsetRange(start=part.start, end=min(ends[p], part.start + 4 * (part.end - part.start)))
-            for p, part in parts.items()
-            if len(found[p]) < counts[p] and part.end < ends[p]
-        }
+def known(world: World) -> dict[Side, tuple[Foreign, ...]]:
+    """What any unit has met, by side."""
+    found: dict[Side, tuple[Foreign, ...]] = {}
+    for fact in world.ledger.every(FOREIGN):
+        for side, records in _read(fact).items():
+            found[side] = tuple(dict.fromkeys((*found.get(side, ()), *records)))
     return found
+
+
+def across(
+    world: World, leaving: Side, positions: Mapping[Partition, Position], accepted: Collection[str] = ()
+) -> dict[Partition, str]:
+    """Why positions must not be carried: whoever stands there is never given a foreign record that lies between.
+
+    On its own side that is who has not read it yet; coming to its side, who is put behind it. `accepted` are topics.
+    """
+    met = known(world)
+    found: dict[Partition, str] = {}
+    for p, at in positions.items():
+        for side, place in ((leaving, at.came_from), (leaving.other, at.offset)):
+            mine = (each for each in met.get(side, ()) if each.partition == p and p.topic not in accepted)
+            lost = [each for each in mine if place is not None and _is_lost(each, place, stays=side is leaving)]
+            if lost:
+                found[p] = f"it would never be given what somebody wrote on the {side}: {lost[0]}"
+    return found
+
+
+def without_the_lost(world: World, leaving: Side, positions: Mapping[Partition, Position]) -> dict[Partition, Position]:
+    """The positions, those REFUSED that would pass a foreign record; for whoever only looks."""
+    lost = across(world, leaving, positions)
+    return {
+        p: replace(at, offset=None, grade=Grade.REFUSED, reason=lost[p]) if p in lost else at
+        for p, at in positions.items()
+    }
+
+
+def _is_lost(each: Foreign, place: int, *, stays: bool) -> bool:
+    """Whether it lies ahead of a place that is left, or behind one that is entered."""
+    return place <= each.last if stays else place > each.offset
+
+
+def unaccepted(found: Iterable[Foreign], accepted: Collection[str]) -> tuple[Foreign, ...]:
+    """Those that nobody took on."""
+    return tuple(each for each in found if each.partition.topic not in accepted)
+
+
+def _topics(found: Iterable[Foreign]) -> list[str]:
+    return sorted({each.partition.topic for each in found})
+
+
+def _told(found: Mapping[Side, tuple[Foreign, ...]]) -> Json:
+    return {
+        str(side): [[str(each.partition), each.offset, each.last, each.time] for each in records]
+        for side, records in found.items()
+    }
+
+
+def _read(fact: Json) -> dict[Side, tuple[Foreign, ...]]:
+    sides = fact.items() if isinstance(fact, Mapping) else ()
+    return {Side(side): tuple(map(_foreign, of)) for side, of in sides if isinstance(of, Sequence)}
+
+
+def _foreign(told: Json) -> Foreign:
+    assert isinstance(told, Sequence)
+    partition, offset, last, time = told
+    when = time if isinstance(time, int) else None
+    return Foreign(partition=Partition.parse(str(partition)), offset=int(str(offset)), last=int(str(last)), time=when)

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from kmigrate.model import OffsetRange, Partition, Record, Side
 from kmigrate.positions import Search, Windows, alike, by_place, enough_as_runs
-from kmigrate.world import Cluster, World
+from kmigrate.probes.sieve import Logs, Sides
 
 _AT_ONCE = 300_000
 """Offsets that are read together, both sides counted; some 200 bytes of memory each, and as many are read meanwhile."""
@@ -29,14 +29,14 @@ _Begun: TypeAlias = Callable[[], Callable[[], Passages]]
 
 
 def passages(
-    world: World, owner: Side, windows: _Part, searches: Mapping[Partition, Search], *, timed: bool
+    sides: Sides, owner: Side, windows: _Part, searches: Mapping[Partition, Search], *, timed: bool
 ) -> Iterator[Passages]:
     """Read all windows; each partition comes once.
 
     `owner` has the originals. Without `timed` digests leave the time out. Where it makes no difference to a search,
     records that are alike on both sides come by their places (positions.by_place).
     """
-    read = _Read(world.cluster(owner), world.cluster(owner.other), timed)
+    read = _Read(sides.cluster(owner), sides.cluster(owner.other), timed)
     runs = {p: each for p, each in windows.items() if enough_as_runs(searches[p], each)}
     records = {p: each for p, each in windows.items() if p not in runs}
     begun: _Begun | None = None
@@ -54,8 +54,8 @@ def passages(
 class _Read:
     """Begins to read a part, in one of two ways."""
 
-    source: Cluster
-    target: Cluster
+    source: Logs
+    target: Logs
     timed: bool
 
     def runs(self, part: _Part) -> _Begun:

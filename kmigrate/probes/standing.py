@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kmigrate.model import FullRecord, Lane, OffsetRange, Partition, Position, Record, Side
 from kmigrate.positions import SyncIndex, mirrors_own
+from kmigrate.probes.foreign import without_the_lost
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import COMMITTED, as_read
 from kmigrate.probes.unmarked import around
@@ -60,7 +61,7 @@ def standing(
     held = {side: world.groups(side).positions(group, wanted) for side in Side}
     source = {p: at for p, at in held[Side.SOURCE].items() if at is not None}
     seen = translator(world, Side.SOURCE, lanes).translate(source)
-    positions = as_read(world, Side.SOURCE, isolation, seen.positions)
+    positions = as_read(world, Side.SOURCE, isolation, without_the_lost(world, Side.SOURCE, seen.positions))
     carried = {p: at.offset for p, at in positions.items() if at.offset is not None}
     there = {p: at for p, at in held[Side.TARGET].items() if at is not None}
     nearby = {Side.SOURCE: _near(world.cluster(Side.SOURCE), source)}

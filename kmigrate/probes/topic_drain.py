@@ -5,13 +5,13 @@ Who writes there all the same, and whose transaction holds the end open, is told
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, ForeignWrite, Interrupted, KmigrateError, Refused, StillUnderWay
 from kmigrate.model import Grade, Lane, OffsetRange, OpenTransaction, Partition, Position, Side
 from kmigrate.probes.drain import await_copies
-from kmigrate.probes.foreign import find_writer, foreign_write, strays
+from kmigrate.probes.foreign import Foreign, find_writer, foreign_write, known, strays, unaccepted, ways_on
 from kmigrate.probes.ownership import origin
 from kmigrate.probes.writers import may_write
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -31,15 +31,20 @@ class Drained:
 
     left: Mapping[Partition, int]
     entered: Mapping[Partition, int]
+    foreign: tuple[Foreign, ...] = ()
+    """Records on the side entered behind the last copy, which a human took on."""
 
 
-def await_topic_drain(world: World, leaving: Side, topics: Iterable[str], lane: Lane, deadline_ms: int) -> Drained:
+def await_topic_drain(
+    world: World, leaving: Side, topics: Iterable[str], lane: Lane, deadline_ms: int, accepted: Collection[str] = ()
+) -> Drained:
     """Wait until the lane has copied all of these topics, whose writers on the side left are denied (proven) by now.
 
     Ends stand still over two looks and nothing is open there; the last visible record of each partition is copied, by
     its own digest and by Connect's word; nothing is open on the side entered; the ends have not moved meanwhile
     (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; ForeignWrite for whom the
-    fence did not stop, and for records that are no copies; Blocked for a lane that failed, and for sides that differ.
+    fence did not stop, and for records that are no copies, but for those of the topics `accepted`; Blocked for a lane
+    that failed, and for sides that differ.
     """
     assert origin(lane) is leaving, f"{lane.name} does not copy what is written on the {leaving}"
     wanted, clock = tuple(sorted(topics)), world.clock
@@ -55,8 +60,9 @@ def await_topic_drain(world: World, leaving: Side, topics: Iterable[str], lane: 
     entered = await_settled(world, leaving.other, wanted, still_ms())
     # in this order: the copy of what came meanwhile lies behind the last one, too
     _refuse_moved(world, leaving, wanted, left)
-    _refuse_others(world, leaving.other, lane, copies.positions, entered)
-    return Drained(left=left, entered=entered)
+    others = _others(world, leaving.other, lane, copies.positions, entered)
+    _refuse_others(world, leaving.other, unaccepted(others, accepted))
+    return Drained(left=left, entered=entered, foreign=others)
 
 
 def partitions_of(world: World, side: Side, topics: Iterable[str]) -> tuple[Partition, ...]:
@@ -203,23 +209,28 @@ def _refuse_moved(world: World, side: Side, topics: tuple[str, ...], before: Map
         raise foreign_write(world, side, strays(world, side, moved))
 
 
-def _refuse_others(
+def _others(
     world: World, side: Side, lane: Lane, copies: Mapping[Partition, Position], ends: Mapping[Partition, int]
-) -> None:
+) -> tuple[Foreign, ...]:
     """Behind the copy of the last record there is no other; a lane that writes twice may have put doubles there.
 
-    Nor is it asked where the place of that copy is not certain, as in a compacted topic.
+    Nor is it asked where the place of that copy is not certain, as in a compacted topic. What is known is left out.
     """
     if not world.mirror.once(lane):
-        return
+        return ()
+    met = {(each.partition, each.offset) for each in known(world).get(side, ())}
     found = {p: at.offset for p, at in copies.items() if at.offset is not None and at.grade in _EXACT}
     behind = {p: OffsetRange(start=offset, end=ends[p]) for p, offset in found.items() if offset < ends[p]}
-    others = {p: records[0].offset for p, records in world.cluster(side).read(behind).items() if records}
-    if others:
-        first = min(others)
+    every = strays(world, side, behind, committed=True)
+    return tuple(each for each in every if each.time is not None and (each.partition, each.offset) not in met)
+
+
+def _refuse_others(world: World, side: Side, found: Sequence[Foreign]) -> None:
+    if found:
+        first = found[0]
+        told = f"{first.partition} on the {side} holds a record at {first.offset}, behind the copy of the last one"
         raise ForeignWrite(
-            f"{first} on the {side} holds a record at {others[first]}, behind the copy of the last one of the "
-            f"{side.other}: the mirror did not write it; {may_write(world, side, first.topic)}",
-            hint=find_writer(first.topic),
-            held=find_writer(first.topic),
+            f"{told} of the {side.other}: the mirror did not write it; {may_write(world, side, first.partition.topic)}",
+            hint=find_writer(first.partition.topic),
+            held=f"{find_writer(first.partition.topic)}; or {ways_on(found)}",
         )

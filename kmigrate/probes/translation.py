@@ -15,6 +15,7 @@ from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record
 from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex
 from kmigrate.probes.ownership import epochs
 from kmigrate.probes.passages import Passages, passages
+from kmigrate.probes.sieve import Sides, sieved
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
 
@@ -39,6 +40,7 @@ class Translator:
     """Translates positions from the side left to the other one, by the lanes that copy their topics.
 
     `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
+    `logs`: both sides without what is known to be foreign; None where nothing is.
     `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
     ask another translator when they may have changed.
     """
@@ -48,6 +50,7 @@ class Translator:
     lanes: tuple[Lane, ...]
     epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
     once: bool | None = None
+    logs: Sides | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
     _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
@@ -69,7 +72,9 @@ class Translator:
         if unmarked:
             compacted = self._compaction(unmarked)
             once = [topic for topic in self._once(unmarked) if not compacted[topic]]
-            found |= look_up(self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once)
+            found |= look_up(
+                self.logs or self.world, self.leaving, unmarked, self.epochs, stamping=self._stamping, once=once
+            )
         late = tuple(sorted(set(wanted) - set(stable)))
         return Translation(
             positions={p: _position(p, wanted[p], found[p].answer) for p in sorted(stable)},
@@ -102,7 +107,7 @@ class Translator:
         while open_:
             for owner, timed in product(Side, (True, False)):
                 mine = {p: w for p, w in open_.items() if self._kind(p, searches[p]) == (owner, timed)}
-                for read in passages(self.world, owner, mine, searches, timed=timed):
+                for read in passages(self.logs or self.world, owner, mine, searches, timed=timed):
                     found |= self._answers(owner, read, searches)
             again = {p: searches[p].windows() for p in open_ if p not in found}
             bare = {p: searches[p].best for p, windows in again.items() if windows is None}
@@ -185,7 +190,7 @@ def translator(world: World, leaving: Side, lanes: Iterable[Lane]) -> Translator
     known, there = epochs(world), tuple(lanes)
     turned = {partition.topic for partition in known}
     back = tuple(other_way(lane) for lane in there if not turned.isdisjoint(lane.topics))
-    return Translator(world=world, leaving=leaving, lanes=(*there, *back), epochs=known)
+    return Translator(world=world, leaving=leaving, lanes=(*there, *back), epochs=known, logs=sieved(world))
 
 
 def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:

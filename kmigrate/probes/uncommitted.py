@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kmigrate.advice import ABORTED_AHEAD
-from kmigrate.errors import Blocked
+from kmigrate.advice import ABORTED_AHEAD, FOREIGN_WRITE
+from kmigrate.errors import Blocked, Refused
 from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Reads, Side
 from kmigrate.positions.aborted import aborted_ahead
+from kmigrate.probes.foreign import accepting, across
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.translation import refuse_low_grades, translator
 from kmigrate.world import Cluster, World
@@ -25,10 +26,14 @@ _AT_ONCE = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """What a position must be to go on with it: its lowest grade, and the groups that may see aborted copies."""
+    """What a position must be to go on with it: its lowest grade, and what was taken on.
+
+    `bears_aborted` are groups that may see aborted copies, `bears_foreign` topics whose foreign records may be passed.
+    """
 
     minimum: Grade
     bears_aborted: frozenset[str] = frozenset()
+    bears_foreign: frozenset[str] = frozenset()
 
 
 def passed(
@@ -36,9 +41,11 @@ def passed(
 ) -> dict[Partition, Position]:
     """The positions as the group shall get them, all good enough.
 
-    Raises Refused, naming each, for a lower grade; Blocked where aborted copies lie ahead that nobody accepted.
+    Raises Refused, naming each, for a lower grade and for those that pass a foreign record; Blocked where aborted
+    copies lie ahead that nobody accepted.
     """
     refuse_low_grades(positions.values(), bar.minimum)
+    _refuse_foreign(reads.group, across(world, leaving, positions, bar.bears_foreign))
     found = as_read(world, leaving, reads.isolation, positions)
     if bar.minimum is not Grade.SAFE_LOWER_BOUND and reads.group not in bar.bears_aborted:
         _refuse_aborted(reads.group, leaving.other, found)
@@ -135,6 +142,17 @@ def _told(at: Position, seen: Ahead, *, copies: bool) -> Position:
         repeats_at_most=at.repeats_at_most + seen.ahead,
         aborted_ahead=seen.ahead,
     )
+
+
+def _refuse_foreign(group: str, found: Mapping[Partition, str]) -> None:
+    if found:
+        told = "; ".join(f"{p}: {why}" for p, why in sorted(found.items()))
+        topics = ", ".join(accepting(topic) for topic in sorted({p.topic for p in found}))
+        raise Refused(
+            f"{FOREIGN_WRITE}: group {group} is not carried: {told}",
+            hint=f"see to it that nobody needs that record from the group, then accept: [{topics}] in the plan file "
+            f"and run this again; `kmigrate explain {FOREIGN_WRITE}` says more",
+        )
 
 
 def _refuse_aborted(group: str, entering: Side, found: Mapping[Partition, Position]) -> None:

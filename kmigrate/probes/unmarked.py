@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kmigrate.model import Grade, OffsetRange, Partition, Record, Side
 from kmigrate.positions import CONTEXT, Answer, Epoch, Epochs, locate
-from kmigrate.world import Cluster, World
+from kmigrate.probes.sieve import Logs, Sides
 
 _FIRST_WINDOW = 4 * CONTEXT
 
@@ -21,7 +21,7 @@ class Found:
 
 
 def look_up(
-    world: World,
+    sides: Sides,
     leaving: Side,
     wanted: Mapping[Partition, int],
     epochs: Mapping[Partition, Epochs],
@@ -41,7 +41,7 @@ def look_up(
     found: dict[Partition, Found] = {}
     for timed in (True, False):
         some = {p: x for p, x in wanted.items() if (p not in timeless) is timed}
-        found |= _look_up(world, leaving, some, epochs, once=once, timed=timed) if some else {}
+        found |= _look_up(sides, leaving, some, epochs, once=once, timed=timed) if some else {}
     return found
 
 
@@ -51,7 +51,7 @@ def _receiving(epochs: Epochs, leaving: Side, position: int) -> Side:
 
 
 def _look_up(
-    world: World,
+    sides: Sides,
     leaving: Side,
     wanted: Mapping[Partition, int],
     epochs: Mapping[Partition, Epochs],
@@ -59,7 +59,7 @@ def _look_up(
     once: Collection[str],
     timed: bool,
 ) -> dict[Partition, Found]:
-    here, there = world.cluster(leaving), world.cluster(leaving.other)
+    here, there = sides.cluster(leaving), sides.cluster(leaving.other)
     found = {p: epochs.get(p, Epochs()).of(leaving, x) for p, x in wanted.items()}
     lives = {p: life for p, life in found.items() if life is not None}
     logs = {p: lives[p].within(leaving, log) for p, log in here.ranges(lives).items()}
@@ -94,7 +94,7 @@ def _nothing_left(other: OffsetRange) -> Answer:
 
 
 def _records_before(
-    cluster: Cluster, wanted: Mapping[Partition, int], logs: Mapping[Partition, OffsetRange], *, timed: bool = True
+    cluster: Logs, wanted: Mapping[Partition, int], logs: Mapping[Partition, OffsetRange], *, timed: bool = True
 ) -> dict[Partition, tuple[Record, ...]]:
     """Up to CONTEXT records right before each position; the window grows where markers and aborted records fill it."""
     found: dict[Partition, tuple[Record, ...]] = {}
@@ -110,7 +110,7 @@ def _records_before(
 
 
 def _candidates(
-    there: Cluster,
+    there: Logs,
     before: Mapping[Partition, tuple[Record, ...]],
     wanted: Mapping[Partition, int],
     logs: Mapping[Partition, OffsetRange],
@@ -133,7 +133,7 @@ def _candidates(
 
 
 def _starts(
-    cluster: Cluster,
+    cluster: Logs,
     before: Mapping[Partition, tuple[Record, ...]],
     logs: Mapping[Partition, OffsetRange],
     *,
@@ -149,7 +149,7 @@ def _starts(
 
 
 def _same_times(
-    here: Cluster,
+    here: Logs,
     before: Mapping[Partition, tuple[Record, ...]],
     logs: Mapping[Partition, OffsetRange],
     *,
@@ -163,7 +163,7 @@ def _same_times(
 
 
 def _tail(
-    cluster: Cluster, wanted: Mapping[Partition, int], lives: Mapping[Partition, Epoch], side: Side, *, timed: bool
+    cluster: Logs, wanted: Mapping[Partition, int], lives: Mapping[Partition, Epoch], side: Side, *, timed: bool
 ) -> Mapping[Partition, tuple[Record, ...]]:
     """Every record from each position on: among them, too, the records before the position could stand once more."""
     logs = {p: lives[p].within(side, log) for p, log in cluster.ranges(wanted).items()}
@@ -172,7 +172,7 @@ def _tail(
 
 
 def around(
-    cluster: Cluster, wanted: Mapping[Partition, int]
+    cluster: Logs, wanted: Mapping[Partition, int]
 ) -> tuple[Mapping[Partition, tuple[Record, ...]], Mapping[Partition, tuple[Record, ...]]]:
     """Up to CONTEXT records right before each position, and up to CONTEXT from it on."""
     logs = cluster.ranges(wanted)
@@ -180,7 +180,7 @@ def around(
     return _records_before(cluster, held, logs), records_after(cluster, held)
 
 
-def records_after(cluster: Cluster, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
+def records_after(cluster: Logs, wanted: Mapping[Partition, int]) -> Mapping[Partition, tuple[Record, ...]]:
     """Up to CONTEXT records from each position on; fewer only where the log ends."""
     found: dict[Partition, tuple[Record, ...]] = {}
     logs = cluster.ranges(wanted)

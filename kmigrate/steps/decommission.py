@@ -11,7 +11,7 @@ from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.mirror import STOPPED
 from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Partition, Side
 from kmigrate.plan import Action, Change, Finding, Step
-from kmigrate.probes.foreign import COMPARED, compare, read_cursors
+from kmigrate.probes.counterparts import COMPARED, compare, read_cursors
 from kmigrate.probes.lanes import lane_key
 from kmigrate.probes.ownership import owned_by
 from kmigrate.steps.lanes import lane_state, stop_lane

@@ -81,6 +81,8 @@ class TryPositions(Step):
     migration: Migration
     bears_aborted: frozenset[str] = field(default=frozenset(), repr=False)
     """Groups that may see aborted copies; kept out of the fingerprint, as in a move."""
+    bears_foreign: frozenset[str] = field(default=frozenset(), repr=False)
+    """Topics whose foreign records may be passed."""
 
     def check(self, world: World) -> Finding:
         """Missing until every group was tried in this unit."""
@@ -93,7 +95,8 @@ class TryPositions(Step):
 
     def apply(self, world: World) -> None:
         """Translate each; raises what `passed` raises for positions that a move could not go on with."""
-        bar = Bar(minimum=self.migration.policy.minimum_grade, bears_aborted=self.bears_aborted)
+        borne = {"bears_aborted": self.bears_aborted, "bears_foreign": self.bears_foreign}
+        bar = Bar(minimum=self.migration.policy.minimum_grade, **borne)
         tried: dict[str, Json] = {}
         aborted: dict[str, Json] = {}
         for app in self._movable():

@@ -1,9 +1,11 @@
 """Each red flag flies where it should, and only there; accept takes it off by id and subject."""
 
+from dataclasses import replace
+
 import pytest
 from estates import RIGHTS, application, group, inventory, migration, right
 
-from kmigrate.advice import ABORTED_AHEAD, FLAG_IDS, Inventory, judge
+from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, judge
 from kmigrate.model import Accepted, GroupKind, Migration
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
@@ -69,13 +71,20 @@ def test_a_calm_estate_has_no_red_flag() -> None:
 
 
 def test_every_flag_that_a_plan_may_accept_has_a_case_here() -> None:
-    assert set(CASES) == FLAG_IDS - {ABORTED_AHEAD}
+    assert set(CASES) == FLAG_IDS - BORNE
 
 
 def test_what_is_seen_on_the_target_only_is_accepted_for_readers_of_uncommitted_records() -> None:
     rash = migration(application(isolation="read_uncommitted"))
     assert told(accepting(rash, ABORTED_AHEAD, "reader"), inventory()) == [("KM-READ-UNCOMMITTED", "reader")]
     assert told(accepting(migration(), ABORTED_AHEAD, "reader"), inventory()) == [("KM-ACCEPT-UNMATCHED", "reader")]
+
+
+def test_what_is_seen_after_a_hand_over_only_is_accepted_for_topics_that_can_change_their_owner() -> None:
+    writes = replace(migration(), applications=(replace(application(), writes=("orders",)),))
+    (stays,) = judge(accepting(writes, FOREIGN_WRITE, "orders"), inventory(), KNOWN).flags
+    assert stays.id == "KM-WRITER-STAYS"
+    assert told(accepting(migration(), FOREIGN_WRITE, "orders"), inventory()) == [("KM-ACCEPT-UNMATCHED", "orders")]
 
 
 @pytest.mark.parametrize("name", CASES)

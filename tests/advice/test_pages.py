@@ -15,7 +15,8 @@ from kmigrate.story import story
 
 
 def test_every_red_flag_that_the_code_raises_has_a_page_and_every_page_a_flag() -> None:
-    raised = set(re.findall(r'"(KM-[A-Z-]+)"', Path(flags.__file__).read_text()))
+    files = [file for file in Path(flags.__file__).parent.glob("flag*.py") if file.name != "flag_pages.py"]
+    raised = {name for file in files for name in re.findall(r'"(KM-[A-Z-]+)"', file.read_text())}
     assert raised == {name for name in ids() if name.startswith("KM-")}
 
 

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from law_watch import estate_of
-from laws import BEFORE, Walk
+from laws import Walk
+from writers_move import FIRST, PLAN, STAYS, forgotten, last, life_after, may_stay, prepared, stray
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.cli import views
-from kmigrate.errors import Blocked, ForeignWrite, TurnBack, VerifyFailed, WentBack
+from kmigrate.errors import Blocked, ForeignWrite, TurnBack, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Accepted, Direction, Migration, Partition, Right, Side
+from kmigrate.model import Direction, Side
 from kmigrate.plan import Unit
-from kmigrate.planfile.load import load
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
 from kmigrate.steps.feeding import ARMED
-
-PLAN = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
-FIRST = Partition("orders", 0)
-STAYS = Accepted(id="KM-PRINCIPAL-UNASSIGNED", subject="User:forgotten", reason="it was said to be gone")
-
-
-def prepared(said: Migration = PLAN, *, readers: bool = True) -> Walk:
-    """Everything that comes before the writer's move, its reader moved or not."""
-    walk = Walk(estate_of(said))
-    for phase in BEFORE:
-        walk.type(phase)
-    if readers:
-        walk.type("cutover fraud")
-    return walk
-
-
-def stray(walk: Walk, side: Side, partition: Partition = FIRST) -> int:
-    """A record of somebody that no plan knows; where it stands."""
-    log = walk.estate.clusters[side].logs[partition]
-    log.put(77, b"s" * 16, -1)
-    return log.end - 1
-
-
-def may_stay(said: Migration) -> Migration:
-    apps = [replace(app, reads=tuple(replace(r, may_stay=True) for r in app.reads)) for app in said.applications]
-    return replace(said, applications=tuple(apps))
 
 
 def test_readers_go_no_later_than_the_writer_but_by_name() -> None:
@@ -73,24 +45,6 @@ def test_what_shares_its_lane_with_other_topics_is_not_handed_over() -> None:
         walk.type("cutover checkout")
 
 
-def test_whoever_writes_on_the_side_left_after_the_hand_over_is_named_with_the_place() -> None:
-    here = prepared()
-    here.type("cutover checkout")
-    at = stray(here, Side.SOURCE)
-    journal = here.journal()
-    unit = here.plan.unit("checkout", Direction.CUTOVER, 1)
-    world = MemoryWorld(here.estate).bound(journal.past(journal.units[unit.name]))
-    with pytest.raises(VerifyFailed, match=f"somebody still writes on the source: orders/0 at {at}") as told:
-        unit.steps[-1].verify(world)
-    assert "orders" in told.value.hint
-
-
-def life_after(walk: Walk, step: str) -> Walk:
-    """The writer's move, of which the process died right after that step was verified."""
-    lives = walk.copy().lives("cutover checkout")
-    return next(life for life in lives if _last(life) == ("VERIFIED", step))
-
-
 def test_a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too() -> None:
     died = life_after(prepared(), "drain-mirror")
     at = stray(died, Side.SOURCE)
@@ -98,13 +52,6 @@ def test_a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too(
     life = epochs(MemoryWorld(died.estate).bound(died.journal().past()))[FIRST]
     assert (life.owner, life.seams[-1].source) == (Side.TARGET, at + 1)
     assert died.estate.clusters[Side.TARGET].logs[FIRST].visible(0)[-1].offset >= life.seams[-1].target
-
-
-def forgotten(walk: Walk) -> None:
-    """Somebody whom the plan took for one who stays out of this may write on the source."""
-    rule = Right(principal="User:forgotten", resource="topic", name="orders", operation="Write")
-    acls = walk.estate.clusters[Side.SOURCE].acls
-    acls.rules = acls.rules | {rule}
 
 
 def went_back(walk: Walk) -> None:
@@ -153,7 +100,7 @@ def test_on_the_way_back_a_foreign_record_holds_the_move_instead() -> None:
     walk = prepared()
     walk.type("cutover checkout")
     lives = walk.copy().lives("rollback checkout")
-    died = next(life for life in lives if _last(life) == ("VERIFIED", "hand-over-topics"))
+    died = next(life for life in lives if last(life) == ("VERIFIED", "hand-over-topics"))
     at = stray(died, Side.TARGET)
     with pytest.raises(Blocked, match=f"somebody writes on the target: orders/0 at {at} ") as held:
         died.type("rollback checkout")
@@ -185,11 +132,6 @@ def test_without_a_mirror_back_a_writer_stays() -> None:
     walk = Walk(estate_of(replace(PLAN, reverse_auth=None)))
     assert walk.plan.moves == ("fraud",)
     assert "without mirror.reverse" in walk.plan.stays["checkout"]
-
-
-def _last(life: Walk) -> tuple[str, str]:
-    line = json.loads(life.estate.lines.written[-1])
-    return line["event"], line["step"]
 
 
 def handed_over() -> tuple[Walk, MemoryWorld]:

@@ -4,7 +4,7 @@ from kmigrate.probes.content.compared import Compared, Ends, total
 from kmigrate.probes.content.differences import Difference
 from kmigrate.probes.content.ends import is_compacted, settled_ends
 from kmigrate.probes.content.proof import Proof, prove, refuse_differences
-from kmigrate.probes.content.reading import Estimate, estimate
+from kmigrate.probes.content.reading import Estimate, about_size, estimate
 
 __all__ = [
     "Compared",
@@ -12,6 +12,7 @@ __all__ = [
     "Ends",
     "Estimate",
     "Proof",
+    "about_size",
     "estimate",
     "is_compacted",
     "prove",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kmigrate.model import OffsetRange, Side
+from kmigrate.model import OffsetRange, Partition, Side
 from kmigrate.world import World
 
 _SAMPLED = 8
@@ -42,12 +42,20 @@ def estimate(world: World, topics: Iterable[str]) -> Estimate:
     found = source.topics(topics)
     logs = source.ranges([partition for topic in found.values() for partition in topic.all()])
     spans = {p: log.end - log.start for p, log in logs.items() if log.end > log.start}
-    longest = sorted(spans, key=lambda p: spans[p], reverse=True)[:_SAMPLED]
-    newest = {p: OffsetRange(start=max(logs[p].start, logs[p].end - _SAMPLE), end=logs[p].end) for p in longest}
-    seen = [stretch for _, stretch in source.stretches(newest, _SAMPLE)]
-    records, size = sum(each.records for each in seen), sum(each.size for each in seen)
     whole = sum(spans.values())
-    return Estimate(partitions=len(logs), records=whole, size=whole * size // records if records else 0)
+    size = about_size(world, Side.SOURCE, spans, whole)
+    return Estimate(partitions=len(logs), records=whole, size=size)
+
+
+def about_size(world: World, side: Side, partitions: Iterable[Partition], records: int) -> int:
+    """The bytes of so many records of these partitions, uncompressed, by the mean of the newest in the longest."""
+    cluster = world.cluster(side)
+    logs = {p: log for p, log in cluster.ranges(partitions).items() if log.end > log.start}
+    longest = sorted(logs, key=lambda p: logs[p].end - logs[p].start, reverse=True)[:_SAMPLED]
+    newest = {p: OffsetRange(start=max(logs[p].start, logs[p].end - _SAMPLE), end=logs[p].end) for p in longest}
+    seen = [stretch for _, stretch in cluster.stretches(newest, _SAMPLE)] if newest else []
+    count = sum(each.records for each in seen)
+    return records * sum(each.size for each in seen) // count if count else 0
 
 
 @dataclass(slots=True)

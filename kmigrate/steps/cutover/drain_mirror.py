@@ -9,6 +9,7 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
+from kmigrate.probes.foreign import keep
 from kmigrate.probes.ownership import SEAMS, origin, read_seams
 from kmigrate.probes.topic_drain import await_topic_drain
 from kmigrate.steps.cutover.move import (
@@ -90,7 +91,9 @@ class DrainMirror(MoveStep):
         for lane in self.writing_lanes(self.leaving):
             topics = set(lane.topics) & set(self.app.writes)
             left = max(0, end - world.clock.monotonic_ms())
-            ends |= await_topic_drain(world, self.leaving, topics, lane, left).left
+            drained = await_topic_drain(world, self.leaving, topics, lane, left, self.bears_foreign)
+            keep(world, self.entering, drained.foreign)
+            ends |= drained.left
         if self.app.writes:
             world.ledger.put(DRAINED, {str(p): at for p, at in sorted(ends.items())})
 

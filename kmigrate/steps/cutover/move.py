@@ -47,8 +47,8 @@ BACK_DEADLINE_MS = 600_000
 class MoveStep(Step):
     """The fields of every step of a move; `ours` are the principals (`User:…`) of kmigrate and its mirror.
 
-    `bears_aborted` names the groups that may see aborted copies. It is kept out of the fingerprint: a human may accept
-    that while the move is under way.
+    `bears_aborted` names the groups that may see aborted copies, `bears_foreign` topics whose foreign records may be
+    passed. Both are kept out of the fingerprint: a human may accept that while the move is under way.
     """
 
     app: Application
@@ -57,11 +57,13 @@ class MoveStep(Step):
     policy: Policy
     ours: tuple[str, ...] = ()
     bears_aborted: frozenset[str] = field(default=frozenset(), repr=False)
+    bears_foreign: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def bar(self) -> Bar:
         """What positions must be to go on with them."""
-        return Bar(minimum=self.policy.minimum_grade, bears_aborted=self.bears_aborted)
+        borne = {"bears_aborted": self.bears_aborted, "bears_foreign": self.bears_foreign}
+        return Bar(minimum=self.policy.minimum_grade, **borne)
 
     def by_lane(self, world: World, offsets: Mapping[Partition, int]) -> tuple[tuple[Lane, dict[Partition, int]], ...]:
         """Offsets split by the lane in force, which copies from their topic's owner; none for a lane without any."""

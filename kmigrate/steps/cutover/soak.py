@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import VerifyFailed
+from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.foreign import COMPARED, Compared, Cursor, compare, read_cursors, write_cursors
+from kmigrate.probes.content import about_size
+from kmigrate.probes.counterparts import COMPARED, Compared, Cursor, compare, read_cursors, write_cursors
+from kmigrate.probes.foreign import Foreign, keep, kept, named, unaccepted, ways_on
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
@@ -21,6 +23,8 @@ FROM = "soak_from"
 """Where the groups stood on the side entered when the watch began."""
 TIME = "soak_time_ms"
 """How long is watched: what the plan file said when the watch began holds for it, also once it is sealed."""
+LOOKED = "looked"
+"""What comparing both sides took so far: looks, copies seen, records read on both sides, and time (ms)."""
 _PATIENCE_MS = 60_000
 
 
@@ -35,9 +39,13 @@ class Soak(MoveStep):
     title: ClassVar[str] = "Watch that it goes well, and that nobody comes back to the side left"
 
     def check(self, world: World) -> Finding:
-        """Missing until the time is over and all is well then; raises VerifyFailed for a reader on the side left."""
+        """Missing until the time is over and all is well then; raises VerifyFailed for a reader on the side left.
+
+        Raises Blocked for a foreign record there: the application works on the side entered, so the move holds.
+        """
         if self._remaining(world) <= 0:
-            self._nothing_foreign(world)
+            self._compared(world)
+            self._nobody_came_back(world)
             if not self._trouble(world):
                 return Finding()
         told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
@@ -71,13 +79,13 @@ class Soak(MoveStep):
         now = held(world, self.entering, self.app)
         return {
             "soak_ms": self._time(world),
-            "compared": self._compare(world).records if self.app.writes else None,
+            "compared": self._told(world) if self.app.writes else None,
             "advanced": {group: sum(now[group][p] - at for p, at in of.items()) for group, of in start.items()},
         }
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        for fact in (BEGAN, FROM, TIME, COMPARED):
+        for fact in (BEGAN, FROM, TIME, COMPARED, LOOKED):
             world.ledger.put(fact, None)
 
     def _remaining(self, world: World) -> int:
@@ -89,15 +97,20 @@ class Soak(MoveStep):
         return begun_with if isinstance(begun_with, int) else self.policy.soak_ms
 
     def _look_and_keep(self, world: World) -> Ready[None] | NotYet:
-        """What was compared is not compared again, also by another process."""
-        before = self._cursors(world)
-        seen = self._compare(world)
+        """What was compared is not compared again, also by another process; what is foreign is on disk before."""
+        before, began = self._cursors(world), world.clock.monotonic_ms()
+        seen = compare(world, self.leaving, before)
+        if seen.foreign:
+            keep(world, self.leaving, seen.foreign)
+            world.reporter.note(f"on the {self.leaving} alone: {', '.join(map(str, seen.foreign))}")
         if seen.cursors != before:
+            world.ledger.put(LOOKED, self._effort(world, seen, world.clock.monotonic_ms() - began))
             world.ledger.put(COMPARED, write_cursors(seen.cursors))
+        self._refuse(world, kept(world, self.leaving))
         return self._look(world)
 
     def _look(self, world: World) -> Ready[None] | NotYet:
-        self._nothing_foreign(world)
+        self._nobody_came_back(world)
         trouble, left = self._trouble(world), self._remaining(world)
         if left > 0:
             return NotYet(trouble or f"all is well, {left / 1000:.0f} s left")
@@ -110,20 +123,34 @@ class Soak(MoveStep):
     def _cursors(self, world: World) -> dict[Partition, Cursor]:
         return read_cursors(world.ledger.get(COMPARED)) or self._from(world)
 
-    def _compare(self, world: World) -> Compared:
-        """Raises VerifyFailed for a record on the side left that the side entered does not have."""
-        seen = compare(world, self.leaving, self._cursors(world))
-        if seen.foreign:
-            topics = ", ".join(sorted({each.partition.topic for each in seen.foreign}))
-            raise VerifyFailed(
-                f"somebody still writes on the {self.leaving}: {'; '.join(map(str, seen.foreign))}",
-                hint=f"find out which client still has a credential that may write {topics} there, and stop it; "
-                "what it wrote is on that side alone",
-            )
-        return seen
+    def _compared(self, world: World) -> None:
+        """Raises Blocked for a record on the side left that the side entered does not have, and that nobody took on."""
+        found = compare(world, self.leaving, self._cursors(world)).foreign
+        self._refuse(world, (*kept(world, self.leaving), *found))
 
-    def _nothing_foreign(self, world: World) -> None:
-        self._compare(world)
+    def _refuse(self, world: World, found: tuple[Foreign, ...]) -> None:
+        bad = unaccepted(found, self.bears_foreign)
+        if bad:
+            raise Blocked(
+                f"{named(world, self.leaving, bad, self.ours)}; {self.app.name} works on the {self.entering}: it holds",
+                hint=f"stop that client, then {ways_on(bad)}; or kmigrate rollback --app {self.app.name}",
+            )
+
+    def _effort(self, world: World, seen: Compared, ms: int) -> Json:
+        before = world.ledger.get(LOOKED)
+        known = before if isinstance(before, Mapping) else {}
+        now = {"looks": 1, "copies": seen.records, "read": seen.read, "ms": ms}
+        return {name: int(str(known.get(name, 0))) + count for name, count in now.items()}
+
+    def _told(self, world: World) -> Json:
+        """How far it was looked, what that took, and what was met; bytes by the mean of a sample, uncompressed."""
+        effort = world.ledger.get(LOOKED)
+        told = effort if isinstance(effort, Mapping) else {}
+        size = about_size(world, self.entering, self._cursors(world), int(str(told.get("read", 0))))
+        foreign = [str(each) for each in kept(world, self.leaving)]
+        return {**told, "bytes": size, "foreign": foreign, "up to": write_cursors(self._cursors(world))}
+
+    def _nobody_came_back(self, world: World) -> None:
         running = running_groups(world, self.leaving, self.app)
         left = read_offsets(world.ledger.get(BOUNDS))
         moved = {g: _moved(left.get(g, {}), now) for g, now in left_behind(world, self.leaving, self.app).items()}

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked, StillUnderWay
+from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay
 from kmigrate.model import Json, JsonObject, Partition
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.foreign import foreign_write, spans_behind, strays
+from kmigrate.probes.foreign import Foreign, foreign_write, keep, spans_behind, strays, unaccepted
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
@@ -47,7 +47,7 @@ class StartWorkloads(MoveStep):
         """Start and wait for the first record: it ends the pause."""
         if world.ledger.get(BEGUN) is None:
             stands_still(world, self.leaving, self.app)
-            self._nothing_came(world)
+            self._hold(world)
             world.ledger.put(BEGUN, world.clock.now_ms())
         put, ends = held(world, self.entering, self.app), self._ends(world)
         with self._patiently(world) as deadline_ms:
@@ -123,10 +123,28 @@ class StartWorkloads(MoveStep):
                 f"{self.app.name} does not start on the {self.entering}: nothing was handed over since it was stopped",
                 hint=f"kmigrate rollback --app {self.app.name} undoes the move",
             )
-        spans = spans_behind(world, self.leaving, {p: seam.at(self.leaving) for p, seam in seams.items()})
-        if spans:
+        found = unaccepted(self._strays(world, committed=False), self.bears_foreign)
+        if found:
             with self.held_on_the_way_back():
-                raise foreign_write(world, self.leaving, strays(world, self.leaving, spans), self.ours)
+                raise foreign_write(world, self.leaving, found, self.ours)
+
+    def _hold(self, world: World) -> None:
+        """The start is on disk as begun, so going back is a move of its own: it must know of what lies there alone."""
+        if not read_seams(world.ledger.get(SEAMS)):
+            self._nothing_came(world)
+            return
+        keep(world, self.leaving, self._strays(world, committed=True))
+        try:
+            self._nothing_came(world)
+        except ForeignWrite as error:
+            back = f"or kmigrate rollback --app {self.app.name}"
+            raise Blocked(error.message, hint=f"{error.held}; {back}") from error
+
+    def _strays(self, world: World, *, committed: bool) -> tuple[Foreign, ...]:
+        ends = {p: seam.at(self.leaving) for p, seam in read_seams(world.ledger.get(SEAMS)).items()}
+        spans = spans_behind(world, self.leaving, ends, committed=committed)
+        found = strays(world, self.leaving, spans, committed=committed)
+        return tuple(each for each in found if each.time is not None) if committed else found
 
     def _absent(self, world: World) -> list[str]:
         groups = world.groups(self.entering).describe(reads.group for reads in self.app.reads)
