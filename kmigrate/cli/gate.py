@@ -62,11 +62,11 @@ class TimedClock:
             )
 
 
-def milliseconds(text: str) -> int:
+def milliseconds(text: str, option: str = "--timeout") -> int:
     """A length of time as it is typed, `90s` or `10m`; 0 for an empty text. Raises UsageError for anything else."""
     found = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
     if text and (found is None or not int(found[1])):
-        raise UsageError(f"--timeout takes a length of time, not {text!r}", hint="for example --timeout 10m, or 90s")
+        raise UsageError(f"{option} takes a length of time, not {text!r}", hint=f"for example {option} 10m, or 90s")
     return int(found[1]) * _UNITS[found[2]] if found else 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmigrate.cli import gate
 from kmigrate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def run(
     ] = None,
     *,
     brokers: Brokers = 1,
+    traffic: Annotated[str, typer.Option("--traffic", help="How long writers work before they move again.")] = "8s",
     as_json: AsJson = False,
 ) -> None:
     """The whole story by itself under live traffic: across, back, across again; ends with the auditor's table."""
@@ -95,9 +97,10 @@ def run(
     from kmigrate.lab.run import run as walk
 
     _refuse_brokers(brokers)
+    traffic_ms = gate.milliseconds(traffic, "--traffic")
     reporter = JsonReporter() if as_json else TerminalReporter()
     try:
-        outcome = walk(folder, brokers=brokers, reporter=reporter)
+        outcome = walk(folder, brokers=brokers, reporter=reporter, traffic_ms=traffic_ms)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()

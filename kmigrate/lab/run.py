@@ -26,12 +26,13 @@ from kmigrate.story import story
 from kmigrate.wiring import open_journal
 from kmigrate.world import Reporter
 
-_TRAFFIC_MS = 8_000
+TRAFFIC_MS = 8_000
 
 
-def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
+def run(folder: Path | None, *, brokers: int, reporter: Reporter, traffic_ms: int = TRAFFIC_MS) -> Outcome:
     """Walk the whole story and take the lab down again, however it ends.
 
+    `traffic_ms`: how long the applications that write work on one side before they are moved again.
     Raises what the walk raises; the outcome has exit code 4 when anything was lost, given twice or out of order.
     """
     begun = time.monotonic()
@@ -46,7 +47,8 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter) -> Outcome:
                 _tell_story(walk, plan, journal)
                 _measure(walk, journal, own, MOVES)
                 refused = _move_the_others(walk, plan, journal, own)
-                _there_and_back(walk, plan, journal)
+                walk.traffic(traffic_ms)
+                _there_and_back(walk, plan, journal, traffic_ms)
                 moves = moves_of(journal, plan.moves)
                 walk.settle(moves)
                 door = _try_the_door(walk, plan, journal, {**plan.stays, **refused})
@@ -70,9 +72,9 @@ def _tell_story(walk: Walk, plan: Plan, journal: Journal) -> None:
     def do(unit: Unit | None) -> None:
         assert unit is not None, f"{MOVES} is on the wrong side"
         run_unit(unit, walk.world, journal)
-        walk.traffic(_TRAFFIC_MS)
+        walk.traffic(TRAFFIC_MS)
 
-    walk.traffic(_TRAFFIC_MS)
+    walk.traffic(TRAFFIC_MS)
     for phase in ("assess", "provision", "replicate", "rehearse"):
         do(plan.phase(phase).unit)
     do(forward(plan, journal, MOVES))
@@ -101,11 +103,10 @@ def _move_the_others(walk: Walk, plan: Plan, journal: Journal, own: dict[str, Mi
             way = back(plan, journal, name)
             if way is not None and way.undo:
                 undo_unit(way.unit, walk.world, journal)
-    walk.traffic(_TRAFFIC_MS)
     return stays
 
 
-def _there_and_back(walk: Walk, plan: Plan, journal: Journal) -> None:
+def _there_and_back(walk: Walk, plan: Plan, journal: Journal, traffic_ms: int) -> None:
     """Take every writer that has moved back to the source, the last one first, and over again."""
     writes = {name for name in plan.moves if walk.migration.application(name).writes}
     moved = [name for name in plan.moves if name in writes and where(journal, name) is Side.TARGET]
@@ -113,12 +114,12 @@ def _there_and_back(walk: Walk, plan: Plan, journal: Journal) -> None:
         way = back(plan, journal, name)
         assert way is not None, f"{name} is on the wrong side"
         run_unit(way.unit, walk.world, journal)
-    walk.traffic(_TRAFFIC_MS)
+    walk.traffic(traffic_ms)
     for name in moved:
         unit = forward(plan, journal, name)
         assert unit is not None, f"{name} is on the wrong side"
         run_unit(unit, walk.world, journal)
-    walk.traffic(_TRAFFIC_MS)
+    walk.traffic(traffic_ms)
 
 
 def _try_the_door(walk: Walk, plan: Plan, journal: Journal, stays: Mapping[str, str]) -> str:
