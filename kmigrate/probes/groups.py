@@ -21,12 +21,13 @@ def partitions_read(world: World, side: Side, reads: Reads) -> tuple[Partition, 
     return tuple(partition for name in reads.topics for partition in topics[name].all())
 
 
-def positions_held(world: World, side: Side, reads: Reads) -> dict[Partition, int]:
+def positions_held(world: World, side: Side, reads: Reads, *, stable: bool = True) -> dict[Partition, int]:
     """The position of the group in every partition it reads; raises Blocked where it holds none.
 
-    Without a position the client's `auto.offset.reset` decides, which is a guess (design §9).
+    Without a position the client's `auto.offset.reset` decides, which is a guess (design §9). With `stable=False` where
+    it stood a moment ago, for a look at a group that may run (`Groups.positions`).
     """
-    held = world.groups(side).positions(reads.group, partitions_read(world, side, reads))
+    held = world.groups(side).positions(reads.group, partitions_read(world, side, reads), stable=stable)
     without = sorted(partition for partition, offset in held.items() if offset is None)
     if without:
         raise Blocked(

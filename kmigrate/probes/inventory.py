@@ -62,6 +62,6 @@ def _rights(world: World) -> tuple[tuple[Right, ...] | None, str]:
 def _groups(world: World) -> dict[str, SeenGroup]:
     groups = world.groups(Side.SOURCE)
     return {
-        name: SeenGroup(group=group, held={} if group.kind is GroupKind.SHARE else groups.held(name))
+        name: SeenGroup(group=group, held={} if group.kind is GroupKind.SHARE else groups.held(name, stable=False))
         for name, group in groups.all().items()
     }

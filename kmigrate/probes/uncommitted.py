@@ -74,7 +74,7 @@ def aborted_copies_now(world: World, reads: Reads, lanes: tuple[Lane, ...]) -> i
 
     Raises Blocked where its last record is not copied yet, and what translating raises.
     """
-    held = positions_held(world, Side.SOURCE, reads)
+    held = positions_held(world, Side.SOURCE, reads, stable=False)
     seen = translator(world, Side.SOURCE, lanes).translate(held)
     if seen.waiting:
         raise Blocked(f"the mirror has not copied all that it has read in {', '.join(map(str, seen.waiting))}")

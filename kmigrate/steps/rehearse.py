@@ -101,7 +101,7 @@ class TryPositions(Step):
         aborted: dict[str, Json] = {}
         for app in self._movable():
             for reads in app.reads:
-                found = self._translate(world, positions_held(world, Side.SOURCE, reads), reads.group)
+                found = self._translate(world, positions_held(world, Side.SOURCE, reads, stable=False), reads.group)
                 carried = passed(world, Side.SOURCE, reads, found, bar)
                 tried[reads.group] = _grades(carried)
                 if reads.isolation != COMMITTED:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from two_clusters import KMIGRATE, WRITER, TwoClusters
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
 from kmigrate.adapters.kafka.trials import denied_to
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, Transient
 from kmigrate.manifests.users import kmigrate_rules
 from kmigrate.model import GroupState, Partition
 
@@ -129,3 +129,23 @@ def test_trying_a_credential_leaves_nothing_behind(two: TwoClusters, connection:
     assert absent not in groups.all()
     assert groups.describe([absent])[absent].state is GroupState.DEAD
     assert cluster.ranges([Partition(topic, 0)], committed=False)[Partition(topic, 0)].end == 0
+
+
+def test_where_a_running_group_stood_is_told_while_a_transaction_is_about_to_move_it(
+    two: TwoClusters, connection: Connection, topic: str
+) -> None:
+    one, group = Partition(topic, 0), f"g-{uuid4().hex[:8]}"
+    groups = KafkaGroups(connection)
+    groups.commit(group, {one: 3})
+    nobody = Consumer({**two.source.client(WRITER), "group.id": group})
+    producer = Producer({**two.source.client(WRITER), "transactional.id": topic})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([TopicPartition(*one, 7)], nobody.consumer_group_metadata(), 30)
+    assert groups.positions(group, [one], stable=False) == {one: 3}
+    assert groups.held(group, stable=False) == {one: 3}
+    with pytest.raises(Transient):
+        connection.offsets.committed(group, [one])
+    producer.commit_transaction(30)
+    nobody.close()
+    assert groups.positions(group, [one]) == groups.positions(group, [one], stable=False) == {one: 7}

@@ -59,14 +59,17 @@ class KafkaGroups:
         names = [str(group.group_id) for group in answer.valid or []]
         return self.describe(names) if names else {}
 
-    def held(self, group: str) -> Mapping[Partition, int]:
-        """Every committed, stable offset of the group."""
-        return {partition: offset for partition, offset in self._committed(group, None).items() if offset >= 0}
+    def held(self, group: str, *, stable: bool = True) -> Mapping[Partition, int]:
+        """Every committed offset of the group."""
+        found = self._committed(group, None, stable=stable)
+        return {partition: offset for partition, offset in found.items() if offset >= 0}
 
-    def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
-        """Committed, stable offsets; None where nothing was ever committed."""
+    def positions(
+        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
+    ) -> Mapping[Partition, int | None]:
+        """Committed offsets; None where nothing was ever committed."""
         wanted = list(partitions)
-        found = self._committed(group, wanted) if wanted else {}
+        found = self._committed(group, wanted, stable=stable) if wanted else {}
         return {p: found[p] if found.get(p, -1) >= 0 else None for p in wanted}
 
     @patiently
@@ -128,10 +131,10 @@ class KafkaGroups:
         )
 
     @steadily
-    def _committed(self, group: str, partitions: Iterable[Partition] | None) -> dict[Partition, int]:
+    def _committed(self, group: str, partitions: Iterable[Partition] | None, *, stable: bool) -> dict[Partition, int]:
         self._connection.admin()
         try:
-            return self._connection.offsets.committed(group, partitions)
+            return self._connection.offsets.committed(group, partitions, stable=stable)
         except Told as error:
             login = self._connection.login
             if error.code == KafkaError.GROUP_ID_NOT_FOUND:

@@ -44,12 +44,15 @@ class Offsets:
         self._lock = threading.Lock()
         weakref.finalize(self, _close, self._lines)
 
-    def committed(self, group: str, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
-        """Committed, stable offsets (KIP-447), below zero where there is none; of all partitions when none is named.
+    def committed(
+        self, group: str, partitions: Iterable[Partition] | None = None, *, stable: bool = True
+    ) -> dict[Partition, int]:
+        """Committed offsets, below zero where there is none; of all partitions when none is named.
 
-        Raises Transient when it is worth asking again, Told when the broker refuses.
+        With `stable` (KIP-447) a transaction that is about to move one makes it worth asking again. Raises Transient
+        when it is, Told when the broker refuses.
         """
-        body = compact(group) + _topics(partitions) + b"\1\0"
+        body = compact(group) + _topics(partitions) + (b"\1\0" if stable else b"\0\0")
         with self._lock:
             coordinator = self._coordinators.get(group) or self._coordinator(group)
             try:

@@ -31,11 +31,13 @@ class MemoryGroups(State):
         there = {name for name, members in self.members.items() if members}
         return self.describe(sorted(there | self.held_by.keys()))
 
-    def held(self, group: str) -> Mapping[Partition, int]:
+    def held(self, group: str, *, stable: bool = True) -> Mapping[Partition, int]:
         """Every committed offset of the group."""
         return dict(self.held_by.get(group, {}))
 
-    def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
+    def positions(
+        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
+    ) -> Mapping[Partition, int | None]:
         """Committed offsets; None where nothing was ever committed."""
         held = self.held_by.get(group, {})
         return {partition: held.get(partition) for partition in partitions}

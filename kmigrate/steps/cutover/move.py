@@ -169,22 +169,22 @@ def has_begun(world: World) -> bool:
     return world.ledger.get(BEGUN) is not None or world.ledger.get(BEGAN) is not None
 
 
-def held(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
+def held(world: World, side: Side, app: Application, *, stable: bool = True) -> dict[str, dict[Partition, int]]:
     """Where each group of the application stands; raises Blocked where one holds no position."""
-    return {reads.group: positions_held(world, side, reads) for reads in app.reads}
+    return {reads.group: positions_held(world, side, reads, stable=stable) for reads in app.reads}
 
 
-def left_behind(world: World, side: Side, app: Application) -> dict[str, dict[Partition, int]]:
+def left_behind(world: World, side: Side, app: Application, *, stable: bool = True) -> dict[str, dict[Partition, int]]:
     """Where each group stands on the side that is left; what is forgotten there stands where it was stopped.
 
     A cluster drops the positions of a group that stays Empty (`offsets.retention.minutes`); nobody moved them then.
     Before the application has begun across, `held` alone counts.
     """
     if not has_begun(world):
-        return held(world, side, app)
+        return held(world, side, app, stable=stable)
     bounds, found = _bounds(world), {}
     for reads in app.reads:
-        there = world.groups(side).positions(reads.group, partitions_read(world, side, reads))
+        there = world.groups(side).positions(reads.group, partitions_read(world, side, reads), stable=stable)
         stopped = bounds.get(reads.group, {})
         known = {p: stopped.get(p) if offset is None else offset for p, offset in there.items()}
         found[reads.group] = {p: offset for p, offset in known.items() if offset is not None}

@@ -68,7 +68,7 @@ class Ready(MoveStep):
         self._mirror_well(world)
         self._owned_here(world)
         self._spares_ours()
-        left_behind(world, self.leaving, self.app)
+        left_behind(world, self.leaving, self.app, stable=False)
         if world.ledger.get(CLOCK_STARTED) is not None:
             return ()
         self.pointed_to(world)
@@ -195,7 +195,7 @@ class Ready(MoveStep):
         """Translate where the groups stand now, without committing; what waits for its copy is well."""
         carrier = translator(world, self.leaving, self.lanes)
         for reads in self.app.reads:
-            seen = carrier.translate(positions_held(world, self.leaving, reads))
+            seen = carrier.translate(positions_held(world, self.leaving, reads, stable=False))
             copied = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
             passed(world, self.leaving, reads, copied, self.bar)
 

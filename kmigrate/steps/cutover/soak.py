@@ -56,7 +56,7 @@ class Soak(MoveStep):
     def apply(self, world: World) -> None:
         """Watch for what is left of the time; it may end a little late, when an instance starts anew meanwhile."""
         if world.ledger.get(FROM) is None:
-            world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app)))
+            world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app, stable=False)))
         if self.app.writes and world.ledger.get(COMPARED) is None:
             world.ledger.put(COMPARED, write_cursors(self._from(world)))
         if world.ledger.get(BEGAN) is None:
@@ -76,7 +76,7 @@ class Soak(MoveStep):
         """How long it was watched, and how many records each group went on by."""
         super().verify(world)
         start = read_offsets(world.ledger.get(FROM))
-        now = held(world, self.entering, self.app)
+        now = held(world, self.entering, self.app, stable=False)
         return {
             "soak_ms": self._time(world),
             "compared": self._told(world) if self.app.writes else None,
@@ -175,7 +175,7 @@ class Soak(MoveStep):
         return f"group {', '.join(stuck)} has records to read, and does not go on" if stuck else ""
 
     def _stuck(self, world: World) -> list[str]:
-        now = held(world, self.entering, self.app)
+        now = held(world, self.entering, self.app, stable=False)
         still = {g: of for g, of in read_offsets(world.ledger.get(FROM)).items() if of == now.get(g)}
         cluster = world.cluster(self.entering)
         return [group for group, of in still.items() if any(records_after(cluster, of).values())]

@@ -162,7 +162,7 @@ class StartWorkloads(MoveStep):
         if absent:
             return NotYet(f"group {', '.join(absent)} has no members yet")
         for reads in self.app.reads:
-            now = positions_held(world, self.entering, reads)
+            now = positions_held(world, self.entering, reads, stable=False)
             if reads.group in awaited and all(now[p] <= put[reads.group].get(p, 0) for p in now):
                 return NotYet(f"group {reads.group} has members, and reads nothing yet")
         return Ready(None)
