@@ -30,6 +30,7 @@ from kmigrate.cli.draw import TerminalReporter
 from kmigrate.errors import KmigrateError
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
+from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Migration, Partition, Side
 from kmigrate.wiring import LiveWorld
 from kmigrate.world import Reporter
@@ -82,7 +83,7 @@ class Run:
         methods = Methods(world=world, migration=migration, target=AdminClient(dict(client)))
         asked = self._ask(world, methods)
         self._tell("the writers have ended; MirrorMaker 2's own checkpoints are asked for")
-        checkpoints.start(world, migration)
+        checkpoints.start(world, migration, *forward_lanes(migration))
         compared = checkpoints.compare(world, migration, client, tuple(asked.values()))
         self._tell("they are told; the target is read")
         facts: list[TopicFacts] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -31,14 +32,20 @@ Told = tuple[str, Partition]
 Checkpoints = dict[Told, MirrorsOwn]
 
 
-def start(world: World, migration: Migration) -> None:
-    """Add the connector to the mirror, with its topic and its rights; Connect goes on with what it does."""
-    (lane,), target = forward_lanes(migration), migration.target
+def start(
+    world: World,
+    migration: Migration,
+    lane: Lane,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    rules: Sequence[Rule] = (),
+) -> None:
+    """Add the connector to a lane of the mirror, with its topic and its rights; Connect goes on with what it does."""
+    target = migration.target
     topic = kafka_topic(_topic(lane), 1, {"cleanup.policy": "compact"}, target, replicas=1)
-    for body in (topic, _user(world, migration, lane)):
+    for body in (topic, _user(world, migration, lane, rules)):
         world.resources.apply(body)
         await_ready(world, (body,), what="rights of the checkpoints", deadline_ms=_DEADLINE_MS)
-    mirror = _with_checkpoints(world, migration)
+    mirror = _with_checkpoints(world, migration, lane, {**_SETTINGS, **settings})
     world.resources.apply(mirror)
     await_ready(world, (mirror,), what="checkpoint connector", deadline_ms=_DEADLINE_MS)
 
@@ -120,30 +127,34 @@ def _topic(lane: Lane) -> str:
     return f"{lane.source_alias}.checkpoints.internal"
 
 
-def _user(world: World, migration: Migration, lane: Lane) -> JsonObject:
+def _user(world: World, migration: Migration, lane: Lane, rules: Sequence[Rule]) -> JsonObject:
     """The mirror's user with what the connector needs besides: to read the syncs, and its own topic."""
     found = world.resources.get(Key("KafkaUser", migration.target.namespace, MIRROR_USER))
     assert found is not None
     more = (
         Rule(resource="topic", name=_topic(lane), operations=("Describe", "Read", "Write")),
         Rule(resource="topic", name=FORWARD.offset_syncs(lane), operations=("Read",)),
+        *rules,
     )
     acls: list[Json] = [*_acls(found.spec), *_acls(user(MIRROR_USER, more, migration.target)["spec"])]
     spec: JsonObject = {**found.spec, "authorization": {"type": "simple", "acls": acls}}
     return {**_bare(found.body), "spec": spec}
 
 
-def _with_checkpoints(world: World, migration: Migration) -> JsonObject:
+def _with_checkpoints(world: World, migration: Migration, lane: Lane, settings: Mapping[str, str]) -> JsonObject:
     found = world.resources.get(Key("KafkaMirrorMaker2", migration.target.namespace, FORWARD.group))
     assert found is not None
-    connector: JsonObject = {"tasksMax": 1, "state": "running", "autoRestart": {"enabled": False}, "config": _SETTINGS}
+    connector: JsonObject = {"tasksMax": 1, "state": "running", "autoRestart": {"enabled": False}, "config": settings}
     mirrors = found.spec["mirrors"]
     assert isinstance(mirrors, list | tuple)
-    both: list[Json] = [
-        {**mirror, "checkpointConnector": connector} for mirror in mirrors if isinstance(mirror, Mapping)
-    ]
-    spec: JsonObject = {**found.spec, "mirrors": both}
+    chosen = [{**mirror, "checkpointConnector": connector} if _is_of(mirror, lane) else mirror for mirror in mirrors]
+    spec: JsonObject = {**found.spec, "mirrors": chosen}
     return {**_bare(found.body), "spec": spec}
+
+
+def _is_of(mirror: Json, lane: Lane) -> bool:
+    source = mirror.get("source") if isinstance(mirror, Mapping) else None
+    return isinstance(source, Mapping) and source.get("alias") == lane.source_alias
 
 
 def _acls(spec: object) -> Iterable[JsonObject]:

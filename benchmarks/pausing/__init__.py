@@ -1,0 +1,1 @@
+"""What `benchmarks/pause.py` is made of."""
