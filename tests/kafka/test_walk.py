@@ -41,7 +41,7 @@ MOVE = {
 }
 """The steps of a move that write, in order, each with a fact that it leaves before its write."""
 PHASES = {
-    "provision": ("create-users", "create-topics", "prepare-source"),
+    "provision": ("create-users", "claim-migration", "create-topics", "prepare-source"),
     "replicate": ("store-logins", "start-mirror", "prepare-reverse"),
 }
 
