@@ -5,7 +5,7 @@ Every point of design §4.12 and of `lab.md` ("Moving writers: timings and traps
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.manifests.internal import MirrorNames
@@ -17,6 +17,8 @@ IDENTITY = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
 MIRROR_SOURCE = "org.apache.kafka.connect.mirror.MirrorSourceConnector"
 BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 RUNNING, STOPPED = "running", "stopped"
+RESET = "consumer.auto.offset.reset"
+"""Where a lane begins in a partition of which it has no offset, or one that is not in the log."""
 _TRANSACTION_TIMEOUT_MS = "15000"
 
 
@@ -42,14 +44,21 @@ def mirror_maker(
     reads_from: Endpoint,
     writes_to: Endpoint,
     states: Mapping[str, str] | None = None,
+    begin_written: Collection[str] = (),
     workers: int = 1,
 ) -> JsonObject:
     """The KafkaMirrorMaker2 of all forward lanes; `states` is `running | stopped` by lane name, default running.
 
-    The list of lanes never changes once made: adding or removing one rolls the pods, a state does not (design §4.5).
+    `begin_written` names lanes of which every partition was handed over behind a record (`reset`). The list of lanes
+    never changes once made: adding or removing one rolls the pods, a state does not (design §4.5).
     """
     wanted = states or {}
-    mirrors = [_mirror(names, lane, reads_from, wanted.get(lane.name, RUNNING)) for lane in lanes]
+    mirrors = [
+        _mirror(
+            names, lane, reads_from, wanted.get(lane.name, RUNNING), reset(all_begin_written=lane.name in begin_written)
+        )
+        for lane in lanes
+    ]
     spec: JsonObject = {
         "version": KAFKA_VERSION,
         "replicas": workers,
@@ -57,6 +66,15 @@ def mirror_maker(
         "mirrors": mirrors,
     }
     return resource("KafkaMirrorMaker2", names.group, target.namespace, spec)
+
+
+def reset(*, all_begin_written: bool) -> str:
+    """`none` where every partition begins behind a record: then a missing offset is an error, and none is copied again.
+
+    Else `earliest`, which is right for those that begin at 0. Never `latest`: it loses what is written before the first
+    poll (design §4.4).
+    """
+    return "none" if all_begin_written else "earliest"
 
 
 def topics_pattern(lane: Lane) -> str:
@@ -75,8 +93,7 @@ def reverse_connector(
     """Flat settings of a reverse MirrorSourceConnector on the target's own workers, exactly-once (`lab.md`).
 
     `target_client` and `source_client` are Java client settings with `bootstrap.servers`. `offsets_topic` lies on the
-    source. `all_begin_written`: every T_c > 0; then a missing offset is an error (`none`), else `earliest` is right
-    for the empty partitions. Never `latest`: it loses what is written before the first poll (design §4.4).
+    source. `all_begin_written`: every T_c > 0 (`reset`).
     """
     return {
         "connector.class": MIRROR_SOURCE,
@@ -91,7 +108,7 @@ def reverse_connector(
         "topics": topics_pattern(lane),
         "topics.exclude": "__.*",
         **_common("source"),
-        "consumer.auto.offset.reset": "none" if all_begin_written else "earliest",
+        RESET: reset(all_begin_written=all_begin_written),
         "offsets.storage.topic": offsets_topic,
         "key.converter": BYTES,
         "value.converter": BYTES,
@@ -132,10 +149,10 @@ def _worker() -> dict[str, Json]:
     }
 
 
-def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str) -> JsonObject:
+def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str, begins: str) -> JsonObject:
     config: dict[str, Json] = {
         **_common("target"),
-        "consumer.auto.offset.reset": "earliest",
+        RESET: begins,
         "offsets.storage.topic": names.connector_offsets(lane),
     }
     return {

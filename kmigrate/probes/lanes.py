@@ -6,7 +6,7 @@ The status is what Connect tells the operator of a connector: `{"name", "connect
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kmigrate.manifests.lanes import names_of
 from kmigrate.model import Json, JsonObject, Lane
@@ -32,10 +32,12 @@ def connector_spec(resource: Resource, lane: Lane) -> JsonObject | None:
 
 def with_state(resource: Resource, lane: Lane, state: str) -> JsonObject:
     """The body with the lane's state another: `running | stopped`. No lane comes or goes: that would roll the pods."""
-    if lane.direction == "reverse":
-        return {**resource.body, "spec": {**resource.spec, "state": state}}
-    mirrors: list[Json] = [_steered(each, lane, state) for each in objects(resource.spec.get("mirrors"))]
-    return {**resource.body, "spec": {**resource.spec, "mirrors": mirrors}}
+    return _with(resource, lane, lambda spec: {**spec, "state": state})
+
+
+def with_setting(resource: Resource, lane: Lane, name: str, value: str) -> JsonObject:
+    """The body with one setting of the lane's connector another."""
+    return _with(resource, lane, lambda spec: {**spec, "config": {**part(spec, "config"), name: value}})
 
 
 def connector_status(resource: Resource, lane: Lane) -> JsonObject:
@@ -58,7 +60,13 @@ def objects(listed: Json) -> tuple[JsonObject, ...]:
     return tuple(each for each in listed if isinstance(each, Mapping)) if isinstance(listed, Sequence) else ()
 
 
-def _steered(mirror: JsonObject, lane: Lane, state: str) -> JsonObject:
-    if part(mirror, "source").get("alias") != lane.source_alias:
-        return mirror
-    return {**mirror, "sourceConnector": {**part(mirror, "sourceConnector"), "state": state}}
+def _with(resource: Resource, lane: Lane, change: Callable[[JsonObject], JsonObject]) -> JsonObject:
+    if lane.direction == "reverse":
+        return {**resource.body, "spec": change(resource.spec)}
+    mirrors: list[Json] = [
+        {**each, "sourceConnector": change(part(each, "sourceConnector"))}
+        if part(each, "source").get("alias") == lane.source_alias
+        else each
+        for each in objects(resource.spec.get("mirrors"))
+    ]
+    return {**resource.body, "spec": {**resource.spec, "mirrors": mirrors}}

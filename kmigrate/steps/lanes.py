@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from kmigrate.errors import Blocked, Conflict, StillUnderWay, VerifyFailed
 from kmigrate.manifests.lane_offsets import ACTION, ALTER, LIST, asked, file_name, listed_offsets, wanted_offsets
 from kmigrate.manifests.lanes import names_of
-from kmigrate.manifests.mirror import RUNNING, STOPPED
+from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED
 from kmigrate.model import JsonObject, Lane, Partition, Target
-from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_state
+from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_setting, with_state
 from kmigrate.probes.resources import conditions, unready
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, World
@@ -62,6 +62,26 @@ def asked_state(world: World, target: Target, lane: Lane) -> str:
     resource = world.resources.get(lane_key(lane, target.namespace))
     spec = connector_spec(resource, lane) if resource is not None else None
     return STOPPED if spec is None else str(spec.get("state", RUNNING))
+
+
+def asked_reset(world: World, target: Target, lane: Lane) -> str:
+    """Where the lane is to begin without an offset, by its resource; empty where there is no such lane."""
+    resource = world.resources.get(lane_key(lane, target.namespace))
+    spec = connector_spec(resource, lane) if resource is not None else None
+    return str(part(spec, "config").get(RESET, ""))
+
+
+def set_reset(world: World, target: Target, lane: Lane, value: str, deadline_ms: int) -> None:
+    """Say where the lane begins without an offset, and wait until its operator has seen to it. Twice equals once."""
+    if asked_reset(world, target, lane) == value:
+        return
+    _change(world, target, lane, lambda resource: with_setting(resource, lane, RESET, value))
+
+    def look() -> Ready[None] | NotYet:
+        seen = lane_state(world, target, lane)
+        return Ready(None) if seen.told else NotYet(str(seen))
+
+    _wait(world, f"{RESET}={value} of lane {lane.name}", look, deadline_ms)
 
 
 def stop_lane(world: World, target: Target, lane: Lane, deadline_ms: int) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
-from kmigrate.manifests.mirror import mirror_maker
+from kmigrate.manifests.mirror import mirror_maker, reset
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
@@ -22,7 +22,7 @@ from kmigrate.probes.retention import (
     shortest_term,
     uncopied,
 )
-from kmigrate.steps.lanes import asked_state
+from kmigrate.steps.lanes import asked_reset, asked_state
 from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
 from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.resources import apply_all, find, restore
@@ -98,15 +98,19 @@ class StartMirror(Step):
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
         """A lane whose topics were ever handed over stays as the hand-overs left it: started unarmed it would echo."""
         plan = self.migration
-        turned = {partition.topic for partition in epochs(world)}
-        states = {
-            lane.name: asked_state(world, plan.target, lane)
-            for lane in self._lanes()
-            if not turned.isdisjoint(lane.topics)
-        }
-        reads = at_source(plan, plan.mirror_auth, self.mirror_login, FORWARD_LOGIN)
-        writes = at_target(plan, MIRROR_USER)
-        return (mirror_maker(FORWARD, self._lanes(), plan.target, reads_from=reads, writes_to=writes, states=states),)
+        handed_over = {partition.topic for partition in epochs(world)}
+        turned = [lane for lane in self._lanes() if not handed_over.isdisjoint(lane.topics)]
+        written = reset(all_begin_written=True)
+        body = mirror_maker(
+            FORWARD,
+            self._lanes(),
+            plan.target,
+            reads_from=at_source(plan, plan.mirror_auth, self.mirror_login, FORWARD_LOGIN),
+            writes_to=at_target(plan, MIRROR_USER),
+            states={lane.name: asked_state(world, plan.target, lane) for lane in turned},
+            begin_written=[lane.name for lane in turned if asked_reset(world, plan.target, lane) == written],
+        )
+        return (body,)
 
 
 @dataclass(frozen=True, kw_only=True)

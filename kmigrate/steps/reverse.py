@@ -12,7 +12,7 @@ from typing import ClassVar
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.internal import topics_on_source
 from kmigrate.manifests.lanes import REVERSE, reverse_lanes
-from kmigrate.manifests.mirror import RUNNING, STOPPED
+from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, reset
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
 from kmigrate.manifests.users import reverse_source_rules, rights_of
 from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, Right, Side, Topic
@@ -205,7 +205,7 @@ class PrepareReverse(Step):
 
     def _begins_written(self, world: World, lane: Lane) -> bool:
         """As the newest hand-over left it (`reverse_connector`)."""
-        return part(self._stored(world, lane), "config").get("consumer.auto.offset.reset") == "none"
+        return part(self._stored(world, lane), "config").get(RESET) == reset(all_begin_written=True)
 
     def _stored(self, world: World, lane: Lane) -> JsonObject:
         """The wish for a lane that was handed over before; nothing for one that never was."""

@@ -12,14 +12,16 @@ from writers_move import FIRST, PLAN, STAYS, forgotten, last, life_after, may_st
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.cli import views
-from kmigrate.errors import Blocked, ForeignWrite, TurnBack, WentBack
+from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, WentBack
 from kmigrate.journal import Event
-from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Direction, Side
 from kmigrate.plan import Unit
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
+from kmigrate.steps.cutover.soak import COPIED
 from kmigrate.steps.feeding import ARMED
+from kmigrate.steps.lanes import asked_reset
 
 
 def test_readers_go_no_later_than_the_writer_but_by_name() -> None:
@@ -188,3 +190,43 @@ def test_what_stands_still_is_gone_on_with_before_what_was_only_approved() -> No
     assert views.next_command(walk.plan, walk.journal()) == "kmigrate apply --phase cutover --app fraud"
     died = life_after(walk, "hand-over-topics")
     assert views.next_command(died.plan, died.journal()) == "kmigrate apply --phase cutover --app checkout"
+
+
+def resets(walk: Walk) -> list[str]:
+    """Where each lane would begin without an offset, forward and back."""
+    world = MemoryWorld(walk.estate)
+    (lane,) = forward_lanes(PLAN)
+    return [asked_reset(world, PLAN.target, each) for each in (lane, other_way(lane))]
+
+
+def test_a_lane_that_was_armed_never_begins_anew_and_no_later_phase_says_otherwise() -> None:
+    walk = prepared()
+    assert resets(walk) == ["earliest", "earliest"]
+    walk.type("cutover checkout")
+    assert resets(walk) == ["earliest", "none"]
+    told = [entry.data for entry in walk.journal().entries if (entry.step, entry.event) == ("turn-mirror", "VERIFIED")]
+    assert told == [{"lane-1-reverse": {"partitions": 4, "without an offset": "none"}}]
+    walk.type("rollback checkout")
+    assert resets(walk) == ["none", "none"]
+    ledger = walk.journal().ledger("replicate#2", "f")
+    for step in _replicate(walk).steps:
+        if step.name in ("start-mirror", "prepare-reverse"):
+            assert step.check(MemoryWorld(walk.estate).bound(ledger)).changes == ()
+
+
+def test_a_mirror_back_that_copies_nothing_is_an_alarm_while_the_move_soaks() -> None:
+    walk = prepared()
+    turn = walk.estate.turn
+
+    def act() -> None:
+        begun = any(COPIED in line and "cutover/checkout" in line for line in walk.estate.lines.written)
+        walk.estate.mirror.back.held_up = begun
+        turn()
+
+    walk.estate.clock.work = act
+    with pytest.raises(StillUnderWay, match=r"the mirror back copies nothing of orders/0, .*which has records"):
+        walk.type("cutover checkout")
+    walk.estate.clock.work = turn
+    walk.estate.mirror.back.held_up = False
+    walk.type("cutover checkout")
+    walk.exact()

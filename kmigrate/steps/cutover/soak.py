@@ -15,7 +15,16 @@ from kmigrate.probes.foreign import Foreign, keep, kept, named, unaccepted, ways
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
-from kmigrate.steps.cutover.move import BEGAN, BOUNDS, MoveStep, held, left_behind, read_offsets, write_offsets
+from kmigrate.steps.cutover.move import (
+    BEGAN,
+    BOUNDS,
+    MoveStep,
+    held,
+    left_behind,
+    read_offsets,
+    read_partitions,
+    write_offsets,
+)
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -25,6 +34,8 @@ TIME = "soak_time_ms"
 """How long is watched: what the plan file said when the watch began holds for it, also once it is sealed."""
 LOOKED = "looked"
 """What comparing both sides took so far: looks, copies seen, records read on both sides, and time (ms)."""
+COPIED = "soak_copied"
+"""What the lanes back had copied when the watch began."""
 _PATIENCE_MS = 60_000
 
 
@@ -46,7 +57,7 @@ class Soak(MoveStep):
         if self._remaining(world) <= 0:
             self._compared(world)
             self._nobody_came_back(world)
-            if not self._trouble(world):
+            if not (self._trouble(world) or self._stands_still(world)):
                 return Finding()
         told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
         return Finding(
@@ -59,6 +70,8 @@ class Soak(MoveStep):
             world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app, stable=False)))
         if self.app.writes and world.ledger.get(COMPARED) is None:
             world.ledger.put(COMPARED, write_cursors(self._from(world)))
+        if self.app.writes and world.ledger.get(COPIED) is None:
+            world.ledger.put(COPIED, {str(p): at for p, at in sorted(self._copied(world).items())})
         if world.ledger.get(BEGAN) is None:
             world.ledger.put(TIME, self.policy.soak_ms)
             world.ledger.put(BEGAN, world.clock.now_ms())
@@ -85,7 +98,7 @@ class Soak(MoveStep):
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        for fact in (BEGAN, FROM, TIME, COMPARED, LOOKED):
+        for fact in (BEGAN, FROM, TIME, COMPARED, LOOKED, COPIED):
             world.ledger.put(fact, None)
 
     def _remaining(self, world: World) -> int:
@@ -114,7 +127,8 @@ class Soak(MoveStep):
         trouble, left = self._trouble(world), self._remaining(world)
         if left > 0:
             return NotYet(trouble or f"all is well, {left / 1000:.0f} s left")
-        return NotYet(trouble) if trouble else Ready(None)
+        late = trouble or self._stands_still(world)
+        return NotYet(late) if late else Ready(None)
 
     def _from(self, world: World) -> dict[Partition, Cursor]:
         known = read_seams(world.ledger.get(SEAMS))
@@ -173,6 +187,19 @@ class Soak(MoveStep):
             return f"group {', '.join(absent)} has no members"
         stuck = self._stuck(world)
         return f"group {', '.join(stuck)} has records to read, and does not go on" if stuck else ""
+
+    def _stands_still(self, world: World) -> str:
+        """A lane back that runs, says nothing, and copies nothing while it is behind: its client swallows errors."""
+        now = self._copied(world)
+        same = {p: at + 1 for p, at in read_partitions(world.ledger.get(COPIED)).items() if now.get(p) == at}
+        ahead = records_after(world.cluster(self.entering), same) if same else {}
+        late = sorted(p for p, records in ahead.items() if records)
+        return f"the mirror back copies nothing of {', '.join(map(str, late))}, which has records" if late else ""
+
+    def _copied(self, world: World) -> dict[Partition, int]:
+        written = set(self.app.writes)
+        every = [world.mirror.copied(lane) for lane in self.writing_lanes(self.entering)]
+        return {p: at for copied in every for p, at in copied.items() if p.topic in written}
 
     def _stuck(self, world: World) -> list[str]:
         now = held(world, self.entering, self.app, stable=False)

@@ -9,7 +9,16 @@ from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Lane, Migration
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.steps.cutover.move import MoveStep
-from kmigrate.steps.feeding import begins, feed, feeds, last_copied
+from kmigrate.steps.feeding import (
+    await_first_copies,
+    begin_as_it_must,
+    begins,
+    begins_as_it_must,
+    feed,
+    feeds,
+    last_copied,
+)
+from kmigrate.steps.lanes import asked_reset
 from kmigrate.world import World
 
 _DEADLINE_MS = 120_000
@@ -29,8 +38,8 @@ class TurnMirror(MoveStep):
     migration: Migration = field(repr=False)
 
     def check(self, world: World) -> Finding:
-        """Missing: lanes that are not armed by the ledger, or that do not run."""
-        late = [lane for lane in self._lanes if not feeds(world, self.migration.target, lane)]
+        """Missing: lanes that are not armed by the ledger, do not run, or would begin anew without an offset."""
+        late = [lane for lane in self._lanes if not self._turned(world, lane)]
         changes = [
             Change(action=Action.START, subject=f"lane {lane.name}", detail=f"{self.entering} → {self.leaving}")
             for lane in late
@@ -38,16 +47,22 @@ class TurnMirror(MoveStep):
         return Finding(changes=tuple(changes))
 
     def apply(self, world: World) -> None:
-        """Arm, write down that it was, start."""
+        """Arm, write down that it was, start, and wait until something was copied where something was written."""
         for lane in self._lanes:
             feed(world, self.migration.target, lane, _DEADLINE_MS)
+            begin_as_it_must(world, self.migration.target, lane, _DEADLINE_MS)
+        for lane in self._lanes:
+            await_first_copies(world, lane, _DEADLINE_MS)
 
     def verify(self, world: World) -> Json:
-        """No lane stands before the seam, by Connect's own word, and none is in trouble."""
+        """No lane stands before the seam, by Connect's own word, and none is in trouble.
+
+        Where it begins without an offset is read back.
+        """
         super().verify(world)
         for lane in self._lanes:
             self._beyond(world, lane)
-        return {lane.name: len(begins(world, lane)) for lane in self._lanes}
+        return {lane.name: self._told(world, lane) for lane in self._lanes}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Never called: `one_way` says why; the move the other way stops the lanes."""
@@ -55,6 +70,14 @@ class TurnMirror(MoveStep):
     @property
     def _lanes(self) -> tuple[Lane, ...]:
         return self.writing_lanes(self.entering)
+
+    def _turned(self, world: World, lane: Lane) -> bool:
+        target = self.migration.target
+        return feeds(world, target, lane) and begins_as_it_must(world, target, lane)
+
+    def _told(self, world: World, lane: Lane) -> Json:
+        reset = asked_reset(world, self.migration.target, lane)
+        return {"partitions": len(begins(world, lane)), "without an offset": reset}
 
     def _beyond(self, world: World, lane: Lane) -> None:
         copied, trouble = world.mirror.copied(lane), world.mirror.trouble(lane)
