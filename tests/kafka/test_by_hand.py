@@ -144,7 +144,7 @@ def test_verify_full_compares_both_logs_while_the_writer_goes_on(by_hand: ByHand
 
 
 def test_a_second_operator_is_refused_or_takes_over_and_the_first_one_is_fenced(by_hand: ByHand) -> None:
-    anna, bert = by_hand.another_desk("anna", "30s"), by_hand.another_desk("bert", "1s")
+    anna, bert = by_hand.another_desk("anna", "3m"), by_hand.another_desk("bert", "1s")
     with by_hand.begin("apply", "--phase", "cutover", "--app", "averages", "--yes", plan=anna) as first:
         await_unit(by_hand, bert, "cutover/averages#1", "in soak")
         refused = by_hand.kmigrate("rollback", "--app", "averages", "--yes", plan=bert)
@@ -155,7 +155,7 @@ def test_a_second_operator_is_refused_or_takes_over_and_the_first_one_is_fenced(
         taken = by_hand.kmigrate("rollback", "--app", "averages", "--yes", "--take-over", plan=bert)
         assert taken.returncode == 0, taken.stderr
         assert "this folder had no journal" in taken.stderr
-        complaint = first.communicate(timeout=120)[1]
+        complaint = first.communicate(timeout=240)[1]
     # what it watched is gone, or its next line is refused: whichever it meets first
     assert first.returncode in (4, 8)
     assert "another kmigrate has taken this migration over" in complaint
