@@ -219,10 +219,12 @@ def _verbs(app: Application) -> tuple[str, str, str]:
 
 def _our_principals(migration: Migration) -> tuple[str, ...]:
     """kmigrate's and its mirrors', where the plan file writes them out: a fence must never catch them."""
-    names = [KMIGRATE_USER, MIRROR_USER, migration.source.auth.username, migration.mirror_auth.username]
+    auths = [migration.source.auth, migration.mirror_auth]
+    users = [KMIGRATE_USER, MIRROR_USER]
     if migration.reverse_auth:
-        names += [REVERSE_USER, migration.reverse_auth.username]
-    return tuple(sorted({f"User:{name}" for name in names if isinstance(name, str)}))
+        auths, users = [*auths, migration.reverse_auth], [*users, REVERSE_USER]
+    known = {auth.known_as for auth in auths} | {f"User:{name}" for name in users}
+    return tuple(sorted(name for name in known if name is not None))
 
 
 def _what_it_moves(app: Application) -> str:

@@ -31,9 +31,8 @@ def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
 
 def _ours(migration: Migration) -> set[str]:
     """kmigrate's own and the mirrors'; a user name that lies in a secret is not known here."""
-    back = (migration.reverse_auth.username,) if migration.reverse_auth else ()
-    names = (migration.source.auth.username, migration.mirror_auth.username, *back)
-    return {_user(name) for name in names if isinstance(name, str)}
+    every = (migration.source.auth, migration.mirror_auth, migration.reverse_auth)
+    return {name for auth in every if auth is not None for name in (auth.known_as,) if name is not None}
 
 
 def _user(name: str) -> str:

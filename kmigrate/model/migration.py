@@ -28,11 +28,28 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How somebody signs in: SASL mechanism family, who, and where the password lies."""
+    """How somebody signs in: SASL mechanism family, who, and where the password lies.
+
+    `principal` (`User:…`) is what ACLs call them, where that is not the user name: on Confluent Cloud one signs in with
+    an API key, and ACLs name its service account.
+    """
 
     type: str
     username: str | SecretRef
     password: SecretRef
+    principal: str = ""
+
+    def __repr__(self) -> str:
+        """As it was before there were principals, where none is said: units keep the digest of what they are told."""
+        told = f"Auth(type={self.type!r}, username={self.username!r}, password={self.password!r}"
+        return f"{told}, principal={self.principal!r})" if self.principal else f"{told})"
+
+    @property
+    def known_as(self) -> str | None:
+        """What ACLs call them, `User:…`; None where neither that nor the user name is written out."""
+        if self.principal or not isinstance(self.username, str):
+            return self.principal or None
+        return f"User:{self.username}"
 
     @property
     def mechanism(self) -> str:

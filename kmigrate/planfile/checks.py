@@ -138,14 +138,17 @@ def _applications(document: Document) -> Iterator[Mistake]:
 
 def _mirror_back(document: Document) -> Iterator[Mistake]:
     """The reverse mirror owns what it may write and a fence must not catch it: it cannot be somebody else as well."""
-    at: Path = ("mirror", "reverse", "auth", "username")
-    name = _at(document.data, at)
-    if isinstance(name, Mapping):
-        yield Mistake(document.line(at), f"{place(at)}: write the name itself: the mirror's resources hold it in clear")
+    user: Path = ("mirror", "reverse", "auth", "username")
+    if isinstance(_at(document.data, user), Mapping):
+        told = "write the name itself: the mirror's resources hold it in clear"
+        yield Mistake(document.line(user), f"{place(user)}: {told}")
     taken = dict(_principals(document.data))
-    if isinstance(name, str) and name in taken:
-        told = f"{place(at)}: {name[:60]} is {taken[name]} already; give it a principal of its own"
-        yield Mistake(document.line(at), told)
+    for at in (user, ("mirror", "reverse", "principal")):
+        name = _at(document.data, at)
+        whose = taken.get(name.removeprefix("User:")) if isinstance(name, str) else None
+        if isinstance(name, str) and whose:
+            told = f"{place(at)}: {name[:60]} is {whose} already; give it a principal of its own"
+            yield Mistake(document.line(at), told)
 
 
 def _principals(data: Json) -> Iterator[tuple[str, str]]:
@@ -157,10 +160,11 @@ def _principals(data: Json) -> Iterator[tuple[str, str]]:
             source = principal.get("source")
             if isinstance(source, str):
                 yield source.removeprefix("User:"), told
-    for at in (("source", "auth"), ("mirror", "forward", "auth")):
-        name = _at(data, (*at, "username"))
+    forward: Path = ("mirror", "forward")
+    for at, key in ((("source", "auth"), "username"), ((*forward, "auth"), "username"), (forward, "principal")):
+        name = _at(data, (*at, key))
         if isinstance(name, str):
-            yield name, ".".join(at)
+            yield name.removeprefix("User:"), place(at)
 
 
 def _used(document: Document, at: Path, part: Mapping[str, Json], key: str) -> Iterator[Mistake]:

@@ -123,6 +123,7 @@ def _tail(inventory: Inventory) -> Iterator[str]:
     yield "    auth: {type: plain, username: {env: MIRROR_KEY}, password: {env: MIRROR_SECRET}}"
     yield f"  # reverse:                           # {MARK}: for writers, a principal of its own without any right"
     yield "  #   auth: {type: plain, username: BACK_KEY, password: {env: BACK_SECRET}}"
+    yield "  #   principal: User:sa-…             # what ACLs call it, where they do not say the user name"
     accepts = list(_accepts(inventory))
     if accepts:
         yield f"accept:                                # {MARK}: each stays on the source; say why"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path as File
 
 import yaml
@@ -115,8 +116,8 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
         ),
         topics=topics,
         applications=applications,
-        mirror_auth=_auth(plan.mirror.forward.auth, folder, plan.source.auth.type),
-        reverse_auth=_auth(plan.mirror.reverse.auth, folder, plan.source.auth.type) if plan.mirror.reverse else None,
+        mirror_auth=_mirror(plan.mirror.forward, folder, plan.source.auth.type),
+        reverse_auth=_mirror(plan.mirror.reverse, folder, plan.source.auth.type) if plan.mirror.reverse else None,
         policy=_policy(plan.policy),
         journal=str(folder / plan.journal.store),
         lanes=plan.mirror.lanes,
@@ -183,6 +184,10 @@ def _pattern(part: str | schema.PatternPart) -> str:
 def _setting(value: str | float) -> str:
     """Kafka's own spelling of a setting."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _mirror(part: schema.ForwardPart | schema.ReversePart, folder: File, mechanism: str) -> Auth:
+    return replace(_auth(part.auth, folder, mechanism), principal=part.principal or "")
 
 
 def _auth(auth: schema.AuthPart | schema.SourceAuthPart, folder: File, mechanism: str) -> Auth:

@@ -229,15 +229,20 @@ class ApplicationPart(Part):
 
 
 class ForwardPart(Part):
-    """The mirror's own credential on the source."""
+    """The mirror's own credential on the source; `principal` is what ACLs call it, where that is not the user name."""
 
     auth: SourceAuthPart
+    principal: Annotated[str, StringConstraints(pattern=PRINCIPAL_PATTERN)] | None = None
 
 
 class ReversePart(Part):
-    """The credential on the source of the mirror back, a principal of its own: ownership is told by its rights."""
+    """The credential on the source of the mirror back, a principal of its own: ownership is told by its rights.
+
+    `principal` is what ACLs call it, where that is not the user name: `User:sa-…` on Confluent Cloud.
+    """
 
     auth: SourceAuthPart
+    principal: Annotated[str, StringConstraints(pattern=PRINCIPAL_PATTERN)] | None = None
 
 
 class MirrorPart(Part):

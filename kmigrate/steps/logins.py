@@ -44,6 +44,11 @@ def at_target(migration: Migration, user: str) -> Endpoint:
     )
 
 
+def acl_name(auth: Auth, key: str) -> str:
+    """What ACLs of the source call whoever has the credential, `User:…`."""
+    return auth.known_as or f"User:{login_name(auth, key)}"
+
+
 def login_name(auth: Auth, key: str = "mirror.forward") -> str:
     """The user name of a credential where the plan writes it out; the mirror's resource needs it in clear."""
     if isinstance(auth.username, str):

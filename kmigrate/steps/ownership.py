@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kmigrate.model import JsonObject, Migration, Right, Side
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, missing
-from kmigrate.steps.logins import login_name
+from kmigrate.steps.logins import acl_name
 from kmigrate.steps.provision import MIRROR_USER, mirror_user
 from kmigrate.steps.resources import apply_all
 from kmigrate.world import World
@@ -43,9 +43,9 @@ def _user(world: World, migration: Migration, topics: tuple[str, ...], owner: Si
 
 
 def reverse_principal(migration: Migration) -> str:
-    """Who the mirror back signs in as on the source, `User:…`."""
+    """What ACLs of the source call the mirror back, `User:…`."""
     assert migration.reverse_auth is not None
-    return f"User:{login_name(migration.reverse_auth, 'mirror.reverse')}"
+    return acl_name(migration.reverse_auth, "mirror.reverse")
 
 
 def _wanted(migration: Migration, topics: Iterable[str]) -> tuple[Right, ...]:

@@ -21,7 +21,7 @@ from kmigrate.probes.lanes import lane_key, part
 from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
 from kmigrate.steps.lanes import lane_state
-from kmigrate.steps.logins import REVERSE_LOGIN, at_source, at_target, login_name
+from kmigrate.steps.logins import REVERSE_LOGIN, acl_name, at_source, at_target, login_name
 from kmigrate.steps.provision import REVERSE_USER
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -85,7 +85,7 @@ class PrepareSource(Step):
 
     @property
     def _mirror(self) -> str:
-        return f"User:{login_name(self.auth, 'mirror.reverse')}"
+        return acl_name(self.auth, "mirror.reverse")
 
     def _topics(self) -> tuple[Topic, ...]:
         return topics_on_source(REVERSE, reverse_lanes(self.migration))

@@ -119,7 +119,8 @@ class LiveWorld:
         if side is Side.SOURCE:
             mirrors = (self.wires.migration.mirror_auth, self.wires.migration.reverse_auth)
             ours = {connection.login.username, *(self.secrets.username(auth) for auth in mirrors if auth)}
-            spared = frozenset(f"User:{name}" for name in ours)
+            named = {auth.principal for auth in mirrors if auth and auth.principal}
+            spared = frozenset(f"User:{name}" for name in ours) | named
             return AclFence(connection=connection, spared=spared, logins=partial(self.logins.of_principal, side=side))
         return UserFence(
             store=self.resources,
@@ -133,7 +134,7 @@ class LiveWorld:
     def source_admin(self) -> KafkaSourceAdmin:
         """All that is written on the source beside fences and positions."""
         back = self.wires.migration.reverse_auth
-        mirror = f"User:{self.secrets.username(back)}" if back else ""
+        mirror = (back.principal or f"User:{self.secrets.username(back)}") if back else ""
         return KafkaSourceAdmin(connection=self._connection(Side.SOURCE), mirror=mirror)
 
     def transactions(self, side: Side) -> KafkaTransactions:

@@ -202,6 +202,22 @@ def test_the_mirror_back_has_a_credential_of_its_own_or_there_is_none(tmp_path: 
     assert (auth.type, auth.username, auth.password.file) == ("plain", "back", str(tmp_path / "back.secret"))
 
 
+def test_who_signs_in_with_a_key_is_known_by_the_name_that_acls_have(tmp_path: Path) -> None:
+    key = "reverse: {auth: {username: KEY, password: {file: back.secret}}"
+    told = GOOD.replace(
+        "mirror.secret}}}}", f"mirror.secret}}}}, principal: 'User:sa-91'}}, {key}, principal: 'User:sa-92'}}}}"
+    )
+    plan = load(written(tmp_path, told))
+    assert plan.reverse_auth is not None
+    assert (plan.mirror_auth.known_as, plan.reverse_auth.known_as) == ("User:sa-91", "User:sa-92")
+    assert plan.reverse_auth.username == "KEY"
+    plain = load(written(tmp_path, GOOD.replace("mirror.secret}}}}", f"mirror.secret}}}}}}, {key}}}}}"))).reverse_auth
+    assert plain is not None
+    assert plain.known_as == "User:KEY"
+    assert "principal" not in repr(plain)
+    assert "principal='User:sa-92'" in repr(plan.reverse_auth)
+
+
 def test_a_plan_with_a_mirror_back_is_told_as_one_without(tmp_path: Path) -> None:
     """Units keep the digest of what they are told to be; older journals know no mirror back."""
     assert "reverse" not in repr(load(written(tmp_path, GOOD)))

@@ -79,7 +79,8 @@ class MemoryLanes(State):
 
     `last` is the last offset copied per partition, `marks` are the syncs. `failed` is why every task FAILED, empty
     while they are well; `held_up` they copy nothing, and nobody says so; `dies` so many batches more in
-    mid-transaction, whose copies are aborted and made again.
+    mid-transaction, whose copies are aborted and made again. `principals` has what ACLs call a user, where that is not
+    its name.
     """
 
     source: MemoryCluster
@@ -90,6 +91,7 @@ class MemoryLanes(State):
     failed: str = ""
     held_up: bool = False
     dies: int = 0
+    principals: dict[str, str] = field(default_factory=dict)
     _runs: set[str] = field(default_factory=set)
     _denied: dict[str, str] = field(default_factory=dict)
 
@@ -142,7 +144,8 @@ class MemoryLanes(State):
             self._write(partition, batch)
 
     def _may_write(self, connector: Connector, topic: str) -> bool:
-        return self.target.acls.allows(f"User:{connector.user}", "topic", topic, "Write")
+        who = self.principals.get(connector.user, f"User:{connector.user}")
+        return self.target.acls.allows(who, "topic", topic, "Write")
 
     def _batches(self, connector: Connector) -> dict[Partition, list[Entry]]:
         """What is copied next, where there is something."""

@@ -74,7 +74,9 @@ class MemoryEstate(State):
             Side.TARGET: MemoryUserFence(self.store, namespace, target, known=_known(self.migration, Side.TARGET)),
         }
         login = self.migration.reverse_auth
-        self.source_admin = MemorySourceAdmin(source, self.death, f"User:{login.username}" if login else "")
+        known = (login.known_as if login else None) or ""
+        back.principals = {str(login.username): known} if login else {}
+        self.source_admin = MemorySourceAdmin(source, self.death, known)
         self.transactions = {
             side: MemoryTransactions(str(side), cluster, self.clock, self.death)
             for side, cluster in self.clusters.items()
