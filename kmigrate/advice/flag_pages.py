@@ -141,6 +141,26 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "It is mirrored, which costs traffic; or an application is missing from the plan.",
         "Move it to topics.exclude, add the application, or accept the flag with a reason.",
     ),
+    "KM-TRANSACTIONAL-ID-UNDECLARED": (
+        "A transactional id that no application declares",
+        "The ACLs of the source let a principal of the plan use a transactional id, and no application has one like it "
+        "in transactionalIds. An ACL for a prefix, or for all ids, is taken as declared by any id that it covers.",
+        "When a move stops its application, kmigrate takes the declared ids over: zombies are fenced, and what they "
+        "had open is aborted. A forgotten id may leave a transaction open, which holds the ends of the topics, "
+        "and so the whole move, until it times out; the move then goes back by itself.",
+        "Add the id to transactionalIds of its application; or take the right away, or accept the flag with it as "
+        "subject, if nobody uses it.",
+    ),
+    "KM-WRITE-EVERYBODY": (
+        "Everybody may write a topic that changes its owner",
+        "An ACL of the source allows Write to User:* on a topic that an application of the plan writes and would take "
+        "along to the target.",
+        "Who owns a topic is held by rights: the mirror may not write it where it is written, so that one started by "
+        "mistake fails instead of copying its own copies back. A right of everybody's is the mirror's, too. And any "
+        "client may go on writing the side that was left, which the fence of the known writers does not stop.",
+        "Allow the principals that write the topic by name, then remove the ACL of User:*. To accept the flag means to "
+        "go on with that guard missing.",
+    ),
     "KM-WRITER-STAYS": (
         "A writer stays on the source",
         "The application writes topics of the plan, and the plan file names no mirror.reverse. What it wrote on the "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kmigrate.advice.estate import Inventory
 from kmigrate.advice.flag import Flag, accept, blocks, warns
-from kmigrate.model import Application, Migration
+from kmigrate.model import Application, Migration, Right
+
+_WRITES = ("Write", "All")
 
 
 def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
@@ -27,6 +29,55 @@ def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
                 "it holds ACLs on the source, and no application of the plan is it",
                 f"add it to the principals of an application, or {accept('KM-PRINCIPAL-UNASSIGNED', name)}",
             )
+
+
+def rights(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
+    """Rights by which somebody could write whom no move stops."""
+    allowed = [right for right in inventory.rights or () if right.type == "allow" and right.operation in _WRITES]
+    yield from _everybodys(migration, allowed)
+    yield from _forgotten_ids(migration, allowed)
+
+
+def _everybodys(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
+    """Topics that change their owner though everybody may write them: the mirrors' rights would hold nothing then."""
+    every = [right for right in allowed if right.resource == "topic" and right.principal == "User:*"]
+    apps = migration.applications if migration.way_back else ()
+    for topic in sorted({topic for app in apps for topic in app.writes}):
+        found = next((right for right in every if _covers(right, topic)), None)
+        if found is not None:
+            yield blocks(
+                "KM-WRITE-EVERYBODY",
+                topic,
+                f"an ACL lets everybody (User:*) write it ({_where(found)}), so after a hand-over nothing would keep "
+                "the mirror, or anybody else, from writing it on the side that was left",
+                "allow the principals that write it by name, then take that ACL away; "
+                f"or {accept('KM-WRITE-EVERYBODY', topic)}",
+            )
+
+
+def _forgotten_ids(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
+    """Transactional ids that an application of the plan may use, and that none declares."""
+    declared = [name for app in migration.applications for name in app.transactional_ids]
+    who = {_user(p.source): app.name for app in migration.applications for p in app.principals}
+    for right in allowed:
+        known = right.resource != "transactionalId" or any(_covers(right, name) for name in declared)
+        if right.principal in who and not known:
+            subject = f"{right.name}*" if right.pattern == "prefix" else right.name
+            yield warns(
+                "KM-TRANSACTIONAL-ID-UNDECLARED",
+                subject,
+                f"{right.principal} ({who[right.principal]}) may use it by its ACLs, and no application declares such "
+                "an id; what it leaves open when it is stopped would hold up the move until it times out",
+                "add the id to transactionalIds of the application, or take the right away",
+            )
+
+
+def _covers(right: Right, name: str) -> bool:
+    return name.startswith(right.name) if right.pattern == "prefix" else right.name in (name, "*")
+
+
+def _where(right: Right) -> str:
+    return f"topics {right.name}…" if right.pattern == "prefix" else f"topic {right.name}"
 
 
 def _ours(migration: Migration) -> set[str]:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from estates import RIGHTS, application, group, inventory, migration, right
+from estates import RIGHTS, SECRET, application, group, inventory, migration, right
 
 from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, judge
-from kmigrate.model import Accepted, GroupKind, Migration
+from kmigrate.model import Accepted, Auth, GroupKind, Migration
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
 CALM = (migration(), inventory())
@@ -36,6 +36,15 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
         inventory(rights=(*RIGHTS, right("User:odd", "topic", "orders", "Write"))),
     ),
     "KM-ACL-UNREADABLE": ("acls", migration(), inventory(rights=None)),
+    "KM-WRITE-EVERYBODY": (
+        "orders",
+        replace(
+            migration(application(writes=("orders",))),
+            reverse_auth=Auth(type="plain", username="back", password=SECRET),
+            accept=(Accepted(id="KM-PRINCIPAL-UNASSIGNED", subject="User:*", reason="r"),),
+        ),
+        inventory(rights=(*RIGHTS, right("User:*", "topic", "ord", "Write", "prefix"))),
+    ),
 }
 WARNS: dict[str, tuple[str, Migration, Inventory]] = {
     "KM-TOPIC-UNUSED": ("idle", migration(topics=("orders", "idle")), inventory(topics={"idle": {}})),
@@ -48,18 +57,18 @@ WARNS: dict[str, tuple[str, Migration, Inventory]] = {
     "KM-TOPIC-SETTING-DROPPED": ("orders", migration(), inventory(topics={"orders": {"confluent.x": "1"}})),
     "KM-READ-UNCOMMITTED": ("reader", migration(application(isolation="read_uncommitted")), inventory()),
     "KM-GROUP-NO-POSITION": ("reader", migration(), inventory(groups=(group("reader", "orders", partitions=1),))),
+    "KM-TRANSACTIONAL-ID-UNDECLARED": (
+        "reader-0",
+        migration(),
+        inventory(rights=(*RIGHTS, right("User:sa-reader", "transactionalId", "reader-0", "Write"))),
+    ),
     "KM-WRITER-STAYS": ("reader", migration(application(writes=("orders",))), inventory()),
 }
 CASES = {**BLOCKS, **WARNS}
 
 
 def accepting(plan: Migration, id_: str, subject: str) -> Migration:
-    return migration(
-        *plan.applications,
-        topics=plan.topics,
-        exclude=plan.exclude,
-        accept=(Accepted(id=id_, subject=subject, reason="r"),),
-    )
+    return replace(plan, accept=(*plan.accept, Accepted(id=id_, subject=subject, reason="r")))
 
 
 def told(plan: Migration, seen: Inventory) -> list[tuple[str, str]]:
@@ -107,7 +116,8 @@ def test_accept_takes_a_flag_off_and_keeps_it_told(name: str) -> None:
     subject, plan, seen = CASES[name]
     judged = judge(accepting(plan, name, subject), seen, KNOWN)
     assert judged.flags == ()
-    assert [(flag.id, flag.subject) for flag in judged.accepted] == [(name, subject)]
+    before = [(each.id, each.subject) for each in plan.accept]
+    assert [(flag.id, flag.subject) for flag in judged.accepted] == [*before, (name, subject)]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -127,6 +137,48 @@ def test_excluded_topics_are_left_and_so_are_the_groups_that_hold_nothing_else()
 
 def test_a_group_without_members_and_positions_is_nobodys() -> None:
     assert told(migration(), inventory(groups=(group("gone"),))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "ids", "told_of"),
+    [
+        ("reader-0", "literal", ("reader-0",), None),
+        ("reader-", "prefix", ("reader-0",), None),
+        ("*", "literal", ("reader-0",), None),
+        ("reader-", "prefix", ("writer-0",), "reader-*"),
+        ("reader-1", "literal", ("reader-0",), "reader-1"),
+        ("*", "literal", (), "*"),
+    ],
+)
+def test_an_id_is_declared_where_one_that_the_acl_covers_is(
+    name: str, pattern: str, ids: tuple[str, ...], told_of: str | None
+) -> None:
+    rule = right("User:sa-reader", "transactionalId", name, "Write", pattern)
+    plan = migration(replace(application(), transactional_ids=ids))
+    wanted = [("KM-TRANSACTIONAL-ID-UNDECLARED", told_of)] if told_of else []
+    assert told(plan, inventory(rights=(*RIGHTS, rule))) == wanted
+
+
+def test_ids_of_whom_the_plan_does_not_know_and_rights_to_look_are_no_such_flag() -> None:
+    some = (
+        right("User:kmigrate", "transactionalId", "any", "Write"),
+        right("User:sa-reader", "transactionalId", "any", "Describe"),
+    )
+    assert told(migration(), inventory(rights=(*RIGHTS, *some))) == []
+
+
+def test_what_everybody_may_write_matters_where_a_topic_changes_its_owner() -> None:
+    _, plan, _ = CASES["KM-WRITE-EVERYBODY"]
+    for rule, flies in (
+        (right("User:*", "topic", "*", "All"), True),
+        (right("User:*", "topic", "orders", "Write"), True),
+        (right("User:*", "topic", "orders", "Read"), False),
+        (right("User:*", "topic", "other", "Write"), False),
+    ):
+        found = told(plan, inventory(rights=(*RIGHTS, rule)))
+        assert found == ([("KM-WRITE-EVERYBODY", "orders")] if flies else [])
+    stays = replace(plan, reverse_auth=None)
+    assert [name for name, _ in told(stays, CASES["KM-WRITE-EVERYBODY"][2])] == ["KM-WRITER-STAYS"]
 
 
 def test_kafkas_own_topics_and_ours_need_no_decision() -> None:

@@ -15,7 +15,7 @@ from kmigrate.cli import views
 from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import Direction, Side
+from kmigrate.model import Accepted, Direction, Right, Side
 from kmigrate.plan import Unit
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
@@ -230,3 +230,13 @@ def test_a_mirror_back_that_copies_nothing_is_an_alarm_while_the_move_soaks() ->
     walk.estate.mirror.back.held_up = False
     walk.type("cutover checkout")
     walk.exact()
+
+
+def test_a_topic_that_everybody_may_write_does_not_change_its_owner() -> None:
+    everybody = Accepted(id="KM-PRINCIPAL-UNASSIGNED", subject="User:*", reason="it may read")
+    walk = prepared(replace(PLAN, accept=(everybody,)))
+    acls = walk.estate.clusters[Side.SOURCE].acls
+    acls.rules = acls.rules | {Right(principal="User:*", resource="topic", name="orders", operation="Write")}
+    with pytest.raises(Blocked, match="KM-WRITE-EVERYBODY orders"):
+        walk.type("cutover checkout")
+    assert walk.estate.workloads["checkout"].running
