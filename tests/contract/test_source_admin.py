@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Protocol
 from uuid import uuid4
 
@@ -37,6 +38,10 @@ class Stage(Protocol):
         """Take from kmigrate the right to Alter rights, or to Create or Delete the mirror's topics."""
         ...
 
+    def nobodys(self) -> SourceAdmin:
+        """The same, of somebody who has no right at all."""
+        ...
+
     def other_topic(self) -> str:
         """A topic of somebody else, there already."""
         ...
@@ -59,6 +64,10 @@ class MemoryStage:
 
     def without(self, operation: str) -> None:
         self.admin.may.discard(operation)
+
+    def nobodys(self) -> SourceAdmin:
+        self.admin.may.clear()
+        return self.admin
 
     def other_topic(self) -> str:
         self.estate.clusters[Side.SOURCE].create(Topic(name="other", partitions=1))
@@ -85,6 +94,7 @@ class KafkaStage:
         stack.callback(two.source.withdraw, KMIGRATE, self._rules.values())
         connection = two.source.connection("source")
         stack.callback(connection.close)
+        self._stack = stack
         self.admin = KafkaSourceAdmin(connection=connection, mirror=MIRROR)
         self.eventually("kmigrate's rights", lambda: self._may([_topic()]))
 
@@ -105,6 +115,14 @@ class KafkaStage:
             self.admin.create_topic(there)
             self.eventually("there", lambda: self.admin.topic(there.name))
         self.eventually("the right is gone", lambda: not self._may([there]))
+
+    def nobodys(self) -> SourceAdmin:
+        from two_clusters import MIRROR as NOBODY
+
+        login = replace(self.admin.connection.login, username=NOBODY, password=self._two.source.passwords[NOBODY])
+        connection = type(self.admin.connection)(login)
+        self._stack.callback(connection.close)
+        return replace(self.admin, connection=connection)
 
     def other_topic(self) -> str:
         name = f"t-{uuid4().hex[:8]}"
@@ -201,6 +219,12 @@ def test_a_topic_of_somebody_else_is_seen_and_stays(stage: Stage) -> None:
     with pytest.raises(Refused):
         stage.admin.remove_topic(name)
     assert stage.admin.topic(name) is not None
+
+
+def test_who_has_no_right_on_the_cluster_at_all_is_not_believed_to_have_one(stage: Stage) -> None:
+    with pytest.raises(Blocked, match=r"changing ACLs: .* lacks Alter") as told:
+        stage.nobodys().allowed([])
+    assert "--operation Alter" in told.value.hint
 
 
 @pytest.mark.parametrize("operation", ["Alter", "Create", "Delete"])

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
 
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.login import granting
-from kmigrate.adapters.kafka.wire import denied_at
+from kmigrate.adapters.kafka.wire import denied_at, told_on_cluster
 from kmigrate.errors import Blocked, KmigrateError, Transient
 from kmigrate.model import Right
 
@@ -78,7 +78,8 @@ def may_alter(connection: Connection) -> None:
     """
     asked = connection.admin().describe_cluster(include_authorized_operations=True, request_timeout=TIMEOUT_S)
     told = connection.result(asked, "describing the cluster").authorized_operations
-    if told and AclOperation.ALTER not in told and AclOperation.ALL not in told:
+    lacks = told and AclOperation.ALTER not in told and AclOperation.ALL not in told
+    if lacks or (not told and told_on_cluster(connection.login.bootstrap.split(",")[0], connection.login) == 0):
         raise _lacking(connection, "changing ACLs", "Alter")
 
 

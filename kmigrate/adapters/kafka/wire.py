@@ -16,12 +16,13 @@ from kmigrate.adapters.kafka.login import Login, granting
 from kmigrate.errors import Blocked, PlatformError, Transient
 
 _TIMEOUT_S = 10.0
-_HANDSHAKE, _AUTHENTICATE, _DESCRIBE_ACLS = 17, 36, 29
+_METADATA, _HANDSHAKE, _AUTHENTICATE, _DESCRIBE_ACLS = 3, 17, 36, 29
 _GROUP_OR_TOPIC = {2: "topic", 3: "group"}
 _READ_OR_WRITE = {3: "Read", 4: "Write"}
 _DENY, _ANY, _LITERAL = 2, 1, 3
 # a cluster without an authorizer denies nobody
 _CLUSTER_AUTHORIZATION_FAILED, _SECURITY_DISABLED = 31, 54
+_NOT_TOLD = -(2**31)
 
 Denied = tuple[str, str, str, str]
 """Principal, resource, name, operation."""
@@ -35,6 +36,26 @@ def denied_at(broker: str, login: Login) -> frozenset[Denied]:
     with asking(broker, login) as line:
         answer = ask(line, _DESCRIBE_ACLS, 1, struct.pack(">bhbhhbb", _ANY, -1, _ANY, -1, -1, _ANY, _DENY))
         return _denied(answer, broker, login)
+
+
+def told_on_cluster(broker: str, login: Login) -> int | None:
+    """What the broker at `host:port` says that we may do to the cluster, a bit each (KIP-430); None where it does not.
+
+    0 is no right at all, which librdkafka does not tell from no answer. Raises as `denied_at`, but for Blocked.
+    """
+    with asking(broker, login) as line:
+        nothing_but_the_cluster = struct.pack(">ibbb", 0, 0, 1, 0)
+        return _told_on_cluster(ask(line, _METADATA, 8, nothing_but_the_cluster))
+
+
+def _told_on_cluster(answer: Answer) -> int | None:
+    answer.number(4)
+    for _ in range(answer.number(4)):
+        answer.number(4), answer.text(), answer.number(4), answer.text()
+    answer.text(), answer.number(4)
+    assert not answer.number(4), "no topic was asked for"
+    told = answer.number(4)
+    return None if told == _NOT_TOLD else told
 
 
 @contextmanager
