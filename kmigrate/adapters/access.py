@@ -1,4 +1,4 @@
-"""Trying what an application's own credential may do: sign in at every broker, look for its topics and groups."""
+"""Trying what a credential may do: sign in at every broker; an application's looks for its topics and groups."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from kmigrate.adapters.kafka.connection import Login
 from kmigrate.adapters.kafka.trials import refused_at
+from kmigrate.adapters.kafka.wire import asking
 from kmigrate.adapters.rules import looked_for
 from kmigrate.errors import Interrupted, KmigrateError
-from kmigrate.model import Application, Trial
+from kmigrate.model import Application, Auth, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class SignedAccess:
     application: Callable[[str], Application]
     brokers: Callable[[], tuple[str, ...]]
     logins: Callable[[Application], tuple[Login, ...]]
+    signed: Callable[[Auth], Login]
 
     def try_out(self, application: str) -> tuple[Trial, ...]:
         """One trial per credential, broker and subject; empty when the plan refers to no credential on that side."""
@@ -26,6 +28,24 @@ class SignedAccess:
         logins = self.logins(app)
         brokers = self.brokers() if logins else ()
         return tuple(trial for login in logins for broker in brokers for trial in _trials(app, login, broker))
+
+    def sign_in(self, auth: Auth) -> tuple[Trial, ...]:
+        """One trial per address; both those that are told to clients and those that brokers advertise."""
+        login = self.signed(auth)
+        places = dict.fromkeys((*login.bootstrap.split(","), *self.brokers()))
+        return tuple(_signing(login, broker) for broker in places)
+
+
+def _signing(login: Login, broker: str) -> Trial:
+    why = ""
+    try:
+        with asking(broker, login):
+            pass
+    except Interrupted:
+        raise
+    except KmigrateError as error:
+        why = str(error)
+    return Trial(broker=broker, subject=f"sign in as {login.username}", ok=not why, detail=why)
 
 
 def _trials(app: Application, login: Login, broker: str) -> tuple[Trial, ...]:

@@ -22,6 +22,11 @@ def wanted_secrets(migration: Migration) -> tuple[tuple[str, str, SecretRef], ..
     )
 
 
+def secret_of(migration: Migration, auth: Auth) -> tuple[str, str]:
+    """Secret and key from which a mirror takes its password on the source."""
+    return (REVERSE_LOGIN if auth is migration.reverse_auth else FORWARD_LOGIN), _KEY
+
+
 def at_source(migration: Migration, auth: Auth, login: str, secret: str) -> Endpoint:
     """The source, signed in to as `login` with the password in `secret`."""
     return Endpoint(

@@ -142,11 +142,12 @@ class LiveWorld:
         return KafkaTransactions(connection=self._connection(side))
 
     def access(self, side: Side) -> SignedAccess:
-        """What applications may do on a cluster, tried with their own credentials."""
+        """What credentials of the plan file may do on a cluster, tried."""
         return SignedAccess(
             application=self.wires.migration.application,
             brokers=lambda: self.cluster(side).brokers(),
             logins=lambda app: self.logins.of_application(app, side),
+            signed=lambda auth: replace(self.logins.ours(side), **self.logins.credential(auth)),
         )
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from kmigrate.model import (
+    Auth,
     Denial,
     FullRecord,
     Group,
@@ -243,13 +244,17 @@ class Transactions(Protocol):
 
 
 class Access(Protocol):
-    """What an application's own credential may do on one cluster, tried."""
+    """What a credential of the plan file may do on one cluster, tried."""
 
     def try_out(self, application: str) -> tuple[Trial, ...]:
         """Sign in as the application at every advertised broker and look for its topics and groups; changes nothing.
 
         Empty when the plan does not refer to its credential on that side.
         """
+        ...
+
+    def sign_in(self, auth: Auth) -> tuple[Trial, ...]:
+        """Sign in with a credential at every address of the plan file and every advertised broker, and ask nothing."""
         ...
 
 

@@ -39,6 +39,10 @@ class Stage(Protocol):
 
     def access(self, app: Application) -> Access: ...
 
+    def addresses(self) -> set[str]:
+        """Where clients are told to ask, and what brokers advertise."""
+        ...
+
     def topic(self, name: str) -> None: ...
 
     def deny(self, group: str) -> None: ...
@@ -62,6 +66,9 @@ class MemoryStage:
         access = self.estate.access[Side.SOURCE]
         access.migration = replace(migration(), applications=(app,))
         return access
+
+    def addresses(self) -> set[str]:
+        return set(self.source.brokers())
 
     def topic(self, name: str) -> None:
         self.source.create(Topic(name=name, partitions=1))
@@ -94,7 +101,18 @@ class KafkaStage:
         passwords, own = self._two.source.passwords, self._connection.login
         logins = tuple(replace(own, username=user, password=passwords.get(user, "wrong")) for user in users)
         cluster = KafkaCluster(self._connection)
-        return SignedAccess(application=lambda _: app, brokers=cluster.brokers, logins=lambda _: logins)
+        return SignedAccess(
+            application=lambda _: app, brokers=cluster.brokers, logins=lambda _: logins, signed=self._signed
+        )
+
+    def _signed(self, auth: Auth):
+        user = str(auth.username)
+        return replace(self._connection.login, username=user, password=self._two.source.passwords.get(user, "wrong"))
+
+    def addresses(self) -> set[str]:
+        from kmigrate.adapters.kafka import KafkaCluster
+
+        return {*self._connection.login.bootstrap.split(","), *KafkaCluster(self._connection).brokers()}
 
     def topic(self, name: str) -> None:
         self._two.source.topic(name, 1)
@@ -176,3 +194,19 @@ def test_every_credential_of_the_application_is_tried(stage: Stage, name: str) -
 
 def test_without_a_credential_in_the_plan_nothing_is_tried(stage: Stage, name: str) -> None:
     assert stage.access(application(name, ALLOWED, known=False)).try_out("app") == ()
+
+
+def test_a_credential_of_the_plan_signs_in_at_every_address_with_or_without_rights(stage: Stage) -> None:
+    access = stage.access(application("any", ALLOWED))
+    for user in (ALLOWED, STRANGER):
+        trials = access.sign_in(replace(AUTH, username=user))
+        assert {(trial.subject, trial.ok, trial.detail) for trial in trials} == {(f"sign in as {user}", True, "")}
+        assert {trial.broker for trial in trials} == stage.addresses()
+        assert len(trials) == len(stage.addresses())
+
+
+def test_a_credential_that_is_not_let_in_is_told_with_its_name(stage: Stage) -> None:
+    trials = stage.access(application("any", ALLOWED)).sign_in(replace(AUTH, username=UNKNOWN))
+    assert trials
+    assert not any(trial.ok for trial in trials)
+    assert all(UNKNOWN in trial.detail for trial in trials)

@@ -15,7 +15,7 @@ from kmigrate.cli import views
 from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import Accepted, Direction, Right, Side
+from kmigrate.model import Accepted, Direction, Right, SecretRef, Side
 from kmigrate.plan import Unit
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
@@ -240,3 +240,27 @@ def test_a_topic_that_everybody_may_write_does_not_change_its_owner() -> None:
     with pytest.raises(Blocked, match="KM-WRITE-EVERYBODY orders"):
         walk.type("cutover checkout")
     assert walk.estate.workloads["checkout"].running
+
+
+def test_a_mirror_that_could_not_sign_in_to_copy_back_is_told_before_anything_is_stopped() -> None:
+    walk = prepared()
+    (broker,) = walk.estate.clusters[Side.SOURCE].brokers()
+    refusals = walk.estate.access[Side.SOURCE].refusals
+    refusals[broker, "sign in as BACKKEY"] = "its key was revoked"
+    with pytest.raises(Blocked, match=f"could not sign in as BACKKEY .*at {broker}: its key was revoked"):
+        walk.type("cutover checkout")
+    assert walk.estate.workloads["checkout"].running
+    refusals.clear()
+    walk.type("cutover checkout")
+    told = [entry.data for entry in walk.journal().entries if (entry.step, entry.event) == ("ready", "VERIFIED")][-1]
+    assert f"sign in as BACKKEY at {broker}" in str(told)
+    refusals[broker, "sign in as MIRRORKEY"] = "its key was revoked"
+    with pytest.raises(Blocked, match="could not sign in as MIRRORKEY"):
+        walk.type("rollback checkout")
+
+
+def test_the_password_that_is_tried_is_the_one_that_the_mirror_uses() -> None:
+    walk = prepared()
+    walk.estate.secrets.store("kmigrate-mirror-back-source", "password", SecretRef(env="OLDER"))
+    with pytest.raises(Blocked, match="Secret kmigrate-mirror-back-source does not hold the mirror's password"):
+        walk.type("cutover checkout")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.state import State
 from kmigrate.adapters.rules import looked_for
-from kmigrate.model import Application, Migration, Side, Trial
+from kmigrate.model import Application, Auth, Migration, Side, Trial
 
 
 @dataclass(slots=True)
@@ -25,6 +25,14 @@ class MemoryAccess(State):
         app = self.migration.application(application)
         brokers = self.cluster.brokers()
         return tuple(t for user in self._users(app) for broker in brokers for t in self._trials(app, user, broker))
+
+    def sign_in(self, auth: Auth) -> tuple[Trial, ...]:
+        """One trial per broker; a name that is only referred to is let in."""
+        name = str(auth.username)
+        known = name in self.cluster.users or not isinstance(auth.username, str)
+        told, subject = "" if known else f"wrong password for {name}", f"sign in as {name}"
+        found = {broker: self.refusals.get((broker, subject), told) for broker in self.cluster.brokers()}
+        return tuple(Trial(broker=each, subject=subject, ok=not why, detail=why) for each, why in found.items())
 
     def _users(self, app: Application) -> tuple[str, ...]:
         if self.side is Side.TARGET:

@@ -87,6 +87,8 @@ class MemoryEstate(State):
         source.acls.rules = {right for app in self.migration.applications for right in _rights(app)}
         source.acls.work()
         source.users = {right.principal.removeprefix("User:") for right in source.acls.rules}
+        mirrors = (self.migration.mirror_auth, self.migration.reverse_auth)
+        source.users |= {str(auth.username) for auth in mirrors if auth is not None}
 
     @property
     def addresses(self) -> Mapping[Side, str]:

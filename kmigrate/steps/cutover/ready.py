@@ -16,6 +16,7 @@ from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.steps.lanes import lane_state
+from kmigrate.steps.logins import secret_of
 from kmigrate.waves import knots, sharers
 from kmigrate.world import World
 
@@ -80,7 +81,7 @@ class Ready(MoveStep):
         self._undecided(world)
         self._readers_first(world)
         self._translatable(world)
-        return self._lets_in(world)
+        return (*self._lets_in(world), *self._mirror_signs_in(world))
 
     def _can_be_handled(self, world: World) -> None:
         """A program that is not there would be missed only once the application stands still."""
@@ -188,6 +189,29 @@ class Ready(MoveStep):
                 f"{self.app.name} cannot work on the {self.entering}, {len(bad)} of its trials failed; "
                 f"{bad[0].subject} at {bad[0].broker}: {bad[0].detail}",
                 hint="mend its credential or its rights there, or the way to that broker, then run this again",
+            )
+        return trials
+
+    def _mirror_signs_in(self, world: World) -> tuple[Trial, ...]:
+        """Who will copy back what is written across: found out only after the hand-over, there would be no way back."""
+        if self.migration is None or not self.app.writes:
+            return ()
+        auth = self.migration.reverse_auth if self.leaving is Side.SOURCE else self.migration.mirror_auth
+        if auth is None:
+            return ()
+        secret, key = secret_of(self.migration, auth)
+        if not world.secrets.stored(secret, key, auth.password):
+            raise Blocked(
+                f"Secret {secret} does not hold the mirror's password on the source as the plan file refers to it now",
+                hint=f"write it there, under {key}, or let the plan file refer to the one that the mirror has",
+            )
+        trials = world.access(Side.SOURCE).sign_in(auth)
+        bad = [trial for trial in trials if not trial.ok]
+        if bad:
+            raise Blocked(
+                f"the mirror could not {bad[0].subject} on the source to copy back, {len(bad)} of {len(trials)} trials "
+                f"failed; at {bad[0].broker}: {bad[0].detail}",
+                hint="mend its credential in the plan file, or the way to that broker, then run this again",
             )
         return trials
 
