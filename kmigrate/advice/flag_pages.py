@@ -161,6 +161,15 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Allow the principals that write the topic by name, then remove the ACL of User:*. To accept the flag means to "
         "go on with that guard missing.",
     ),
+    "KM-WRITE-UNDECLARED": (
+        "An application may write a topic and does not declare it",
+        "The ACLs of the source allow a principal of the plan to write a topic that changes its owner, and no "
+        "application of that principal has it among its writes.",
+        "Those who write the same topic must move together: the fence denies only writers that the plan knows. One "
+        "that is forgotten writes on in the old place; the move notices, and turns back or holds.",
+        "Add the topic to the writes of the application, or take the right away. Accept the flag where the right is "
+        "there and nobody uses it: rights by prefix often reach too far.",
+    ),
     "KM-WRITER-STAYS": (
         "A writer stays on the source",
         "The application writes topics of the plan, and the plan file names no mirror.reverse. What it wrote on the "

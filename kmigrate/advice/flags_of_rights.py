@@ -35,6 +35,7 @@ def rights(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
     """Rights by which somebody could write whom no move stops."""
     allowed = [right for right in inventory.rights or () if right.type == "allow" and right.operation in _WRITES]
     yield from _everybodys(migration, allowed)
+    yield from _forgotten_writers(migration, allowed)
     yield from _forgotten_ids(migration, allowed)
 
 
@@ -52,6 +53,26 @@ def _everybodys(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag
                 "the mirror, or anybody else, from writing it on the side that was left",
                 "allow the principals that write it by name, then take that ACL away; "
                 f"or {accept('KM-WRITE-EVERYBODY', topic)}",
+            )
+
+
+def _forgotten_writers(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
+    """Topics that change their owner, and that an application may write which does not declare that it does."""
+    apps = migration.applications if migration.way_back else ()
+    every = [right for right in allowed if right.resource == "topic"]
+    for topic in sorted({topic for app in apps for topic in app.writes}):
+        may = {right.principal for right in every if _covers(right, topic)}
+        declared = {_user(p.source) for app in apps if topic in app.writes for p in app.principals}
+        others = {_user(p.source): app.name for app in apps for p in app.principals}
+        forgotten = [f"{who} ({others[who]})" for who in sorted(may & others.keys() - declared)]
+        if forgotten:
+            yield blocks(
+                "KM-WRITE-UNDECLARED",
+                topic,
+                f"{', '.join(forgotten)} may write it by ACLs, and the plan does not say that it does; a move of its "
+                "declared writers would neither stop nor fence it",
+                "add the topic to the writes of that application, take the right away, "
+                f"or {accept('KM-WRITE-UNDECLARED', topic)}",
             )
 
 

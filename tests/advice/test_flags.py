@@ -45,6 +45,14 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
         ),
         inventory(rights=(*RIGHTS, right("User:*", "topic", "ord", "Write", "prefix"))),
     ),
+    "KM-WRITE-UNDECLARED": (
+        "orders",
+        replace(
+            migration(application(writes=("orders",)), application("other", topics=())),
+            reverse_auth=Auth(type="plain", username="back", password=SECRET),
+        ),
+        inventory(rights=(*RIGHTS, right("User:sa-other", "topic", "*", "Write"))),
+    ),
 }
 WARNS: dict[str, tuple[str, Migration, Inventory]] = {
     "KM-TOPIC-UNUSED": ("idle", migration(topics=("orders", "idle")), inventory(topics={"idle": {}})),
