@@ -72,14 +72,17 @@ def asked_reset(world: World, target: Target, lane: Lane) -> str:
 
 
 def set_reset(world: World, target: Target, lane: Lane, value: str, deadline_ms: int) -> None:
-    """Say where the lane begins without an offset, and wait until its operator has seen to it. Twice equals once."""
+    """Say where the lane begins without an offset, and wait until it stands or runs again. Twice equals once.
+
+    Connect makes a connector anew when it gets other settings: for a moment it is neither stopped nor running.
+    """
     if asked_reset(world, target, lane) == value:
         return
     _change(world, target, lane, lambda resource: with_setting(resource, lane, RESET, value))
 
     def look() -> Ready[None] | NotYet:
         seen = lane_state(world, target, lane)
-        return Ready(None) if seen.told else NotYet(str(seen))
+        return Ready(None) if seen.stopped or seen.running else NotYet(str(seen))
 
     _wait(world, f"{RESET}={value} of lane {lane.name}", look, deadline_ms)
 

@@ -24,12 +24,20 @@ _READY: JsonObject = {"type": "Ready", "status": "True"}
 class MemoryConnect(State):
     """The operator's half for KafkaMirrorMaker2, KafkaConnect and KafkaConnector.
 
-    `refused` has what was wrong with a wish for offsets, by resource; it is tried again.
+    `refused` has what was wrong with a wish for offsets, by resource; it is tried again. `anew` are connectors that got
+    other settings: Connect makes them anew, and for a turn they are neither stopped nor running.
     """
 
     store: MemoryStore
     mirror: MemoryMirror
     refused: dict[Key, str] = field(default_factory=dict)
+    anew: set[str] = field(default_factory=set)
+    _settings: dict[str, JsonObject] = field(default_factory=dict)
+
+    @property
+    def again(self) -> bool:
+        """Whether there is something to look at once more though nothing was changed."""
+        return bool(self.refused or self.anew)
 
     def make_real(self, resources: Sequence[Resource]) -> None:
         """Ask the mirror for what they ask for, and fulfil what annotations wish."""
@@ -38,6 +46,9 @@ class MemoryConnect(State):
         connectors = [r for r in resources if r.key.kind == "KafkaConnector" and _home(r) in homes]
         self.mirror.asked = tuple(each for mirror in mirrors for each in forward(mirror))
         self.mirror.back.asked = tuple(map(reverse, connectors))
+        settings = {each.name: part(each.spec, "config") for each in (*self.mirror.asked, *self.mirror.back.asked)}
+        self.anew = {name for name, wanted in settings.items() if self._settings.get(name, wanted) != wanted}
+        self._settings = settings
         self.refused.clear()
         for mirror in mirrors:
             for each in forward(mirror):
@@ -48,11 +59,16 @@ class MemoryConnect(State):
     def status(self, resource: Resource) -> JsonObject:
         """What is told of it beside its generation."""
         if resource.key.kind == "KafkaMirrorMaker2":
-            told: list[Json] = [self.mirror.status(each) for each in forward(resource)]
+            told: list[Json] = [self._seen(self.mirror, each) for each in forward(resource)]
             return {"conditions": [_READY, *self._warnings(resource)], "connectors": told}
         return (
             self._status_of_connector(resource) if resource.key.kind == "KafkaConnector" else {"conditions": [_READY]}
         )
+
+    def _seen(self, lanes: MemoryLanes, connector: Connector) -> JsonObject:
+        if connector.name in self.anew:
+            return {"name": connector.name, "connector": {"state": "UNASSIGNED"}, "tasks": []}
+        return lanes.status(connector)
 
     def _status_of_connector(self, resource: Resource) -> JsonObject:
         connector, home = reverse(resource), _home(resource)
@@ -61,7 +77,7 @@ class MemoryConnect(State):
                 f"{home.kind} resource '{home.name}' identified by label '{CLUSTER_LABEL}' does not exist in namespace"
             )
             return {"conditions": [_not_ready("NoSuchResourceException", f"{why} {home.namespace}.")], "tasksMax": 1}
-        status, ready = self.mirror.back.status(connector), _READY
+        status, ready = self._seen(self.mirror.back, connector), _READY
         if any(task.get("state") == "FAILED" for task in objects(status.get("tasks"))):
             ready = _not_ready("Throwable", "The following tasks have failed: 0, see connectorStatus for more details.")
         return {"conditions": [ready, *self._warnings(resource)], "connectorStatus": status, "tasksMax": 1}

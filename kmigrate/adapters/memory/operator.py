@@ -42,7 +42,7 @@ class MemoryOperator(State):
     def work(self) -> None:
         """A turn: make what was asked for real, and write what came of it."""
         failures = (*self.mirror.failures(), *self.mirror.back.failures())
-        if self.store.version == self._looked and self._told == failures and not self.connect.refused:
+        if self.store.version == self._looked and self._told == failures and not self.connect.again:
             return
         self._turns += 1
         if self._turns <= self.slowness:
