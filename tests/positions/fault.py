@@ -1,21 +1,8 @@
-"""A fault to be planted, and the names of the tests that stand against faults."""
+"""The names of the modules that get faults, and of the tests that stand against them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 P = "kmigrate.positions."
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """In a module, `right` is written as `wrong`; `caught_by` is a pytest id below `tests/`."""
-
-    name: str
-    module: str
-    right: str
-    wrong: str
-    caught_by: str
 
 
 def adversary(test: str, kind: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fault import LOST, Fault, P, adversary
+from fault import LOST, P, adversary
 from faults_of_search import PLACE, SEARCH
+from planting import Fault
 
 SYNCS = (
     Fault(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fault import BOUND, EXACT, LOST, PROVEN, Fault, P, adversary
+from fault import BOUND, EXACT, LOST, PROVEN, P, adversary
+from planting import Fault
 
 PLACE = (
     Fault(

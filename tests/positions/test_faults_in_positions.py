@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from fault import Fault
 from faults import FAULTS
-
-HERE = Path(__file__).parent
+from planting import CALM, Fault, heard_from
 
 
 @pytest.fixture(scope="module")
 def told() -> Mapping[str, Mapping[str, object]]:
-    """What came of each fault, by name; the calm run, with no fault, is named so."""
-    ran = subprocess.run([sys.executable, HERE / "plant.py"], capture_output=True, text=True, check=True, cwd=HERE)
-    lines = [json.loads(line) for line in ran.stdout.splitlines()]
-    return {line.get("fault", "calm"): line for line in lines}
+    """What came of each fault, by name."""
+    return heard_from(Path(__file__).with_name("plant.py"))
 
 
 def test_without_a_fault_every_one_of_these_tests_passes(told: Mapping[str, Mapping[str, object]]) -> None:
-    assert told["calm"]["failed"] == []
-    assert isinstance(told["calm"]["ran"], int)
-    assert told["calm"]["ran"] >= len({fault.caught_by for fault in FAULTS})
+    assert told[CALM]["failed"] == []
+    assert isinstance(told[CALM]["ran"], int)
+    assert told[CALM]["ran"] >= len({fault.caught_by for fault in FAULTS})
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
