@@ -184,7 +184,7 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
             SwitchSettings(**has),
             StartWorkloads(**has),
             *([TurnMirror(**has, migration=migration)] if app.writes else []),
-            Soak(**has),
+            Soak(**has, migration=migration if app.writes else None),
         ),
         point_of_no_undo=START,
         keeps=_what_it_moves(app),

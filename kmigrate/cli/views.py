@@ -14,11 +14,12 @@ from kmigrate.cli.draw import err, out, show
 from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
-from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Step, Unit
 from kmigrate.probes.ownership import in_force, origin
 from kmigrate.steps.cutover.fences import denials
+from kmigrate.steps.lanes import started_by_mistake
 from kmigrate.world import World
 
 
@@ -123,7 +124,7 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         time=world.clock.now_ms(),
         units=tuple(_unit(unit) for unit in journal.units.values()),
         applications=tuple(_application(app, plan, journal, world) for app in migration.applications),
-        lag=tuple(_lag(world, lane) for lane in forward_lanes(migration)),
+        lag=tuple(_lag(world, migration, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
         standing_still=gate.warning(journal),
@@ -249,10 +250,11 @@ def _fence(side: Side, applications: Sequence[Application], world: World) -> tup
     return (FenceView(side=side, denied=tuple(map(str, standing)), commands=tuple(commands)),) if standing else ()
 
 
-def _lag(world: World, lane: Lane) -> LagView:
+def _lag(world: World, migration: Migration, lane: Lane) -> LagView:
     """Last stable offsets where the topics are written less what Connect says is copied: at most so many records.
 
-    Markers are counted as well. Of a topic that changed hands, the lane the other way is told.
+    Markers are counted as well. Of a topic that changed hands, the lane the other way is told. The one that must stand
+    still is told only where it does not.
     """
     try:
         force = in_force(world, lane)
@@ -260,7 +262,10 @@ def _lag(world: World, lane: Lane) -> LagView:
         topics = owner.topics(lane.topics)
         logs = owner.ranges([p for topic in topics.values() for p in topic.all()])
         behind = sum(max(0, log.end - 1 - copied.get(p, log.start - 1)) for p, log in logs.items())
-        return LagView(lane=force.name, behind=behind, trouble=tuple(world.mirror.trouble(force)))
+        wrong = started_by_mistake(world, migration.target, other_way(force))
+        return LagView(
+            lane=force.name, behind=behind, trouble=(*world.mirror.trouble(force), *([wrong] if wrong else []))
+        )
     except Interrupted:
         raise
     except KmigrateError as error:

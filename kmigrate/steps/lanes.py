@@ -87,6 +87,21 @@ def set_reset(world: World, target: Target, lane: Lane, value: str, deadline_ms:
     _wait(world, f"{RESET}={value} of lane {lane.name}", look, deadline_ms)
 
 
+def started_by_mistake(world: World, target: Target, lane: Lane) -> str:
+    """How a lane that must stand still does not, in words; empty while it stands, and where there is no such lane.
+
+    Whoever started it: the side it writes to owns its topics, so it has no right there, and its task fails (§4.3).
+    """
+    resource = world.resources.get(lane_key(lane, target.namespace))
+    if resource is None or connector_spec(resource, lane) is None:
+        return ""
+    state = lane_state(world, target, lane)
+    if state.asked == STOPPED and not state.tasks:
+        return ""
+    failed = [word for word in world.mirror.trouble(lane) if "FAILED" in word]
+    return f"lane {lane.name} must stand still and was started: {'; '.join((str(state), *failed))}"
+
+
 def stop_lane(world: World, target: Target, lane: Lane, deadline_ms: int) -> None:
     """Ask the lane to stop and wait until it has; one that stands already is left alone. Twice equals once.
 

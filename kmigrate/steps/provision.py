@@ -210,7 +210,16 @@ class CreateTopics(Step):
         return {"topics": len(self.migration.topics), "ofTheMirror": len(wanted) - len(self.migration.topics)}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Remove the topics that were not there; only the mirror's copies are in them."""
+        """Remove the topics that were not there; only the mirror's copies are in them while the source owns them.
+
+        Raises Blocked for those that the target owns: what was written there exists nowhere else for sure.
+        """
+        owned = sorted(owned_by(world, Side.TARGET, self.migration.topics))
+        if owned:
+            raise Blocked(
+                f"{', '.join(owned)} is written on the target now, so it is not removed there",
+                hint="roll back whoever writes it first; `kmigrate status` names them",
+            )
         restore(world, before)
 
     def _adopt(self, world: World, wanted: Sequence[JsonObject]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from law_watch import estate_of
+from law_watch import estate_of, watch_of
 from laws import Walk
 from writers_move import FIRST, PLAN, STAYS, forgotten, last, life_after, may_stay, prepared, stray
 
@@ -59,6 +59,7 @@ def test_a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too(
 def went_back(walk: Walk) -> None:
     """All is as before the move, and what was written on the source stands on the target, too."""
     assert not epochs(MemoryWorld(walk.estate).bound(walk.journal().past()))
+    assert watch_of(walk.estate).unruly == []
     assert (walk.estate.workloads["checkout"].side, walk.estate.workloads["checkout"].running) == (Side.SOURCE, True)
     walk.rest()
     numbers = {side: [e.number for e in walk.estate.clusters[side].logs[FIRST].visible()] for side in Side}

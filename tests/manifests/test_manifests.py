@@ -268,6 +268,7 @@ def test_each_lane_is_a_mirror_with_its_own_alias_list_state_and_offsets_topic()
         ("sync.topic.acls.enabled", "false"),
         ("consumer.fetch.min.bytes", "1048576"),
         ("consumer.fetch.max.wait.ms", "100"),
+        ("producer.override.transaction.timeout.ms", "15000"),
     ],
 )
 def test_a_lane_is_set_as_measured(name: str, value: str) -> None:

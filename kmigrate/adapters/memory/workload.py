@@ -50,19 +50,19 @@ class MemoryWorkload(State):
     def stop(self, deadline_ms: int) -> None:
         """Stop it; its groups hear of that later."""
         self._take("stop", self.stops_in_ms, deadline_ms)
-        with self.death.writing("stop", differs=self.running):
+        with self.death.writing(f"stop of {self.app.name}", differs=self.running):
             self.running = False
 
     def switch(self, side: Side, deadline_ms: int) -> None:
         """Point it to a side."""
         self._take("switch", self.switches_in_ms, deadline_ms)
-        with self.death.writing("switch", differs=self.mixed or self.side is not side):
+        with self.death.writing(f"switch of {self.app.name}", differs=self.mixed or self.side is not side):
             self.side, self.mixed = side, False
 
     def start(self, deadline_ms: int) -> None:
         """Start it; it joins its groups later."""
         self._take("start", self.starts_in_ms, deadline_ms)
-        with self.death.writing("start", differs=not self.running):
+        with self.death.writing(f"start of {self.app.name}", differs=not self.running):
             self.running = True
 
     def _take(self, verb: str, milliseconds: int, deadline_ms: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked, VerifyFailed
-from kmigrate.model import Json, JsonObject, Partition
+from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.content import about_size
 from kmigrate.probes.counterparts import COMPARED, Compared, Cursor, compare, read_cursors, write_cursors
@@ -25,6 +25,7 @@ from kmigrate.steps.cutover.move import (
     read_partitions,
     write_offsets,
 )
+from kmigrate.steps.lanes import started_by_mistake
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -49,12 +50,16 @@ class Soak(MoveStep):
     name: ClassVar[str] = "soak"
     title: ClassVar[str] = "Watch that it goes well, and that nobody comes back to the side left"
 
+    migration: Migration | None = field(default=None, repr=False)
+    """Given where the move writes; kept out of the fingerprint as in `ready`."""
+
     def check(self, world: World) -> Finding:
         """Missing until the time is over and all is well then; raises VerifyFailed for a reader on the side left.
 
         Raises Blocked for a foreign record there: the application works on the side entered, so the move holds.
         """
         if self._remaining(world) <= 0:
+            self._no_lane_back(world)
             self._compared(world)
             self._nobody_came_back(world)
             if not (self._trouble(world) or self._stands_still(world)):
@@ -123,6 +128,7 @@ class Soak(MoveStep):
         return self._look(world)
 
     def _look(self, world: World) -> Ready[None] | NotYet:
+        self._no_lane_back(world)
         self._nobody_came_back(world)
         trouble, left = self._trouble(world), self._remaining(world)
         if left > 0:
@@ -163,6 +169,18 @@ class Soak(MoveStep):
         size = about_size(world, self.entering, self._cursors(world), int(str(told.get("read", 0))))
         foreign = [str(each) for each in kept(world, self.leaving)]
         return {**told, "bytes": size, "foreign": foreign, "up to": write_cursors(self._cursors(world))}
+
+    def _no_lane_back(self, world: World) -> None:
+        """Both mirrors at once would copy each other's copies; only that the one has no right keeps it from that."""
+        target = self.migration.target if self.migration is not None else None
+        wrong = [started_by_mistake(world, target, lane) for lane in self.writing_lanes(self.leaving) if target]
+        told = [each for each in wrong if each]
+        if told:
+            raise VerifyFailed(
+                f"{'; '.join(told)}: the {self.entering} owns what it copies to",
+                hint="see who started it, and set its state to stopped again in its resource; a move that is still "
+                "watched does that itself when the same command is run again",
+            )
 
     def _nobody_came_back(self, world: World) -> None:
         running = running_groups(world, self.leaving, self.app)
