@@ -120,8 +120,9 @@ def test_who_is_taken_over_is_fenced_at_the_next_line_and_its_line_is_nowhere(
     lines = anna.sit_down(1)
     lines.append("a")
     other = bert.sit_down(2, take_over=True)
-    with pytest.raises(JournalError, match="another kmigrate has taken this migration over: bert"):
-        lines.append("b")
+    for line in ("b", UNDO):  # also what undoes: it is no line of ours any more
+        with pytest.raises(JournalError, match="another kmigrate has taken this migration over: bert"):
+            lines.append(line)
     assert (ledger.lines, anna.on_disk(), bert.on_disk()) == ({1: "a"}, ["a"], ["a"])
     other.append("c")
     lines.close()
