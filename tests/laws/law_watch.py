@@ -87,8 +87,8 @@ class Watch(Watcher):
             if owners.get(topic, Side.SOURCE) is not side:
                 self.unruly.append(f"{name} is started on the {side} before the ledger names it the owner of {topic}")
             acls = self.estate.clusters[side].acls
-            users = {each.user for each in lanes.asked if each.has(topic)}
-            if any(acls.allows(f"User:{user}", "topic", topic, "Write") for user in users):
+            mirrors = {lanes.principals.get(each.user, f"User:{each.user}") for each in lanes.asked if each.has(topic)}
+            if any(acls.allows(mirror, "topic", topic, "Write") for mirror in mirrors):
                 self.unruly.append(f"{name} is started on the {side} while a mirror may write {topic} there")
 
     def _seams_are_ends(self, seams: Mapping[str, Mapping[str, int]]) -> None:

@@ -94,7 +94,7 @@ def test_rights_that_somebody_gave_a_mirror_back_are_named(owner: Side) -> None:
     if owner is Side.SOURCE:
         walk.type("rollback checkout")
         direction, unit = Direction.ROLLBACK, "rollback/checkout#1"
-        back = Right(principal="User:BACKKEY", resource="topic", name="orders", operation="Write")
+        back = Right(principal="User:sa-back", resource="topic", name="orders", operation="Write")
         walk.estate.clusters[owner].acls.rules |= {back}
     else:
         fresh = prepared()

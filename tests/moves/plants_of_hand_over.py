@@ -229,7 +229,7 @@ RULE_3 = (
     Fault(
         "a lane may write whatever rights its user has",
         "kmigrate.adapters.memory.lanes",
-        'return self.target.acls.allows(f"User:{connector.user}", "topic", topic, "Write")',
+        'return self.target.acls.allows(who, "topic", topic, "Write")',
         "return True",
         "adapters/test_memory_lanes.py::test_both_mirrors_on_one_topic_echo_unless_rights_keep_one_of_them_from_it",
     ),
