@@ -36,10 +36,11 @@ def wait_until(
     every_ms: int = 50,
     slowest_ms: int = 1_000,
 ) -> T:
-    """Look again and again until `look` says Ready; the pause between looks grows by half up to `slowest_ms`.
+    """Look again and again until `look` says Ready; the pause between looks grows by an eighth up to `slowest_ms`.
 
-    A Transient error of `look` counts as "not yet". Raises StillUnderWay with the last detail once `deadline_ms`
-    (relative, milliseconds) has passed; `look` is called at least once.
+    So what has come is seen before an eighth of the wait has gone by again, and a long wait looks seldom. A Transient
+    error of `look` counts as "not yet". Raises StillUnderWay with the last detail once `deadline_ms` (relative,
+    milliseconds) has passed; `look` is called at least once.
     """
     end = clock.monotonic_ms() + deadline_ms
     pause = every_ms
@@ -57,4 +58,4 @@ def wait_until(
                 hint="look at `kmigrate status`, then run the same command again: it goes on where it stopped",
             )
         clock.sleep(min(pause, max(1, end - clock.monotonic_ms())))
-        pause = min(pause * 3 // 2, slowest_ms)
+        pause = min(max(pause + 1, pause * 9 // 8), slowest_ms)

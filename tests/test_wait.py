@@ -58,12 +58,21 @@ def test_none_can_be_waited_for() -> None:
     assert wait([NotYet("x"), Ready(None)], Pauses()) is None
 
 
-def test_pauses_grow_by_half_up_to_the_slowest() -> None:
+def test_pauses_grow_by_an_eighth_up_to_the_slowest() -> None:
     clock = Pauses()
-    wait([NotYet("x")] * 12 + [Ready(1)], clock)
-    assert clock.taken[:3] == [50, 75, 112]
+    wait([NotYet("x")] * 40 + [Ready(1)], clock, deadline_ms=60_000)
+    assert clock.taken[:3] == [50, 56, 63]
     assert max(clock.taken) == 1_000
     assert clock.taken == sorted(clock.taken)
+
+
+def test_what_has_come_is_seen_before_an_eighth_of_the_wait_has_gone_by_again() -> None:
+    clock = Pauses()
+    wait([NotYet("x")] * 40 + [Ready(1)], clock, deadline_ms=60_000)
+    waited = 0
+    for pause in clock.taken:
+        assert pause <= 50 + waited / 8
+        waited += pause
 
 
 def test_the_deadline_is_met_exactly_and_the_last_detail_told() -> None:
