@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from kmigrate.adapters.beside import beside
 from kmigrate.errors import PlatformError, StillUnderWay, Transient
 from kmigrate.model import CommandWorkload, Side
 from kmigrate.world import WorkloadView
@@ -28,7 +28,8 @@ class CommandWorkloads:
 
     `switch` finds the new settings in the JSON file that KMIGRATE_SETTINGS names (mode 0600, removed afterwards) and
     the side in KMIGRATE_SIDE. `healthy` prints one JSON object, `{"running": bool, "bootstrap": "host:port"}`; its exit
-    code says whether all is well and is not needed here. A program that outlives its deadline is killed.
+    code says whether all is well and is not needed here. The programs of all workloads run side by side; one that
+    outlives its deadline is killed.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class CommandWorkloads:
         missing = tuple(told for workload in self._workloads for told in self._missing(workload))
         if any(shutil.which(workload.healthy[0]) is None for workload in self._workloads):
             raise PlatformError("; ".join(missing), hint="correct its path in the plan file")
-        views = [self._look(workload) for workload in self._workloads]
+        views = beside(self._look, self._workloads)
         addresses = {view.bootstrap for view in views}
         return WorkloadView(
             running=any(view.running for view in views),
@@ -106,19 +107,19 @@ class CommandWorkloads:
     def _run(
         self, programs: Sequence[Sequence[str]], verb: str, deadline_ms: int, told: Mapping[str, str] | None = None
     ) -> None:
-        """Run one after the other; all of them have the time together."""
-        end = time.monotonic() + deadline_ms / 1000
-        for argv in programs:
-            left_ms = max(0, int((end - time.monotonic()) * 1000))
-            try:
-                done = self._call(argv, verb, told or {}, left_ms)
-            except subprocess.TimeoutExpired as error:
-                raise StillUnderWay(self._late(verb, deadline_ms), hint=_HINT) from error
-            if done.returncode != 0:
-                raise PlatformError(
-                    f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
-                    hint=f"see why by running it yourself: {' '.join(argv)}",
-                )
+        """Run them side by side; each has the whole time."""
+        beside(lambda argv: self._run_one(argv, verb, deadline_ms, told or {}), programs)
+
+    def _run_one(self, argv: Sequence[str], verb: str, deadline_ms: int, told: Mapping[str, str]) -> None:
+        try:
+            done = self._call(argv, verb, told, deadline_ms)
+        except subprocess.TimeoutExpired as error:
+            raise StillUnderWay(self._late(verb, deadline_ms), hint=_HINT) from error
+        if done.returncode != 0:
+            raise PlatformError(
+                f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
+                hint=f"see why by running it yourself: {' '.join(argv)}",
+            )
 
     def _late(self, verb: str, deadline_ms: int) -> str:
         return f"the {verb} program of {self._name} did not end within {deadline_ms / 1000:.0f} s"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kmigrate.adapters import rules
+from kmigrate.adapters.beside import beside
 from kmigrate.adapters.kafka.cluster import KafkaCluster
 from kmigrate.adapters.kafka.connection import Connection, Login
 from kmigrate.adapters.kafka.rights import add, may_alter, remove, rights
@@ -100,13 +101,14 @@ def proven_everywhere(connection: Connection, denials: Iterable[Denial], logins:
 
     One that a broker answers and does not enforce is missing: the credential may be another principal's.
     """
-    brokers = KafkaCluster(connection).brokers()
-    answers = [denied_at(broker, connection.login) for broker in brokers]
+    wanted = tuple(denials)
+    brokers = KafkaCluster(connection).brokers() if wanted else ()
+    answers = beside(lambda broker: denied_at(broker, connection.login), brokers)
     by_principal: dict[str, list[Denial]] = {}
-    for denial in denials:
+    for denial in wanted:
         if brokers and all((denial.principal, *_wanted(denial)) in answer for answer in answers):
             by_principal.setdefault(denial.principal, []).append(denial)
-    proofs = (_tried(brokers, listed, partial(logins, principal)) for principal, listed in by_principal.items())
+    proofs = beside(lambda of: _tried(brokers, of[1], partial(logins, of[0])), by_principal.items())
     return {denial: told for proof in proofs for denial, told in proof.items()}
 
 
@@ -116,7 +118,7 @@ def _tried(brokers: Sequence[str], listed: Sequence[Denial], signing: Callable[[
         login = signing()
         if login is None:
             return dict.fromkeys(listed, by_rule)
-        answers = [denied_to(broker, login, map(_wanted, listed)) for broker in brokers]
+        answers = beside(lambda broker: denied_to(broker, login, map(_wanted, listed)), brokers)
     except (Interrupted, Transient):
         raise
     except KmigrateError as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from kmigrate.adapters.beside import beside as side_by_side
 from kmigrate.model import Side
 from kmigrate.world import Workload, WorkloadView
 
@@ -13,8 +13,8 @@ from kmigrate.world import Workload, WorkloadView
 def as_one(*, beside: Sequence[Workload] = (), in_turn: Sequence[Workload] = ()) -> Workload:
     """All of them as one Workload; a single one as it is.
 
-    Those `beside` are stopped and started side by side, in threads, so they must tell nobody anything meanwhile; those
-    `in_turn` one after the other, here.
+    Those `beside` are looked at, stopped and started side by side, in threads, so they must tell nobody anything
+    meanwhile; those `in_turn` one after the other, here.
     """
     every = (*beside, *in_turn)
     return every[0] if len(every) == 1 else Together(beside=tuple(beside), in_turn=tuple(in_turn))
@@ -29,7 +29,7 @@ class Together:
 
     def look(self) -> WorkloadView:
         """Running if one runs; no address while they point to different places."""
-        views = [workload.look() for workload in (*self.beside, *self.in_turn)]
+        views = side_by_side(lambda workload: workload.look(), self.beside, here=self.in_turn)
         addresses = {view.bootstrap for view in views}
         return WorkloadView(
             running=any(view.running for view in views),
@@ -51,10 +51,4 @@ class Together:
         self._all(lambda workload: workload.start(deadline_ms))
 
     def _all(self, act: Callable[[Workload], None]) -> None:
-        """What fails first is raised, once what was begun beside it has ended."""
-        with ThreadPoolExecutor(max_workers=max(1, len(self.beside))) as pool:
-            begun = [pool.submit(act, workload) for workload in self.beside]
-            for workload in self.in_turn:
-                act(workload)
-        for each in begun:
-            each.result()
+        side_by_side(act, self.beside, here=self.in_turn)

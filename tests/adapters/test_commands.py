@@ -148,9 +148,23 @@ def test_a_program_that_does_not_end_is_waited_for_until_the_deadline(verb: str,
         app.switch(Side.TARGET, 50) if verb == "switch" else getattr(app, verb)(50)
 
 
-def test_all_programs_have_the_time_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["stop", "switch", "start"])
+def test_the_programs_of_all_workloads_run_side_by_side(verb: str, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    slow = f"echo >> {seen}; exec sleep 0.4"
-    with pytest.raises(StillUnderWay):
-        workloads(tmp_path, "true", "true", "true", stop=slow).stop(600)
+    meet = f"echo >> {seen}; until [ $(wc -l < {seen}) = 3 ]; do sleep 0.01; done"
+    app = workloads(tmp_path, "true", "true", "true", **{verb: meet})
+    app.switch(Side.TARGET, MINUTE) if verb == "switch" else getattr(app, verb)(MINUTE)
+    assert len(seen.read_text().splitlines()) == 3
+
+
+def test_where_one_program_fails_the_others_have_ended_before_it_is_told(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    one_fails = f"mkdir {seen}.one 2>/dev/null && exit 1; sleep 0.2; echo >> {seen}"
+    with pytest.raises(PlatformError, match="the stop program of ml ended with 1"):
+        workloads(tmp_path, "true", "true", "true", stop=one_fails).stop(MINUTE)
     assert len(seen.read_text().splitlines()) == 2
+
+
+def test_no_program_has_more_than_the_whole_time(tmp_path: Path) -> None:
+    with pytest.raises(StillUnderWay):
+        workloads(tmp_path, "true", "true", "true", stop="exec sleep 60").stop(100)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
+from typing import TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import ConfigEntry, ConfigResource, ConfigSource, OffsetSpec, ResourceType
 
 from kmigrate.adapters.kafka import rights as acls
@@ -17,6 +18,13 @@ from kmigrate.adapters.kafka.reading import Reading, RunReading
 from kmigrate.adapters.retry import patiently
 from kmigrate.model import FullRecord, KeyedRows, OffsetRange, Partition, Record, Right, Run, Stretch, Topic
 
+T = TypeVar("T")
+
+_NOT_TO_BE_SEEN = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+)
 _KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
 
@@ -60,29 +68,26 @@ class KafkaCluster:
     def topics(self, names: Iterable[str]) -> Mapping[str, Topic]:
         """The named topics that exist and may be seen, with the settings made on the topic itself."""
         wanted = sorted(set(names))
-        admin = self._connection.admin()
-        try:
-            seen = admin.list_topics(timeout=TIMEOUT_S).topics
-        except KafkaException as error:
-            raise self._connection.failure(error, "listing topics") from error
-        there = [name for name in wanted if name in seen and seen[name].error is None]
-        if not there:
+        if not wanted:
             return {}
-        asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in there])
-        configs = {
-            resource.name: self._connection.result(future, f"reading {resource.name}")
-            for resource, future in asked.items()
-            if not _is_gone(future)
-        }
-        return {name: _topic(name, len(seen[name].partitions), found) for name, found in configs.items()}
+        admin = self._connection.admin()
+        seen = admin.describe_topics(TopicCollection(wanted), request_timeout=TIMEOUT_S)
+        told = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted])
+        configs = {resource.name: future for resource, future in told.items()}
+        found = {}
+        for name in wanted:
+            if not (_lacks(seen[name], _NOT_TO_BE_SEEN) or _lacks(configs[name], (KafkaError.UNKNOWN_TOPIC_OR_PART,))):
+                partitions = self._connection.result(seen[name], f"looking for {name}").partitions
+                found[name] = _topic(name, len(partitions), self._connection.result(configs[name], f"reading {name}"))
+        return found
 
     @patiently
     def ranges(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, OffsetRange]:
         """Log start and end per partition."""
         wanted = list(partitions)
-        starts = self._offsets({p: OffsetSpec.earliest() for p in wanted}, committed=committed)
-        ends = self._offsets({p: OffsetSpec.latest() for p in wanted}, committed=committed)
-        return {p: OffsetRange(start=starts[p], end=ends[p]) for p in wanted}
+        starts = self._asked({p: OffsetSpec.earliest() for p in wanted}, committed=committed)
+        ends = self._asked({p: OffsetSpec.latest() for p in wanted}, committed=committed)()
+        return {p: OffsetRange(start=start, end=ends[p]) for p, start in starts().items()}
 
     @patiently
     def offsets_at(self, times: Mapping[Partition, int]) -> Mapping[Partition, int]:
@@ -140,15 +145,19 @@ class KafkaCluster:
         return telling.in_full(self._connection, there)
 
     def _offsets(self, wanted: Mapping[Partition, OffsetSpec], *, committed: bool) -> dict[Partition, int]:
+        return self._asked(wanted, committed=committed)()
+
+    def _asked(self, wanted: Mapping[Partition, OffsetSpec], *, committed: bool) -> Callable[[], dict[Partition, int]]:
+        """Ask, and give what waits for the answer, so that more can be asked meanwhile."""
         if not wanted:
-            return {}
+            return dict
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         asked = self._connection.admin().list_offsets(
             {TopicPartition(p.topic, p.number): spec for p, spec in wanted.items()},
             isolation_level=level,
             request_timeout=TIMEOUT_S,
         )
-        return {
+        return lambda: {
             Partition(tp.topic, tp.partition): int(
                 self._connection.result(future, f"offsets of {tp.topic}/{tp.partition}").offset
             )
@@ -156,13 +165,13 @@ class KafkaCluster:
         }
 
 
-def _is_gone(asked: Future[ConfigResource]) -> bool:
-    """Whether a topic was removed after it had been listed; any other failure is for whoever takes the result."""
+def _lacks(asked: Future[T], codes: Collection[int]) -> bool:
+    """Whether a topic is told to be missing by one of these; any other failure is for whoever takes the result."""
     try:
         error = asked.exception(TIMEOUT_S)
     except TimeoutError:
         return False
-    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+    return isinstance(error, KafkaException) and error.args[0].code() in codes
 
 
 def _topic(name: str, partitions: int, config: Mapping[str, ConfigEntry]) -> Topic:

@@ -69,8 +69,8 @@ class FenceClients(MoveStep):
         return denials(self.leaving, self.app)
 
     def _unproven(self, world: World, standing: frozenset[Denial]) -> tuple[Denial, ...]:
-        proof = world.fence(self.leaving).proof(self._denials)
-        return tuple(denial for denial in self._denials if denial not in standing or denial not in proof)
+        proof = world.fence(self.leaving).proof(denial for denial in self._denials if denial in standing)
+        return tuple(denial for denial in self._denials if denial not in proof)
 
     def _enforced(self, world: World) -> Ready[None] | NotYet:
         late = self._unproven(world, world.fence(self.leaving).standing(self._denials))
