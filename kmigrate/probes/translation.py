@@ -52,6 +52,7 @@ class Translator:
     once: bool | None = None
     logs: Sides | None = None
     _compacted: dict[str, bool] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
     _stamping: set[tuple[str, Side]] = field(default_factory=set)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
@@ -117,8 +118,8 @@ class Translator:
 
     def _absent(self, wanted: Iterable[Partition]) -> dict[Partition, Found]:
         """Partitions that the side entered does not have: the topic was given more of them on the side left alone."""
-        there = self.world.cluster(self.leaving.other).topics({p.topic for p in wanted})
-        counts = {name: topic.partitions for name, topic in there.items()}
+        self._compaction(wanted)
+        counts = self._counts
         told = "the other side has {} partitions of the topic: give it as many, and let the mirror copy them"
         return {
             p: Found(
@@ -169,17 +170,19 @@ class Translator:
     def _compaction(self, wanted: Iterable[Partition]) -> Mapping[str, bool]:
         """Whether a topic is compacted on either side, so that records may be gone from the middle of its logs.
 
-        The same look tells which side stamps records with a time of its own.
+        The same look tells which side stamps records with a time of its own, and how many partitions the side entered
+        has.
         """
         new = {p.topic for p in wanted} - self._compacted.keys()
         if new:
-            seen = [self.world.cluster(side).topics(new) for side in Side]
+            seen = {side: self.world.cluster(side).topics(new) for side in Side}
+            self._counts |= {name: topic.partitions for name, topic in seen[self.leaving.other].items()}
             for name in new:
-                policies = [topics[name].config.get("cleanup.policy", "") for topics in seen if name in topics]
+                policies = [topics[name].config.get("cleanup.policy", "") for topics in seen.values() if name in topics]
                 self._compacted[name] = any("compact" in policy for policy in policies)
                 self._stamping |= {
                     (name, side)
-                    for side, topics in zip(Side, seen, strict=True)
+                    for side, topics in seen.items()
                     if name in topics and topics[name].config.get("message.timestamp.type") == "LogAppendTime"
                 }
         return self._compacted

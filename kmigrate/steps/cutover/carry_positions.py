@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Partition, Position, Reads
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.groups import partitions_read
-from kmigrate.probes.translation import translator
+from kmigrate.probes.translation import Translator, translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.move import (
     BOUNDS,
@@ -36,8 +36,9 @@ class CarryPositions(MoveStep):
         """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
         before: dict[str, Json] = {}
         changes: list[Change] = []
+        standing = self._there(world)
         for reads in self.app.reads:
-            there = self._there(world, reads)
+            there = standing[reads.group]
             carried = self._carried(world, reads.group)
             held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
@@ -61,7 +62,10 @@ class CarryPositions(MoveStep):
     def _carry(self, world: World) -> None:
         stands_still(world, self.leaving, self.app)
         bounds = read_offsets(world.ledger.get(BOUNDS))
-        found = {reads.group: self._translate(world, reads, bounds.get(reads.group, {})) for reads in self.app.reads}
+        carrier = translator(world, self.leaving, self.lanes)
+        found = {
+            reads.group: self._translate(world, reads, bounds.get(reads.group, {}), carrier) for reads in self.app.reads
+        }
         world.ledger.put(POSITIONS, {group: _told(positions) for group, positions in found.items()})
         for group, positions in found.items():
             offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}
@@ -97,20 +101,20 @@ class CarryPositions(MoveStep):
 
     def _unread(self, world: World, hint: str) -> None:
         """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""
-        for reads in self.app.reads:
-            there, put = self._there(world, reads), self._carried(world, reads.group, COMMITTED)
+        for group, there in self._there(world).items():
+            put = self._carried(world, group, COMMITTED)
             past = [p for p, at in there.items() if at is not None and p in put and at > put[p]]
             if past:
-                told = f"group {reads.group} has read on the {self.entering} already: it is past {past[0]} as carried"
+                told = f"group {group} has read on the {self.entering} already: it is past {past[0]} as carried"
                 raise Blocked(told, hint=hint)
 
     def _read_back(self, world: World) -> None:
-        for reads in self.app.reads:
-            there, carried = self._there(world, reads), self._carried(world, reads.group)
+        for group, there in self._there(world).items():
+            carried = self._carried(world, group)
             wrong = [p for p in there if there[p] != carried.get(p)]
             if wrong:
                 raise VerifyFailed(
-                    f"group {reads.group} stands elsewhere than it was just put in {wrong[0]}",
+                    f"group {group} stands elsewhere than it was just put in {wrong[0]}",
                     hint="somebody else writes positions of this group; find out who, then run this again",
                 )
 
@@ -119,8 +123,10 @@ class CarryPositions(MoveStep):
         bounds = read_offsets(world.ledger.get(BOUNDS)).get(group)
         return bounds is not None and read_offsets(world.ledger.get(COMMITTED)).get(group) == bounds
 
-    def _there(self, world: World, reads: Reads) -> Mapping[Partition, int | None]:
-        return world.groups(self.entering).positions(reads.group, partitions_read(world, self.entering, reads))
+    def _there(self, world: World) -> dict[str, Mapping[Partition, int | None]]:
+        """Where each group stands on the side entered."""
+        wanted, groups = partitions_read(world, self.entering, self.app.reads), world.groups(self.entering)
+        return {group: groups.positions(group, partitions) for group, partitions in wanted.items()}
 
     def _carried(self, world: World, group: str, bounds_fact: str = BOUNDS) -> dict[Partition, int]:
         """What the ledger says, as long as it was worked out from where the group stands on the side left."""
@@ -134,8 +140,10 @@ class CarryPositions(MoveStep):
                 carried[partition] = int(str(told["to"]))
         return carried
 
-    def _translate(self, world: World, reads: Reads, bounds: Mapping[Partition, int]) -> Mapping[Partition, Position]:
-        seen = translator(world, self.leaving, self.lanes).translate(bounds)
+    def _translate(
+        self, world: World, reads: Reads, bounds: Mapping[Partition, int], carrier: Translator
+    ) -> Mapping[Partition, Position]:
+        seen = carrier.translate(bounds)
         carried = passed(world, self.leaving, reads, seen.positions, self.bar)
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -58,14 +59,13 @@ class DrainMirror(MoveStep):
         if world.ledger.get(LAST) is not None:
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
+        # a partition is copied in order: what the others have read lies before what the furthest of them has
         last: dict[Partition, int] = {}
         end = world.clock.monotonic_ms() + deadline_ms
-        for group, of in bounds.items():
-            for lane, part in self.by_lane(world, of):
-                what = f"copies of what group {group} has read"
-                left = max(0, end - world.clock.monotonic_ms())
-                seen = await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left)
-                last.update({p: max(offset, last.get(p, -1)) for p, offset in seen.last.items()})
+        for lane, part in self.by_lane(world, _furthest(bounds)):
+            what = f"copies of what group {', '.join(bounds)} has read"
+            left = max(0, end - world.clock.monotonic_ms())
+            last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left).last
         self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
 
@@ -115,3 +115,11 @@ class DrainMirror(MoveStep):
         last = self.by_lane(world, read_partitions(world.ledger.get(LAST)))
         mine = [(lane, part) for lane, part in last if origin(lane) is self.leaving]
         return tuple(p for lane, part in mine for p in still_copied(world, part, lane))
+
+
+def _furthest(bounds: Mapping[str, Mapping[Partition, int]]) -> dict[Partition, int]:
+    """By partition, where the group stands that has read the most of it."""
+    found: dict[Partition, int] = {}
+    for of in bounds.values():
+        found |= {p: max(at, found.get(p, at)) for p, at in of.items()}
+    return found

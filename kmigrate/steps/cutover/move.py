@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked, ForeignWrite, Overrun, StillUnderWay
 from kmigrate.manifests.lanes import other_way
 from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
-from kmigrate.probes.groups import partitions_read, positions_held, running_groups
+from kmigrate.probes.groups import every_position_held, partitions_read, running_groups
 from kmigrate.probes.ownership import owners
 from kmigrate.probes.topic_drain import partitions_of
 from kmigrate.probes.uncommitted import Bar
@@ -171,7 +171,7 @@ def has_begun(world: World) -> bool:
 
 def held(world: World, side: Side, app: Application, *, stable: bool = True) -> dict[str, dict[Partition, int]]:
     """Where each group of the application stands; raises Blocked where one holds no position."""
-    return {reads.group: positions_held(world, side, reads, stable=stable) for reads in app.reads}
+    return every_position_held(world, side, app.reads, stable=stable)
 
 
 def left_behind(world: World, side: Side, app: Application, *, stable: bool = True) -> dict[str, dict[Partition, int]]:
@@ -183,11 +183,10 @@ def left_behind(world: World, side: Side, app: Application, *, stable: bool = Tr
     if not has_begun(world):
         return held(world, side, app, stable=stable)
     bounds, found = _bounds(world), {}
-    for reads in app.reads:
-        there = world.groups(side).positions(reads.group, partitions_read(world, side, reads), stable=stable)
-        stopped = bounds.get(reads.group, {})
+    for group, partitions in partitions_read(world, side, app.reads).items():
+        there, stopped = world.groups(side).positions(group, partitions, stable=stable), bounds.get(group, {})
         known = {p: stopped.get(p) if offset is None else offset for p, offset in there.items()}
-        found[reads.group] = {p: offset for p, offset in known.items() if offset is not None}
+        found[group] = {p: offset for p, offset in known.items() if offset is not None}
     return found
 
 

@@ -10,7 +10,7 @@ from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Side,
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
-from kmigrate.probes.ownership import SEAMS, owners, read_seams
+from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
@@ -81,6 +81,7 @@ class Ready(MoveStep):
         self._undecided(world)
         self._readers_first(world)
         self._translatable(world)
+        self._warm(world)
         return (*self._lets_in(world), *self._mirror_signs_in(world))
 
     def _can_be_handled(self, world: World) -> None:
@@ -222,6 +223,15 @@ class Ready(MoveStep):
             seen = carrier.translate(positions_held(world, self.leaving, reads, stable=False))
             copied = {p: at for p, at in seen.positions.items() if p not in seen.waiting}
             passed(world, self.leaving, reads, copied, self.bar)
+
+    def _warm(self, world: World) -> None:
+        """Look at what is looked at behind the stop, so that nothing is opened, or read from its start, only then."""
+        for lane in self.lanes:
+            force = in_force(world, lane)
+            world.mirror.copied(force)
+            world.mirror.syncs(force)
+        ends = {p: log.end for p, log in world.cluster(self.leaving).ranges(self.written(world)).items()}
+        translator(world, self.leaving, self.lanes).translate(ends)
 
     def _needs_a_human(self) -> str:
         """Why the way back is not ours alone to go; empty when it is."""

@@ -45,11 +45,11 @@ class StartWorkloads(MoveStep):
 
     def apply(self, world: World) -> None:
         """Start and wait for the first record: it ends the pause."""
+        put, ends = held(world, self.entering, self.app), self._ends(world)
         if world.ledger.get(BEGUN) is None:
             stands_still(world, self.leaving, self.app)
             self._hold(world)
             world.ledger.put(BEGUN, world.clock.now_ms())
-        put, ends = held(world, self.entering, self.app), self._ends(world)
         with self._patiently(world) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
             world.workload(*self.app.members).start(deadline_ms)

@@ -54,11 +54,11 @@ class StopWorkloads(MoveStep):
                 deadline_ms=max(0, end - world.clock.monotonic_ms()),
                 every_ms=20,
             )
+        if world.ledger.get(STOPPED) is None:
+            world.ledger.put(STOPPED, world.clock.now_ms())
         if self.app.transactional_ids:
             world.transactions(self.leaving).end(self.app.transactional_ids)
             world.ledger.put(ENDED, list(self.app.transactional_ids))
-        if world.ledger.get(STOPPED) is None:
-            world.ledger.put(STOPPED, world.clock.now_ms())
 
     def verify(self, world: World) -> Json:
         """The coordinator's own word on each group."""
