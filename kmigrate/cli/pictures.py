@@ -35,6 +35,7 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "units": units,
         "applications": apps,
         "lag": lags,
+        "pauses": {name: pause.told() for name, pause in seen.pauses.items()},
         "fences": fences,
         "next": seen.next,
         "unanswered": list(seen.unanswered),
@@ -90,7 +91,14 @@ def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableT
     elapsed = seen.time - before.time if before else 0
     yield _line("")
     yield from (_line(_lag(lag, eta_ms(lag, earlier.get(lag.lane), elapsed))) for lag in seen.lag)
+    yield from _predicted(seen)
     yield _line(f"\nnext: [bold]{escape(seen.next)}[/]")
+
+
+def _predicted(seen: StatusView) -> Iterator[RenderableType]:
+    if seen.pauses:
+        yield _line("\n[bold]Pauses of what is still to move[/]")
+    yield from (_line(f"  {escape(f'{name}: {pause}')}") for name, pause in seen.pauses.items())
 
 
 def _fence(fence: FenceView) -> RenderableType:

@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
 from kmigrate.cli.ordering import draw_waves, waves_json
-from kmigrate.cli.views import tree, unanswered, upcoming
+from kmigrate.cli.views import predicted, tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
@@ -20,6 +20,7 @@ from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
+from kmigrate.probes.pauses import SHORTEN, Prediction, too_long
 from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
 from kmigrate.waves import moves, together
 from kmigrate.world import World
@@ -43,9 +44,15 @@ class PlanView:
     edits: tuple[Edit, ...]
     units: tuple[tuple[Unit, tuple[Preview, ...]], ...]
     pauses: dict[str, int]
+    predicted: dict[str, Prediction]
     aborted: dict[str, int | str]
     failed: int
     unanswered: tuple[str, ...]
+
+    @property
+    def too_long(self) -> tuple[str, ...]:
+        """Moves of which is known beforehand that they would outgrow maxPause."""
+        return tuple(name for name, each in self.predicted.items() if not each.fits(self.migration.policy))
 
     @property
     def changes(self) -> bool:
@@ -56,7 +63,8 @@ class PlanView:
         """What failed, else what blocks, else with `detailed` whether there are changes."""
         if self.failed or self.unanswered:
             return self.failed or PlatformError.exit_code
-        if (self.judged is not None and self.judged.blocking) or any(edit.refused for edit in self.edits):
+        blocked = (self.judged is not None and self.judged.blocking) or any(edit.refused for edit in self.edits)
+        if blocked or self.too_long:
             return Blocked.exit_code
         return THERE_ARE_CHANGES if detailed and self.changes else 0
 
@@ -74,6 +82,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         edits=edits(plan, journal),
         units=units,
         pauses=_pauses(plan, journal),
+        predicted=predicted(migration, plan, journal),
         aborted=_aborted(world, migration, plan, journal),
         failed=failed,
         unanswered=unanswered(world),
@@ -110,6 +119,8 @@ def plan_json(seen: PlanView) -> JsonObject:
         "stays": dict(seen.plan.stays),
         "maxPauseMs": seen.migration.policy.max_pause_ms,
         "lastPauseMs": pauses,
+        "predictedPauses": {name: each.told() for name, each in seen.predicted.items()},
+        "tooLong": list(seen.too_long),
         "abortedCopiesAhead": dict(seen.aborted),
         "changes": seen.changes,
     }
@@ -205,8 +216,12 @@ def _how_long(seen: PlanView) -> Iterator[RenderableType]:
     yield _line("  catching up: not known from one look; kmigrate status --watch tells it from the pace it sees")
     for name in seen.plan.moves:
         last = seen.pauses.get(name)
-        known = "pause not known beforehand: its stopping and starting were never measured"
-        yield _line(f"  {escape(name)}: " + (known if last is None else f"stood still {last / 1000:.1f} s last time"))
+        told = [str(seen.predicted[name])] if name in seen.predicted else []
+        told += [] if last is None else [f"stood still {last / 1000:.1f} s last time"]
+        yield _line(f"  {escape(name)}: {escape('; '.join(told))}")
+        if name in seen.too_long:
+            why = too_long(name, seen.predicted[name], policy)
+            yield _line(f"    [red]blocks: {escape(why)}[/]; way out: {escape(SHORTEN)}")
     budget = f"{policy.max_pause_ms / 1000:g} s"
     then = "goes back by itself" if policy.turn_back else "holds and says so"
     yield _line(f"  maxPause is {budget}: a move that would stand still for longer {then}")

@@ -18,8 +18,10 @@ from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Step, Unit
 from kmigrate.probes.ownership import in_force, origin
+from kmigrate.probes.pauses import Prediction, predict
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.lanes import started_by_mistake
+from kmigrate.waves import moves, together
 from kmigrate.world import World
 
 
@@ -70,13 +72,15 @@ class StatusView:
     """What status shows; `time` is when it was looked at (ms), `unanswered` says which side failed, and how.
 
     `standing_still` shouts which applications are stopped; `holder` is who claimed the migration and has not said that
-    it ended; `edits` are those of the plan file that are refused.
+    it ended; `edits` are those of the plan file that are refused; `pauses` has what is known beforehand of the pause of
+    each move that is still to go.
     """
 
     migration: str
     time: int
     units: tuple[UnitView, ...]
     applications: tuple[ApplicationView, ...]
+    pauses: Mapping[str, Prediction]
     lag: tuple[LagView, ...]
     fences: tuple[FenceView, ...]
     next: str
@@ -124,6 +128,7 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         time=world.clock.now_ms(),
         units=tuple(_unit(unit) for unit in journal.units.values()),
         applications=tuple(_application(app, plan, journal, world) for app in migration.applications),
+        pauses=predicted(migration, plan, journal),
         lag=tuple(_lag(world, migration, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
         next=next_command(plan, journal),
@@ -139,6 +144,13 @@ def _holder(world: World) -> str:
         return world.claim.holder()
     except (PlatformError, Blocked):
         return ""
+
+
+def predicted(migration: Migration, plan: Plan, journal: Journal) -> dict[str, Prediction]:
+    """The pause of each move that is still to go, as far as the journal tells it."""
+    here = [name for name in plan.moves if where(journal, name) is Side.SOURCE]
+    apps = {move.name: together(move.applications) for move in moves(migration.applications)}
+    return {name: predict(journal.past(), apps[name], Side.SOURCE, migration.policy) for name in here if name in apps}
 
 
 def unanswered(world: World) -> tuple[str, ...]:

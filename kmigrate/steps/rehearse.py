@@ -13,6 +13,7 @@ from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.content import Compared, Ends, estimate, prove, refuse_differences, settled_ends, total
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.groups import positions_held
+from kmigrate.probes.pauses import REHEARSED, predict
 from kmigrate.probes.uncommitted import COMMITTED, Bar, passed
 from kmigrate.waves import moves, stays, together
 from kmigrate.world import World
@@ -98,32 +99,41 @@ class TryPositions(Step):
         borne = {"bears_aborted": self.bears_aborted, "bears_foreign": self.bears_foreign}
         bar = Bar(minimum=self.migration.policy.minimum_grade, **borne)
         tried: dict[str, Json] = {}
+        took: dict[str, Json] = {}
         aborted: dict[str, Json] = {}
         for app in self._movable():
             for reads in app.reads:
+                began = world.clock.monotonic_ms()
                 found = self._translate(world, positions_held(world, Side.SOURCE, reads, stable=False), reads.group)
                 carried = passed(world, Side.SOURCE, reads, found, bar)
                 tried[reads.group] = _grades(carried)
+                took[reads.group] = world.clock.monotonic_ms() - began
                 if reads.isolation != COMMITTED:
                     aborted[reads.group] = sum(at.aborted_ahead for at in carried.values())
         world.ledger.put(_ABORTED, aborted)
+        world.ledger.put(REHEARSED, took)
         world.ledger.put(_TRIED, tried)
 
     def verify(self, world: World) -> Json:
-        """Grades per group, and how many aborted copies each reader of uncommitted records could see.
+        """Grades per group, how many aborted copies each reader of uncommitted records could see, predicted pauses.
 
-        The pause is not predicted: how long stopping and starting take is not measured here.
+        How long stopping and starting take is not measured here: it is told as not known, or as measured before.
         """
         super().verify(world)
         told: dict[str, Json] = {"grades": world.ledger.get(_TRIED)}
         aborted = world.ledger.get(_ABORTED)
         if aborted:
             told["aborted copies ahead"] = aborted
-        return {**told, "pause": "not predicted: stopping and starting are not measured"}
+        policy = self.migration.policy
+        pauses: dict[str, Json] = {
+            app.name: str(predict(world.ledger, app, Side.SOURCE, policy)) for app in self._movable()
+        }
+        return {**told, "pauses": pauses}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next rehearsal translates anew."""
         world.ledger.put(_TRIED, None)
+        world.ledger.put(REHEARSED, None)
         world.ledger.put(_ABORTED, None)
 
     def _movable(self) -> tuple[Application, ...]:

@@ -92,7 +92,8 @@ def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width
     text = drawn(planned.plan_picture(seen), width)
     for told in ("1 topic with 2 partitions", "1 group in use", "wave 1", "create-users", "maxPause is 300 s"):
         assert told in text
-    assert "pause not known beforehand" in text
+    assert "at least 0.0 s: stopping not known (never measured)" in text
+    assert (set(seen.predicted), seen.too_long) == ({APP}, ())
     assert seen.changes
 
 
@@ -104,6 +105,8 @@ def test_plan_as_json_has_counts_flags_units_waves_and_pauses() -> None:
     assert set(told["flags"]) == {"blocking", "warning", "accepted"}
     assert told["waves"] == [[[APP]]]
     assert told["lastPauseMs"] == {APP: None}
+    assert told["predictedPauses"][APP]["unknown"] == ["stopping", "kmigrate", "starting"]
+    assert told["tooLong"] == []
     assert f"cutover/{APP}#1" in [unit["unit"] for unit in told["units"]]
     assert told["changes"] is True
 
@@ -200,6 +203,18 @@ def test_status_tells_fences_with_the_commands_that_lift_them(width: int) -> Non
     assert f"--deny-principal {standing[0].principal} --operation Read --group {standing[0].name}" in text
 
 
+def test_status_tells_what_is_known_of_the_pause_of_each_move_that_is_still_to_go() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    assert f"{APP}: at least 0.0 s: stopping not known (never measured)" in drawn(
+        pictures.status_picture(status(estate, lines)), 200
+    )
+    walk(estate, lines, ("cutover",))
+    assert status(estate, lines).pauses == {}
+    walk(estate, lines, ("rollback",))
+    assert f"{APP}: about" in drawn(pictures.status_picture(status(estate, lines)), 200)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width: int) -> None:
     estate, lines = calm()
@@ -214,7 +229,7 @@ def test_status_tells_the_pause_with_its_parts_the_grades_and_the_way_back(width
 def test_status_as_json_has_every_part() -> None:
     estate, lines = calm()
     told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
-    parts = {"migration", "time", "units", "applications", "lag", "fences", "next"}
+    parts = {"migration", "time", "units", "applications", "pauses", "lag", "fences", "next"}
     assert set(told) == {*parts, "standingStill", "refusedEdits", "unanswered"}
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 

@@ -12,6 +12,7 @@ from kmigrate.model import Application, Json, Lane, Partition, Policy, Side
 from kmigrate.plan import HELD, Step
 from kmigrate.probes.groups import every_position_held, partitions_read, running_groups
 from kmigrate.probes.ownership import owners
+from kmigrate.probes.pauses import way_back
 from kmigrate.probes.topic_drain import partitions_of
 from kmigrate.probes.uncommitted import Bar
 from kmigrate.world import World
@@ -36,9 +37,6 @@ STOPPED = "stopped_ms"
 """When the groups were Empty: until then the application's own stopping took its part of the pause."""
 PARTS = "pause_parts"
 """Both parts of the pause: the application's own stopping and starting, and what kmigrate did between."""
-WAY_BACK_MS = 15_000
-"""What taking a move back before its start is predicted to take: lifting denials, and the application's start."""
-
 BACK_DEADLINE_MS = 600_000
 """How long going back waits for the application's own programs, or for a human: there is nothing better to do."""
 
@@ -107,7 +105,7 @@ class MoveStep(Step):
         return side
 
     def left_ms(self, world: World) -> int:
-        """What the pause may still take (ms), the predicted way back taken off; below 0 once it is used up.
+        """What the pause may still take (ms), the way back taken off (`pauses.way_back`); below 0 once it is used up.
 
         All of it again once the pause is over: whatever is done later makes nobody stand still.
         """
@@ -115,7 +113,8 @@ class MoveStep(Step):
             return self.policy.max_pause_ms
         started, most = world.ledger.get(CLOCK_STARTED), self.policy.max_pause_ms
         spent = world.clock.now_ms() - started if isinstance(started, int) else 0
-        return most - min(WAY_BACK_MS, most // 4) - spent
+        back = way_back(world.ledger, self.app, self.leaving, self.policy).ms or 0
+        return most - back - spent
 
     @contextmanager
     def within_budget(self, world: World, most_ms: int) -> Iterator[int]:

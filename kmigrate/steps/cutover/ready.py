@@ -11,6 +11,7 @@ from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
 from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
+from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
@@ -99,6 +100,10 @@ class Ready(MoveStep):
                 f"way back that does not fit into maxPause ({self.policy.max_pause_ms / 1000:g} s)",
                 hint="shorten session.timeout.ms of its static members, or raise policy.maxPause",
             )
+        seen = predict(world.ledger, self.app, self.leaving, self.policy)
+        # the way back is never refused for a prediction: it may be what is left
+        if self.leaving is Side.SOURCE and not seen.fits(self.policy):
+            raise Blocked(too_long(self.app.name, seen, self.policy), hint=SHORTEN)
 
     def _mirror_well(self, world: World) -> None:
         # a reader's way back needs no mirror, and a broken mirror is a reason to go back

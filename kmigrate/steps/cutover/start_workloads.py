@@ -13,6 +13,7 @@ from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.foreign import Foreign, foreign_write, keep, spans_behind, strays, unaccepted
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.ownership import SEAMS, read_seams
+from kmigrate.probes.pauses import MEASURED, measured
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.cutover.move import BEGAN, BEGUN, CLOCK_STARTED, PARTS, PAUSE, STOPPED, MoveStep, held, stands_still
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -94,9 +95,14 @@ class StartWorkloads(MoveStep):
         started, begun = world.ledger.get(CLOCK_STARTED), world.ledger.get(BEGUN)
         if not isinstance(started, int) or not isinstance(begun, int) or world.ledger.get(PAUSE) is not None:
             return
-        stopped, now = world.ledger.get(STOPPED), world.clock.now_ms()
-        own = (stopped - started if isinstance(stopped, int) else 0) + now - begun
-        world.ledger.put(PARTS, {"tool": now - started - own, "application": own})
+        at, now = world.ledger.get(STOPPED), world.clock.now_ms()
+        stopping, starting = at - started if isinstance(at, int) else 0, now - begun
+        tool = now - started - stopping - starting
+        world.ledger.put(PARTS, {"tool": tool, "application": stopping + starting})
+        # a crash in it, or a human who decided to go on, says nothing of the next time
+        usual = tool if now - started <= self.policy.max_pause_ms else None
+        fact = measured(self.app, self.leaving, stopping=stopping, starting=starting, tool=usual)
+        world.ledger.put(MEASURED, fact)
         world.ledger.put(PAUSE, now - started)
 
     def _ends(self, world: World) -> dict[Partition, int]:
