@@ -61,7 +61,11 @@ def story(migration: Migration) -> Plan:
             Phase(name="replicate", title="The mirror runs and has caught up", unit=_replicate(lasting)),
             Phase(name="rehearse", title="Content and positions proven beforehand", unit=_rehearse(graded, migration)),
             Phase(name="cutover", title="One application after the other"),
-            Phase(name="decommission", title="The source is left for good", unit=_decommission(lasting)),
+            Phase(
+                name="decommission",
+                title="The source is left for good",
+                unit=_decommission(lasting, migration.accepted(FOREIGN_WRITE)),
+            ),
         ),
         waves=tuple(
             tuple(move.name for move in wave if not any(why[name] for name in move.names))
@@ -147,12 +151,12 @@ def _rehearse(migration: Migration, said: Migration) -> Unit:
     )
 
 
-def _decommission(migration: Migration) -> Unit:
+def _decommission(migration: Migration, bears_foreign: frozenset[str]) -> Unit:
     return Unit(
         name="decommission",
         title="The source is left for good",
         gate="Stop the mirror for good? From here no application can go back.",
-        steps=(ProveIdle(migration=migration), StopLanes(migration=migration)),
+        steps=(ProveIdle(migration=migration, bears_foreign=bears_foreign), StopLanes(migration=migration)),
     )
 
 

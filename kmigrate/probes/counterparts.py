@@ -7,15 +7,14 @@ is foreign: somebody still writes in the old place (design §4.6).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.model import Json, OffsetRange, Partition, Record, Side
 from kmigrate.probes.foreign import Foreign
+from kmigrate.probes.ownership import epochs
 from kmigrate.world import Cluster, World
 
-COMPARED = "compared"
-"""The fact of how far both sides of topics handed over were compared: partition → offsets on the side left, entered."""
 _MOST = 5_000
 """So many offsets of a partition are compared at one look."""
 
@@ -30,12 +29,38 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Where the comparison stands now, what is foreign before there, and how many copies and records were read."""
+    """Where the comparison stands now, what is foreign before there, and how many copies and records were read.
+
+    Of partitions in `gone` retention has taken what was to be compared next, on either side, so nothing can be told.
+    """
 
     cursors: Mapping[Partition, Cursor]
     foreign: tuple[Foreign, ...]
     records: int
     read: int
+    gone: tuple[Partition, ...] = ()
+
+
+def compared(left: Side) -> str:
+    """The fact of how far what came to a side that was left was compared: partition → offsets on it, and across."""
+    return f"compared/{left}"
+
+
+def since(world: World, left: Side, partitions: Iterable[Partition]) -> dict[Partition, Cursor]:
+    """From where on to compare: the newest hand-over from that side, or where the comparing since has got to.
+
+    Partitions that the side owns have nothing to compare. Offsets only grow, so what an earlier epoch was compared up
+    to lies before the hand-over.
+    """
+    done = {p: at for fact in world.ledger.every(compared(left)) for p, at in read_cursors(fact).items()}
+    lives, found = epochs(world), dict[Partition, Cursor]()
+    for p in partitions:
+        if p in lives and lives[p].owner is not left:
+            seam = lives[p].seams[-1]
+            begin, at = Cursor(left=seam.at(left), entered=seam.at(left.other)), done.get(p)
+            further = at is not None and at.left >= begin.left and at.entered >= begin.entered
+            found[p] = at if at is not None and further else begin
+    return found
 
 
 def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Compared:
@@ -46,9 +71,10 @@ def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Co
     """
     here, there = world.cluster(left), world.cluster(left.other)
     ends = here.ranges(cursors)
-    new = {p: _part(at.left, ends[p].end) for p, at in cursors.items() if ends[p].end > at.left}
+    gone = _overtaken(cursors, ends, there.ranges(cursors))
+    new = {p: _part(at.left, ends[p].end) for p, at in cursors.items() if ends[p].end > at.left and p not in gone}
     if not new:
-        return Compared(cursors=cursors, foreign=(), records=0, read=0)
+        return Compared(cursors=cursors, foreign=(), records=0, read=0, gone=gone)
     moved, foreign, copies, read = dict(cursors), list[Foreign](), 0, 0
     compacted, stamped = _kinds(world, left, new)
     for timed in (True, False):
@@ -63,7 +89,37 @@ def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Co
             moved[p] = Cursor(left=part[p].end, entered=behind)
             foreign += strange
             copies, read = copies + seen, read + len(records) + len(originals)
-    return Compared(cursors=moved, foreign=tuple(foreign), records=copies, read=read)
+    return Compared(cursors=moved, foreign=tuple(foreign), records=copies, read=read, gone=gone)
+
+
+def _overtaken(
+    cursors: Mapping[Partition, Cursor], here: Mapping[Partition, OffsetRange], there: Mapping[Partition, OffsetRange]
+) -> tuple[Partition, ...]:
+    late = {p for p, at in cursors.items() if at.left < here[p].start or at.entered < there[p].start}
+    return tuple(sorted(p for p in late if here[p].end > cursors[p].left))
+
+
+def compare_all(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Iterator[Compared]:
+    """Compare on, part by part, until everything was compared that was there when this began."""
+    ends = {p: log.end for p, log in world.cluster(left).ranges(cursors).items()} if cursors else {}
+    while todo := {p: at for p, at in cursors.items() if at.left < ends[p]}:
+        seen = compare(world, left, todo)
+        yield seen
+        cursors = {p: at for p, at in {**cursors, **seen.cursors}.items() if p not in seen.gone}
+
+
+def unheard_of(world: World, left: Side, starts: Mapping[Partition, int]) -> tuple[Partition, ...]:
+    """Partitions that got a record since, which is not among the newest of the other side; order is not asked."""
+    here, there = world.cluster(left), world.cluster(left.other)
+    ends = here.ranges(starts)
+    came = {p: OffsetRange(start=start, end=ends[p].end) for p, start in starts.items() if ends[p].end > start}
+    logs = there.ranges(came)
+    newest = {
+        p: OffsetRange(start=max(log.start, log.end - _MOST - 4 * (came[p].end - came[p].start)), end=log.end)
+        for p, log in logs.items()
+    }
+    new, known = (side.read(part, timed=False) if part else {} for side, part in ((here, came), (there, newest)))
+    return tuple(p for p in sorted(new) if not {r.digest for r in new[p]} <= {r.digest for r in known[p]})
 
 
 def write_cursors(cursors: Mapping[Partition, Cursor]) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
@@ -11,7 +11,8 @@ from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.mirror import STOPPED
 from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Partition, Side
 from kmigrate.plan import Action, Change, Finding, Step
-from kmigrate.probes.counterparts import COMPARED, compare, read_cursors
+from kmigrate.probes.counterparts import compare_all, since, unheard_of
+from kmigrate.probes.foreign import Foreign, named, unaccepted, ways_on
 from kmigrate.probes.lanes import lane_key
 from kmigrate.probes.ownership import owned_by
 from kmigrate.steps.lanes import lane_state, stop_lane
@@ -33,6 +34,8 @@ class ProveIdle(Step):
     looks_only: ClassVar[bool] = True
 
     migration: Migration
+    bears_foreign: frozenset[str] = field(default=frozenset(), repr=False)
+    """Topics of which records may stay on the source alone; kept out of the fingerprint, as in a move."""
 
     def check(self, world: World) -> Finding:
         """Never a change; raises Blocked naming everybody who is still there, and why, at once."""
@@ -47,8 +50,11 @@ class ProveIdle(Step):
         first = self._ends(world)
         world.clock.sleep(_WATCH_MS)
         last = self._ends(world)
-        grown = sorted({p.topic for p in first if last.get(p) != first[p]} - self._only_copies(world))
-        _refuse([f"{topic} grows ({self._writers(topic)})" for topic in grown] + self._who_stays(world))
+        strays, unknown = self._strays(world)
+        copies = self._only_copies(world, strays, unknown, first)
+        grown = sorted({p.topic for p in first if last.get(p) != first[p]} - copies)
+        told = [f"{topic} grows ({self._writers(topic)})" for topic in grown]
+        _refuse([*told, *self._alone(world, strays), *self._who_stays(world)])
         return {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
 
     def undo(self, world: World, before: JsonObject) -> None:
@@ -77,12 +83,31 @@ class ProveIdle(Step):
         ranges = source.ranges([p for topic in topics.values() for p in topic.all()], committed=False)
         return {p: log.end for p, log in ranges.items()}
 
-    def _only_copies(self, world: World) -> frozenset[str]:
-        """Topics that the target owns, and of which all that came to the source since is a copy from there."""
-        ours = owned_by(world, Side.TARGET, self.migration.topics)
-        cursors = {p: at for fact in world.ledger.every(COMPARED) for p, at in read_cursors(fact).items()}
-        seen = compare(world, Side.SOURCE, {p: at for p, at in cursors.items() if p.topic in ours})
-        return ours - {each.partition.topic for each in seen.foreign}
+    def _alone(self, world: World, strays: tuple[Foreign, ...]) -> list[str]:
+        """What would be lost with the source, but for what a human took on."""
+        bad = unaccepted(strays, self.bears_foreign)
+        return [f"{named(world, Side.SOURCE, bad)}; {ways_on(bad)}"] if bad else []
+
+    def _strays(self, world: World) -> tuple[tuple[Foreign, ...], frozenset[Partition]]:
+        """Records on the source that the target, their owner, does not have; and where that is not known."""
+        topics = world.cluster(Side.SOURCE).topics(self._owned(world))
+        cursors = since(world, Side.SOURCE, [p for topic in topics.values() for p in topic.all()])
+        every = tuple(compare_all(world, Side.SOURCE, cursors))
+        return tuple(f for seen in every for f in seen.foreign), frozenset(p for seen in every for p in seen.gone)
+
+    def _only_copies(
+        self, world: World, strays: tuple[Foreign, ...], unknown: frozenset[Partition], first: Mapping[Partition, int]
+    ) -> frozenset[str]:
+        """Topics that the target owns, and of which all that came to the source is a copy from there.
+
+        Where retention took what was to be compared, of what came since the watch began.
+        """
+        starts = {p: first[p] for p in unknown if p in first}
+        strange = {each.partition.topic for each in strays} | {p.topic for p in unheard_of(world, Side.SOURCE, starts)}
+        return self._owned(world) - strange
+
+    def _owned(self, world: World) -> frozenset[str]:
+        return owned_by(world, Side.TARGET, self.migration.topics)
 
     def _writers(self, topic: str) -> str:
         names = sorted(app.name for app in self.migration.applications if topic in app.writes)

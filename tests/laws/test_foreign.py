@@ -159,15 +159,15 @@ def started(walk: Walk) -> Walk:
     return next(life for life in walk.copy().lives("cutover checkout") if last(life) == ("STARTED", "start-workloads"))
 
 
-def test_between_the_start_in_the_journal_and_the_start_itself_it_holds_and_both_ways_need_an_accept() -> None:
+def test_between_the_start_in_the_journal_and_the_start_itself_it_holds_and_goes_on_once_it_is_accepted() -> None:
     died = started(prepared())
     at = stray(died, Side.SOURCE)
-    for command in ("cutover checkout", "rollback checkout"):
-        with pytest.raises(Blocked, match=f"orders/0.* at {at}") as told:
-            died.copy().type(command)
-        assert "KM-FOREIGN-WRITE" in told.value.hint
-    for command in ("cutover checkout", "rollback checkout"):
-        life = accepting(died.copy(), ORDERS)
+    with pytest.raises(Blocked, match=f"orders/0 at {at} ") as told:
+        died.copy().type("cutover checkout")
+    assert not isinstance(told.value, TurnBack)
+    assert "KM-FOREIGN-WRITE" in told.value.hint
+    for command, accepts in (("cutover checkout", (ORDERS,)), ("rollback checkout", ())):
+        life = accepting(died.copy(), *accepts)
         life.type(command)
         life.rest()
         exact(life)
@@ -209,6 +209,29 @@ def test_the_source_is_not_left_while_more_come() -> None:
         walk.type("decommission")
 
 
+def test_the_source_is_not_left_with_records_that_stand_there_alone_but_by_name() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    (first, *_) = after_the_soak(walk, FIRST)
+    walk.estate.settle()
+    with pytest.raises(Blocked, match=f"somebody writes on the source: orders/0 at {first} "):
+        walk.type("decommission")
+    accepting(walk, ORDERS).type("decommission")
+
+
+def test_where_retention_took_what_was_compared_last_copies_are_still_told_from_writers() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    walk.estate.turns(5)
+    log = walk.estate.clusters[Side.SOURCE].logs[FIRST]
+    log.expire(log.end - 2)
+    busy = walk.copy()
+    busy.type("decommission")
+    soaking(walk, lambda: stray(walk, Side.SOURCE) and None, times=100)
+    with pytest.raises(Blocked, match="orders grows"):
+        walk.type("decommission")
+
+
 def test_a_later_look_names_what_came_since_and_an_accept_bears_it() -> None:
     walk = prepared()
     walk.type("cutover checkout")
@@ -236,3 +259,41 @@ def test_what_comes_as_it_is_about_to_be_started_is_known_to_the_way_back() -> N
     assert not died.estate.workloads["checkout"].running
     died.type("rollback checkout")
     exact(died)
+
+
+def after_the_soak(walk: Walk, partition: Partition, times: int = 3) -> list[int]:
+    """Records that come while nobody watches any more, between the copies."""
+    places = []
+    for _ in range(times):
+        places.append(stray(walk, Side.SOURCE, partition))
+        walk.estate.turns(5)
+    return places
+
+
+def test_what_came_after_the_watch_is_found_before_the_way_back_and_does_not_bar_it() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    places = after_the_soak(walk, FIRST)
+    walk.type("rollback checkout")
+    exact(walk)
+    assert {each.offset for each in met(walk)[Side.SOURCE]} == set(places)
+    with pytest.raises(Refused, match="group fraud is not carried: orders/0"):
+        walk.type("rollback fraud")
+    accepting(walk, ORDERS).type("rollback fraud")
+    exact(walk)
+
+
+def test_what_came_after_the_watch_where_the_application_reads_is_told_before_it_is_stopped() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    (first, *_) = after_the_soak(walk, PAID)
+    with pytest.raises(Blocked, match=f"somebody writes on the source: payments/0 at {first} "):
+        walk.type("rollback checkout")
+    assert walk.estate.workloads["checkout"].running
+    with pytest.raises(Refused, match="group checkout is not carried: payments/0"):
+        walk.type("rollback checkout")
+    assert walk.estate.workloads["checkout"].running
+    walk = accepting(walk, PAYMENTS)
+    for command in ("rollback checkout", "rollback fraud", "cutover fraud", "cutover checkout"):
+        walk.type(command)
+        exact(walk)

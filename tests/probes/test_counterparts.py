@@ -9,7 +9,7 @@ from memory_estate import migration
 
 from kmigrate.adapters.memory import Log, MemoryEstate, MemoryFacts, MemoryWorld
 from kmigrate.model import Partition, Side, Topic
-from kmigrate.probes.counterparts import Compared, Cursor, compare
+from kmigrate.probes.counterparts import Compared, Cursor, compare, compare_all, unheard_of
 
 P = Partition("orders", 0)
 
@@ -108,3 +108,34 @@ def test_more_than_one_look_takes_is_left_for_the_next() -> None:
     first = sides.compare()
     assert first.cursors == {P: Cursor(left=5_000, entered=5_000)}
     assert sides.compare(5_000, 5_000).cursors == {P: Cursor(left=5_002, entered=5_002)}
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_where_retention_took_what_was_to_be_compared_next_nothing_is_told(side: Side) -> None:
+    sides = seen("abXc", "abc")
+    sides.log(side).expire(1)
+    found = sides.compare()
+    assert (found.gone, found.foreign, found.cursors) == ((P,), (), {P: Cursor(left=0, entered=0)})
+    assert list(compare_all(sides.world, Side.SOURCE, found.cursors)) == [found]
+    assert [(each.offset, each.last) for each in sides.compare(1, 1).foreign] == [(2, 2)]
+
+
+def test_all_of_it_is_compared_part_by_part_up_to_where_it_ended_at_first() -> None:
+    sides = Sides()
+    for _ in range(12_000):
+        for side in Side:
+            sides.log(side).put(1, b"a")
+    sides.write(Side.SOURCE, "X")
+    parts = list(compare_all(sides.world, Side.SOURCE, {P: Cursor(left=0, entered=0)}))
+    assert [each.records for each in parts] == [5_000, 5_000, 2_000]
+    assert [each.offset for part in parts for each in part.foreign] == [12_000]
+
+
+def test_what_came_since_is_looked_for_among_the_newest_across() -> None:
+    sides = seen("ab.", "abcd")
+    assert unheard_of(sides.world, Side.SOURCE, {P: 3}) == ()
+    sides.write(Side.SOURCE, "cd")
+    assert unheard_of(sides.world, Side.SOURCE, {P: 3}) == ()
+    sides.write(Side.SOURCE, "X")
+    assert unheard_of(sides.world, Side.SOURCE, {P: 3}) == (P,)
+    assert unheard_of(sides.world, Side.SOURCE, {P: 6}) == ()

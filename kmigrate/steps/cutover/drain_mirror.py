@@ -24,6 +24,7 @@ from kmigrate.steps.cutover.move import (
     read_partitions,
     write_offsets,
 )
+from kmigrate.steps.cutover.stray_records import look_for_strays
 from kmigrate.steps.feeding import feed, feeds
 from kmigrate.world import World
 
@@ -55,6 +56,7 @@ class DrainMirror(MoveStep):
 
     def _drain(self, world: World, deadline_ms: int) -> None:
         self._feed(world, deadline_ms)
+        look_for_strays(world, self)
         bounds = held(world, self.leaving, self.app)
         if world.ledger.get(LAST) is not None:
             world.ledger.put(LAST, None)  # it belongs to the bounds before these

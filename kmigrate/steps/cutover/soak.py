@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.content import about_size
-from kmigrate.probes.counterparts import COMPARED, Compared, Cursor, compare, read_cursors, write_cursors
+from kmigrate.probes.counterparts import Compared, Cursor, compare, compared, read_cursors, write_cursors
 from kmigrate.probes.foreign import Foreign, keep, kept, named, unaccepted, ways_on
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.ownership import SEAMS, read_seams
@@ -73,8 +73,8 @@ class Soak(MoveStep):
         """Watch for what is left of the time; it may end a little late, when an instance starts anew meanwhile."""
         if world.ledger.get(FROM) is None:
             world.ledger.put(FROM, write_offsets(held(world, self.entering, self.app, stable=False)))
-        if self.app.writes and world.ledger.get(COMPARED) is None:
-            world.ledger.put(COMPARED, write_cursors(self._from(world)))
+        if self.app.writes and world.ledger.get(self._far) is None:
+            world.ledger.put(self._far, write_cursors(self._from(world)))
         if self.app.writes and world.ledger.get(COPIED) is None:
             world.ledger.put(COPIED, {str(p): at for p, at in sorted(self._copied(world).items())})
         if world.ledger.get(BEGAN) is None:
@@ -103,8 +103,12 @@ class Soak(MoveStep):
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        for fact in (BEGAN, FROM, TIME, COMPARED, LOOKED, COPIED):
+        for fact in (BEGAN, FROM, TIME, self._far, LOOKED, COPIED):
             world.ledger.put(fact, None)
+
+    @property
+    def _far(self) -> str:
+        return compared(self.leaving)
 
     def _remaining(self, world: World) -> int:
         began = world.ledger.get(BEGAN)
@@ -123,7 +127,7 @@ class Soak(MoveStep):
             world.reporter.note(f"on the {self.leaving} alone: {', '.join(map(str, seen.foreign))}")
         if seen.cursors != before:
             world.ledger.put(LOOKED, self._effort(world, seen, world.clock.monotonic_ms() - began))
-            world.ledger.put(COMPARED, write_cursors(seen.cursors))
+            world.ledger.put(self._far, write_cursors(seen.cursors))
         self._refuse(world, kept(world, self.leaving))
         return self._look(world)
 
@@ -141,7 +145,7 @@ class Soak(MoveStep):
         return {p: Cursor(left=seam.at(self.leaving), entered=seam.at(self.entering)) for p, seam in known.items()}
 
     def _cursors(self, world: World) -> dict[Partition, Cursor]:
-        return read_cursors(world.ledger.get(COMPARED)) or self._from(world)
+        return read_cursors(world.ledger.get(self._far)) or self._from(world)
 
     def _compared(self, world: World) -> None:
         """Raises Blocked for a record on the side left that the side entered does not have, and that nobody took on."""
@@ -168,7 +172,9 @@ class Soak(MoveStep):
         told = effort if isinstance(effort, Mapping) else {}
         size = about_size(world, self.entering, self._cursors(world), int(str(told.get("read", 0))))
         foreign = [str(each) for each in kept(world, self.leaving)]
-        return {**told, "bytes": size, "foreign": foreign, "up to": write_cursors(self._cursors(world))}
+        gone = [str(p) for p in compare(world, self.leaving, self._cursors(world)).gone]
+        more: JsonObject = {"not compared, retention took records": gone} if gone else {}
+        return {**told, "bytes": size, "foreign": foreign, "up to": write_cursors(self._cursors(world)), **more}
 
     def _no_lane_back(self, world: World) -> None:
         """Both mirrors at once would copy each other's copies; only that the one has no right keeps it from that."""

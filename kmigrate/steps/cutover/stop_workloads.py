@@ -9,6 +9,7 @@ from kmigrate.model import Json, JsonObject
 from kmigrate.plan import HELD, Action, Change, Finding
 from kmigrate.probes.groups import running_groups
 from kmigrate.steps.cutover.move import BACK_DEADLINE_MS, CLOCK_STARTED, STOPPED, MoveStep
+from kmigrate.steps.cutover.stray_records import refuse_strays
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -41,6 +42,7 @@ class StopWorkloads(MoveStep):
     def apply(self, world: World) -> None:
         """Stop; the pause clock runs from here on."""
         if world.ledger.get(CLOCK_STARTED) is None:
+            refuse_strays(world, self)
             world.ledger.put(CLOCK_STARTED, world.clock.now_ms())
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
