@@ -205,5 +205,15 @@ def test_once_it_is_accepted_by_name_it_goes_on_and_everybody_is_carried(lab: La
     carried = [line for line in lab.lines() if (line["step"], line["event"]) == ("carry-positions", "VERIFIED")][-1]
     grades = {at["grade"] for at in carried["data"]["search-indexer"].values()}
     assert grades <= {"EXACT_PROVEN", "EXACT_MATCHED"}
+    (turned,) = [line for line in lab.lines() if (line["step"], line["event"]) == ("turn-mirror", "VERIFIED")]
+    assert [each["without an offset"] for each in turned["data"].values()] == ["none"]
+
+
+def test_what_came_after_the_soak_is_found_before_the_way_back(lab: Lab, figures: Figures) -> None:
+    lab.write(2)
     lab.done("rollback", "--app", APP, "--yes")
     assert lab.side() == ("source", "yes")
+    met = [line["data"]["foreign"] for line in lab.lines() if line["event"] == "FACT" and line["data"].get("foreign")]
+    found = {(int(p.rpartition("/")[2]), at) for p, at, *_ in met[-1]["source"]}
+    assert found == {lab.written[-1]}
+    figures(found_before_the_way_back=sorted(found))
