@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(540)]
 
 APP, TOPIC, FORGOTTEN = "storefront", "orders", "sa-billing"
 CUTOVER = ("apply", "--phase", "cutover", "--app", APP, "--yes")
+GONE = {"id": "KM-WRITE-UNDECLARED", "subject": TOPIC, "reason": "its writer was said to be gone"}
 ACCEPT = {"id": "KM-FOREIGN-WRITE", "subject": TOPIC, "reason": "its three records are nobody's"}
 
 
@@ -126,6 +127,7 @@ def _only_the_writer_moves(plan: dict) -> None:
             # long enough for somebody to write between the hand-over and the start
             workload["switch"] = ["/bin/sh", "-c", 'sleep 3 && exec "$@"', "sh", *workload["switch"]]
     plan["policy"]["soak"] = "8s"
+    plan["accept"] = [GONE]
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +195,7 @@ def test_who_has_not_read_it_is_not_carried_across(lab: Lab) -> None:
 
 
 def test_once_it_is_accepted_by_name_it_goes_on_and_everybody_is_carried(lab: Lab, figures: Figures) -> None:
-    lab.edit(lambda plan: plan.update(accept=[ACCEPT]))
+    lab.edit(lambda plan: plan.update(accept=[GONE, ACCEPT]))
     lab.done(*CUTOVER)
     soaked = [line for line in lab.lines() if (line["step"], line["event"]) == ("soak", "VERIFIED")][-1]
     compared = soaked["data"]["compared"]
