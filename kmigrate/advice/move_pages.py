@@ -77,7 +77,7 @@ STATES: Mapping[str, tuple[str, str, str, str]] = {
         "Everything is done; both sides are compared from the seam on for the soak time. Clients stay denied on the"
         " side that was left.",
         "Whoever still writes where APP wrote before (a forgotten instance, a job with an old credential) is found"
-        " here: its records are on one side only.",
+        " here: its records are on one side only. Then the move holds: `kmigrate explain KM-FOREIGN-WRITE`.",
         f"{_BOTH} Without kmigrate there is nothing to do: the application runs. Leave the fences on the side that was"
         " left; they are what keeps forgotten clients out.",
     ),

@@ -15,6 +15,9 @@ from kmigrate.cli.views import FenceView, LagView, StatusView, UnitView
 from kmigrate.history import Row
 from kmigrate.model import Json, JsonObject
 
+_NAMED = 10
+"""So many places of foreign records are drawn; all are in the JSON."""
+
 
 def status_picture(seen: StatusView, before: StatusView | None = None) -> Group:
     """Everything status shows; with an earlier look also how long catching up still takes."""
@@ -42,6 +45,7 @@ def status_json(seen: StatusView, before: StatusView | None = None) -> JsonObjec
         "standingStill": seen.standing_still,
         "atWork": seen.holder or None,
         "refusedEdits": list(seen.edits),
+        "onOneSideAlone": list(seen.foreign),
     }
 
 
@@ -87,6 +91,7 @@ def _status(seen: StatusView, before: StatusView | None) -> Iterator[RenderableT
         for unit in seen.units:
             units.add_row(escape(unit.name), unit.state, _pause(unit), grades(unit.positions))
         yield units
+    yield from _foreign(seen.foreign)
     earlier = {lag.lane: lag for lag in before.lag} if before else {}
     elapsed = seen.time - before.time if before else 0
     yield _line("")
@@ -99,6 +104,13 @@ def _predicted(seen: StatusView) -> Iterator[RenderableType]:
     if seen.pauses:
         yield _line("\n[bold]Pauses of what is still to move[/]")
     yield from (_line(f"  {escape(f'{name}: {pause}')}") for name, pause in seen.pauses.items())
+
+
+def _foreign(found: Sequence[str]) -> Iterator[RenderableType]:
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        told = f"written by somebody whom the plan does not know: {', '.join(found[:_NAMED])}{more}"
+        yield _line(f"\n[yellow]{escape(told)}[/]; kmigrate explain KM-FOREIGN-WRITE")
 
 
 def _fence(fence: FenceView) -> RenderableType:

@@ -17,6 +17,7 @@ from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Step, Unit
+from kmigrate.probes.foreign import known
 from kmigrate.probes.ownership import in_force, origin
 from kmigrate.probes.pauses import Prediction, predict
 from kmigrate.steps.cutover.fences import denials
@@ -73,7 +74,7 @@ class StatusView:
 
     `standing_still` shouts which applications are stopped; `holder` is who claimed the migration and has not said that
     it ended; `edits` are those of the plan file that are refused; `pauses` has what is known beforehand of the pause of
-    each move that is still to go.
+    each move that is still to go; `foreign` are records that stand on one side alone.
     """
 
     migration: str
@@ -87,6 +88,7 @@ class StatusView:
     standing_still: str
     holder: str
     edits: tuple[str, ...]
+    foreign: tuple[str, ...]
     unanswered: tuple[str, ...]
 
 
@@ -135,6 +137,7 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         standing_still=gate.warning(journal),
         holder=_holder(world),
         edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
+        foreign=tuple(f"{each} on the {side}" for side, met in known(world).items() for each in met),
         unanswered=unanswered(world),
     )
 

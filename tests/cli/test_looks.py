@@ -230,7 +230,7 @@ def test_status_as_json_has_every_part() -> None:
     estate, lines = calm()
     told = json.loads(json.dumps(pictures.status_json(status(estate, lines))))
     parts = {"migration", "time", "units", "applications", "pauses", "lag", "fences", "next"}
-    assert set(told) == {*parts, "standingStill", "refusedEdits", "unanswered", "atWork"}
+    assert set(told) == {*parts, "standingStill", "refusedEdits", "unanswered", "atWork", "onOneSideAlone"}
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from laws import Walk
+from rich.console import Console
 from writers_move import FIRST, PLAN, last, may_stay, prepared, stray
 
 from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.cli import pictures, views
 from kmigrate.cli.standing import translated
 from kmigrate.errors import Blocked, Refused, TurnBack
 from kmigrate.manifests.lanes import forward_lanes
@@ -297,3 +300,15 @@ def test_what_came_after_the_watch_where_the_application_reads_is_told_before_it
     for command in ("rollback checkout", "rollback fraud", "cutover fraud", "cutover checkout"):
         walk.type(command)
         exact(walk)
+
+
+def test_status_tells_what_stands_on_one_side_alone() -> None:
+    walk, at = held()
+    world = MemoryWorld(walk.estate).bound(walk.journal().past())
+    seen = views.look(PLAN, walk.plan, walk.journal(), world)
+    (told,) = seen.foreign
+    assert told == f"orders/0 at {at} (1970-01-01T00:00:00.077000+00:00) on the source"
+    assert pictures.status_json(seen)["onOneSideAlone"] == [told]
+    console = Console(width=300, record=True, file=StringIO())
+    console.print(pictures.status_picture(seen))
+    assert f"somebody whom the plan does not know: {told}; kmigrate explain KM-FOREIGN-WRITE" in console.export_text()
