@@ -290,16 +290,3 @@ class PlanPart(Part):
     accept: list[AcceptPart] = []
     policy: PolicyPart = PolicyPart()
     journal: JournalPart = JournalPart()
-
-
-NOT_BUILT = {
-    "source.cloud": "what only Confluent Cloud's own API tells is not looked at yet",
-    "target.kubernetes.context": "only target.platform lab is built, a folder of resources",
-    "target.cluster.kafka": "the cluster is taken as it is",
-    "target.cluster.brokers": "the cluster is taken as it is",
-    "target.cluster.zones": "the cluster is taken as it is",
-    "target.cluster.storage": "the cluster is taken as it is",
-    "target.cluster.listener.type": "the listener is taken as it is",
-    "target.cluster.listener.domain": "the listener is taken as it is",
-}
-"""Keys of the design that this version does not know, and why one can do without them."""
