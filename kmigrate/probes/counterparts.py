@@ -15,8 +15,8 @@ from kmigrate.probes.foreign import Foreign
 from kmigrate.probes.ownership import epochs
 from kmigrate.world import Cluster, World
 
-_MOST = 5_000
-"""So many offsets of a partition are compared at one look."""
+_MOST, _AT_ONCE = 5_000, 300_000
+"""So many offsets of a partition, and of all of them, are compared at one look; some 200 bytes of memory each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,9 @@ def compare(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Co
     here, there = world.cluster(left), world.cluster(left.other)
     ends = here.ranges(cursors)
     gone = _overtaken(cursors, ends, there.ranges(cursors))
-    new = {p: _part(at.left, ends[p].end) for p, at in cursors.items() if ends[p].end > at.left and p not in gone}
+    late = {p: at for p, at in cursors.items() if ends[p].end > at.left and p not in gone}
+    most = max(1, min(_MOST, _AT_ONCE // max(1, len(late))))
+    new = {p: _part(at.left, ends[p].end, most) for p, at in late.items()}
     if not new:
         return Compared(cursors=cursors, foreign=(), records=0, read=0, gone=gone)
     moved, foreign, copies, read = dict(cursors), list[Foreign](), 0, 0
@@ -167,8 +169,8 @@ def _kinds(world: World, left: Side, partitions: Mapping[Partition, OffsetRange]
     return compacted, stamps
 
 
-def _part(start: int, end: int) -> OffsetRange:
-    return OffsetRange(start=start, end=min(end, start + _MOST))
+def _part(start: int, end: int, most: int) -> OffsetRange:
+    return OffsetRange(start=start, end=min(end, start + most))
 
 
 def _originals(
@@ -176,7 +178,7 @@ def _originals(
 ) -> dict[Partition, tuple[Record, ...]]:
     """At least so many records from the start on, or all there are; holes may lie between them, so it looks on."""
     ends = {p: log.end for p, log in there.ranges(starts).items()} if starts else {}
-    parts = {p: _part(start, ends[p]) for p, start in starts.items() if ends[p] > start}
+    parts = {p: _part(start, ends[p], max(1, counts[p])) for p, start in starts.items() if ends[p] > start}
     found: dict[Partition, tuple[Record, ...]] = {}
     while parts:
         found |= there.read(parts, timed=timed)

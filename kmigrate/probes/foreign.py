@@ -76,11 +76,17 @@ def find_writer(topics: str) -> str:
     return f"find out who writes {topics} there in spite of the fence and stop it, then run the same command again"
 
 
-def foreign_write(world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = ()) -> ForeignWrite:
-    """What to raise for records that came to the side left before anybody has worked on the side entered."""
+def foreign_write(
+    world: World, side: Side, found: Iterable[Foreign], ours: Collection[str] = (), *, handed_over: bool = False
+) -> ForeignWrite:
+    """What to raise for records that came to the side left before anybody has worked on the side entered.
+
+    Before the topics are `handed_over` the same command copies them; after it, a human may go on without them.
+    """
     every = tuple(found)
     hint = find_writer(", ".join(_topics(every)))
-    return ForeignWrite(named(world, side, every, ours), hint=hint, held=f"{hint}; or {ways_on(every)}")
+    held = f"{hint}; or {ways_on(every)}" if handed_over else hint
+    return ForeignWrite(named(world, side, every, ours), hint=hint, held=held)
 
 
 def ways_on(found: Iterable[Foreign]) -> str:

@@ -114,7 +114,8 @@ class ProveIdle(Step):
         return f"{', '.join(names)} may write it" if names else "no application of the plan writes it"
 
     def _keys(self) -> list[str]:
-        ours = [self.migration.source.auth.username, self.migration.mirror_auth.username]
+        back = (self.migration.reverse_auth.username,) if self.migration.reverse_auth else ()
+        ours = [self.migration.source.auth.username, self.migration.mirror_auth.username, *back]
         theirs = [principal.source for app in self.migration.applications for principal in app.principals]
         return sorted({str(name) for name in (*ours, *theirs)})
 

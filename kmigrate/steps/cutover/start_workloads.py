@@ -132,7 +132,7 @@ class StartWorkloads(MoveStep):
         found = unaccepted(self._strays(world, committed=False), self.bears_foreign)
         if found:
             with self.held_on_the_way_back():
-                raise foreign_write(world, self.leaving, found, self.ours)
+                raise foreign_write(world, self.leaving, found, self.ours, handed_over=True)
 
     def _hold(self, world: World) -> None:
         """The start is on disk as begun, so going back is a move of its own: it must know of what lies there alone."""
