@@ -13,7 +13,7 @@ from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Denial, Direction, Lane, Right, Side
 from kmigrate.plan import Step, Unit
-from kmigrate.probes.counterparts import COMPARED, read_cursors
+from kmigrate.probes.counterparts import compared, read_cursors
 from kmigrate.probes.lanes import lane_key, with_state
 from kmigrate.probes.ownership import SEAMS, epochs, read_seams
 from kmigrate.steps.cutover.move import BEGAN
@@ -147,7 +147,7 @@ def test_how_far_both_sides_were_compared_is_on_disk_and_goes_on() -> None:
     walk = prepared()
     walk.type("cutover checkout")
     facts = walk.journal().units["cutover/checkout#1"].facts
-    cursors, seams = read_cursors(facts[COMPARED]), read_seams(facts[SEAMS])
+    cursors, seams = read_cursors(facts[compared(Side.SOURCE)]), read_seams(facts[SEAMS])
     assert cursors.keys() == seams.keys()
     assert all(at.left > seams[p].source and at.entered > seams[p].target for p, at in cursors.items())
 

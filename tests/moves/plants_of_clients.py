@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import CUTOVER, FENCES, FLAGS, FOREIGN, HAND_OVER, PROBES, PROVISION, WRITERS, law
+from where import CUTOVER, FENCES, FLAGS, FOREIGN, HAND_OVER, PROBES, PROVISION, STEPS, WRITERS, law
 
 FLAG = "kmigrate.advice.flags"
 COUNTERPARTS = "probes/test_counterparts.py::test_"
@@ -96,16 +96,44 @@ RULE_6 = (
     Fault(
         "how far both sides were compared is kept nowhere",
         CUTOVER + "soak",
-        "            world.ledger.put(COMPARED, write_cursors(seen.cursors))\n",
+        "            world.ledger.put(self._far, write_cursors(seen.cursors))\n",
         "",
         HAND_OVER + "how_far_both_sides_were_compared_is_on_disk_and_goes_on",
+    ),
+    Fault(
+        "foreign records are read as if they had a counterpart",
+        PROBES + "sieve",
+        "return Sieved(world, met) if met else world",
+        "return world",
+        FOREIGN + "a_group_that_has_not_read_it_is_not_carried_across_and_nothing_was_stopped",
+    ),
+    Fault(
+        "what came after the soak is looked for by nobody",
+        CUTOVER + "stop_workloads",
+        "            refuse_strays(world, self)\n",
+        "",
+        FOREIGN + "what_came_after_the_watch_where_the_application_reads_is_told_before_it_is_stopped",
+    ),
+    Fault(
+        "a source is left with records that stand there alone",
+        STEPS + "decommission",
+        "bad = unaccepted(strays, self.bears_foreign)",
+        "bad = strays[:0]",
+        FOREIGN + "the_source_is_not_left_with_records_that_stand_there_alone_but_by_name",
+    ),
+    Fault(
+        "records that retention took are compared with others",
+        PROBES + "counterparts",
+        "gone = _overtaken(cursors, ends, there.ranges(cursors))",
+        "gone = _overtaken({}, ends, {})",
+        COUNTERPARTS + "where_retention_took_what_was_to_be_compared_next_nothing_is_told",
     ),
 )
 RULE_7 = (
     Fault(
         "a rule that stands counts as a fence",
         CUTOVER + "fence_clients",
-        "return tuple(denial for denial in self._denials if denial not in standing or denial not in proof)",
+        "return tuple(denial for denial in self._denials if denial not in proof)",
         "return tuple(denial for denial in self._denials if denial not in standing)",
         FENCES + "positions_are_carried_only_once_every_broker_enforces_the_fence",
     ),
