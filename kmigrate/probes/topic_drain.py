@@ -146,9 +146,10 @@ class _Looks:
     def ends(self) -> dict[Partition, int] | NotYet:
         """Where every partition ends, or what holds one open."""
         cluster = self.world.cluster(self.side)
-        stable = {p: log.end for p, log in cluster.ranges(self.partitions).items()}
+        # in this order: a record that comes in between is then no open transaction, but an end that went on
         whole = {p: log.end for p, log in cluster.ranges(self.partitions, committed=False).items()}
-        self.held = tuple(p for p in self.partitions if stable[p] != whole[p])
+        stable = {p: log.end for p, log in cluster.ranges(self.partitions).items()}
+        self.held = tuple(p for p in self.partitions if stable[p] < whole[p])
         if self.held:
             first, count = self.held[0], len(self.held)
             return NotYet(f"a transaction is open in {first} from {stable[first]} on ({count} partitions in all)")

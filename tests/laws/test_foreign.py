@@ -312,3 +312,16 @@ def test_status_tells_what_stands_on_one_side_alone() -> None:
     console = Console(width=300, record=True, file=StringIO())
     console.print(pictures.status_picture(seen))
     assert f"somebody whom the plan does not know: {told}; kmigrate explain KM-FOREIGN-WRITE" in console.export_text()
+
+
+def test_what_comes_once_the_time_is_over_and_before_it_is_sealed_is_kept_too() -> None:
+    """A record that was only named, and accepted then, would be known to nobody who is carried later."""
+    walk, first = held()
+    walk.estate.clock.sleep(10 * PLAN.policy.soak_ms)
+    second = stray(walk, Side.SOURCE)
+    with pytest.raises(Blocked, match=f"orders/0 at {first} "):
+        walk.type("cutover checkout")
+    walk = accepting(walk, ORDERS)
+    walk.type("cutover checkout")
+    assert [each.offset for each in met(walk)[Side.SOURCE]] == [first, second]
+    exact(walk)

@@ -269,3 +269,20 @@ def test_a_topic_that_is_not_there_is_told(move: Move) -> None:
 def test_the_lane_must_copy_what_is_written_on_the_side_left(move: Move) -> None:
     with pytest.raises(AssertionError, match="does not copy what is written on"):
         await_topic_drain(move.world, move.leaving.other, ["orders"], move.made.lane, LONG)
+
+
+def test_a_record_that_comes_between_two_questions_is_no_open_transaction(move: Move) -> None:
+    """The last stable offset is asked for after the end: else whoever writes meanwhile seems to have one open."""
+    move.made.write(FIRST, 4)
+    cluster = move.made.estate.clusters[move.leaving]
+
+    class Busy(type(cluster)):
+        def ranges(self, partitions, *, committed=True):
+            found = super().ranges(partitions, committed=committed)
+            move.left[FIRST].put(1_000, b"meanwhile")
+            return found
+
+    busy = Busy(cluster.name, cluster.addresses)
+    busy.logs, busy.made = cluster.logs, cluster.made
+    move.made.estate.clusters[move.leaving] = busy
+    assert settled_ends(move.world, move.leaving, ["orders"])[FIRST] == 5

@@ -56,18 +56,20 @@ class Soak(MoveStep):
     def check(self, world: World) -> Finding:
         """Missing until the time is over and all is well then; raises VerifyFailed for a reader on the side left.
 
-        Raises Blocked for a foreign record there: the application works on the side entered, so the move holds.
+        Raises Blocked for a foreign record that is known there: the application works on the side entered, so the move
+        holds. A new one is something missing, too, since whoever applies it writes it down first.
         """
+        told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
         if self._remaining(world) <= 0:
             self._no_lane_back(world)
-            self._compared(world)
+            self._refuse(world, kept(world, self.leaving))
             self._nobody_came_back(world)
-            if not (self._trouble(world) or self._stands_still(world)):
+            new = compare(world, self.leaving, self._cursors(world)).foreign
+            if not (new or self._trouble(world) or self._stands_still(world)):
                 return Finding()
-        told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
-        return Finding(
-            changes=(Change(action=Action.WAIT, subject=f"{self.app.name} on the {self.entering}", detail=told),)
-        )
+            told = named(world, self.leaving, new, self.ours) if new else told
+        change = Change(action=Action.WAIT, subject=f"{self.app.name} on the {self.entering}", detail=told)
+        return Finding(changes=(change,))
 
     def apply(self, world: World) -> None:
         """Watch for what is left of the time; it may end a little late, when an instance starts anew meanwhile."""
@@ -92,7 +94,7 @@ class Soak(MoveStep):
 
     def verify(self, world: World) -> Json:
         """How long it was watched, and how many records each group went on by."""
-        super().verify(world)
+        self._look_again(world)
         start = read_offsets(world.ledger.get(FROM))
         now = held(world, self.entering, self.app, stable=False)
         return {
@@ -147,10 +149,15 @@ class Soak(MoveStep):
     def _cursors(self, world: World) -> dict[Partition, Cursor]:
         return read_cursors(world.ledger.get(self._far)) or self._from(world)
 
-    def _compared(self, world: World) -> None:
-        """Raises Blocked for a record on the side left that the side entered does not have, and that nobody took on."""
-        found = compare(world, self.leaving, self._cursors(world)).foreign
-        self._refuse(world, (*kept(world, self.leaving), *found))
+    def _look_again(self, world: World) -> None:
+        """What came since the last look bars it only where nobody took that on: it is written down by the next."""
+        new = compare(world, self.leaving, self._cursors(world)).foreign
+        self._refuse(world, (*kept(world, self.leaving), *new))
+        self._no_lane_back(world)
+        self._nobody_came_back(world)
+        late = self._trouble(world) or self._stands_still(world)
+        if late or self._remaining(world) > 0:
+            raise VerifyFailed(f"{self.name}: {late or 'it is not over'}", hint="the same command again watches on")
 
     def _refuse(self, world: World, found: tuple[Foreign, ...]) -> None:
         bad = unaccepted(found, self.bears_foreign)
