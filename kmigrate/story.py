@@ -25,7 +25,7 @@ from kmigrate.steps.cutover import (
     SwitchSettings,
     TurnMirror,
 )
-from kmigrate.steps.decommission import ProveIdle, StopLanes
+from kmigrate.steps.decommission import ProveIdle, ReleaseRetention, StopLanes
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.logins import login_name
 from kmigrate.steps.provision import (
@@ -155,8 +155,12 @@ def _decommission(migration: Migration, bears_foreign: frozenset[str]) -> Unit:
     return Unit(
         name="decommission",
         title="The source is left for good",
-        gate="Stop the mirror for good? From here no application can go back.",
-        steps=(ProveIdle(migration=migration, bears_foreign=bears_foreign), StopLanes(migration=migration)),
+        gate="Stop the mirror for good, and let the target delete again? From here no application can go back.",
+        steps=(
+            ProveIdle(migration=migration, bears_foreign=bears_foreign),
+            StopLanes(migration=migration),
+            ReleaseRetention(migration=migration),
+        ),
     )
 
 

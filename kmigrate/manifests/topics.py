@@ -53,10 +53,12 @@ _FOR_COPIES = {
 class CarriedTopic:
     """A KafkaTopic, what of the source's settings it does not carry, and what it holds off until the way back closes.
 
-    `held` has the source's value for every setting that `body` replaces so that a mirror's copies stay whole.
+    `held` has the source's value for every setting that `body` replaces so that a mirror's copies stay whole;
+    `released` is the same topic once nobody can go back, with the source's settings alone.
     """
 
     body: JsonObject
+    released: JsonObject
     dropped: Mapping[str, str]
     held: Mapping[str, str]
 
@@ -74,10 +76,13 @@ def carried_topic(
     if int(kept.get("min.insync.replicas", "1")) > copies:
         kept["min.insync.replicas"] = str(max(1, copies - 1))
     needed = {**_FOR_COPIES, **_held_off(kept)}
-    config = {**kept, **needed}
-    body = kafka_topic(topic.name, topic.partitions, config, target, replicas=copies)
+    body, released = (
+        kafka_topic(topic.name, topic.partitions, config, target, replicas=copies)
+        for config in ({**kept, **needed}, kept)
+    )
     return CarriedTopic(
         body=body,
+        released=released,
         dropped={name: value for name, value in wanted.items() if name not in KNOWN_SETTINGS},
         held={name: kept[name] for name in needed if name in kept and kept[name] != needed[name]},
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.mirror import STOPPED
 from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Partition, Side
@@ -15,6 +15,9 @@ from kmigrate.probes.counterparts import compare_all, since, unheard_of
 from kmigrate.probes.foreign import Foreign, named, unaccepted, ways_on
 from kmigrate.probes.lanes import lane_key
 from kmigrate.probes.ownership import owned_by
+from kmigrate.probes.resources import await_ready, key_of
+from kmigrate.probes.topics import await_topics, settled
+from kmigrate.steps.carried import RELEASED, carried
 from kmigrate.steps.lanes import lane_state, stop_lane
 from kmigrate.steps.resources import apply_all, find
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -22,7 +25,7 @@ from kmigrate.waves import stays
 from kmigrate.world import Key, World
 
 _WATCH_MS = 5_000
-_STOP_MS = 300_000
+_STOP_MS = _RELEASE_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +185,52 @@ class StopLanes(Step):
         body = {name: value for name, value in found.body.items() if name != "status"}
         labels = {k: v for k, v in found.metadata.items() if k in ("name", "namespace", "labels", "annotations")}
         return ({**body, "metadata": labels, "spec": {**found.spec, "mirrors": stopped}},)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRetention(Step):
+    """The target deletes and compacts again as the source did: that was held off while a way back was promised."""
+
+    name: ClassVar[str] = "release-retention"
+    title: ClassVar[str] = "Let the target delete again as the source did"
+    one_way: ClassVar[str] = "what retention takes on the target from here on does not come back"
+
+    migration: Migration
+
+    def check(self, world: World) -> Finding:
+        """Missing: topics that still hold deletion off, each with what it will have again."""
+        topics = carried(world, self.migration)
+        finding = find(world, [each.released for each in topics])
+        told = {str(key_of(each.released)): _settings(each.held) for each in topics}
+        changes = tuple(replace(each, detail=told.get(each.subject, "")) for each in finding.changes)
+        return replace(finding, changes=changes)
+
+    def apply(self, world: World) -> None:
+        """Write down that the way back is closed, then ask for it, and wait until the target shows it."""
+        world.ledger.put(RELEASED, value=True)
+        wanted = tuple(each.released for each in carried(world, self.migration))
+        apply_all(world, wanted)
+        await_ready(world, wanted, what="topics", deadline_ms=_RELEASE_MS)
+        await_topics(world, wanted, deadline_ms=_RELEASE_MS)
+
+    def verify(self, world: World) -> Json:
+        """What each topic has again, by the target's own word."""
+        super().verify(world)
+        topics = carried(world, self.migration)
+        wrong = settled(world, [each.released for each in topics])
+        if wrong:
+            raise VerifyFailed(
+                f"Ready, and yet not as asked on the target: {'; '.join(wrong)}",
+                hint="look at the topic on the target; somebody else may have changed it",
+            )
+        return {str(key_of(each.released).name): dict(each.held) for each in topics}
+
+    def undo(self, world: World, before: JsonObject) -> None:
+        """One-way: the engine says so and does not come here."""
+
+
+def _settings(held: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(held.items()))
 
 
 def _stopped(mirror: Json) -> Json:

@@ -9,7 +9,6 @@ from typing import ClassVar
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
-from kmigrate.manifests.topics import carried_topic
 from kmigrate.manifests.users import (
     application_rules,
     forward_mirror_rules,
@@ -20,12 +19,13 @@ from kmigrate.manifests.users import (
     user,
     worker_rules,
 )
-from kmigrate.model import Json, JsonObject, Migration, Side, Topic
+from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.access import await_access, fenced
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.topics import adoptable, await_topics, settled
+from kmigrate.steps.carried import as_they_are_now
 from kmigrate.steps.clusters import brokers, new_cluster
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
@@ -229,26 +229,11 @@ class CreateTopics(Step):
         if all(_is_ready(world, key) for key in keys):
             adoptable(world, wanted)
 
-    def _source(self, world: World) -> tuple[Topic, ...]:
-        seen = world.cluster(Side.SOURCE).topics(self.migration.topics)
-        missing = sorted(set(self.migration.topics) - set(seen))
-        if missing:
-            raise Blocked(
-                f"the source has no topic {', '.join(missing)}, or kmigrate may not describe it",
-                hint="correct topics.include in the plan file, or grant DESCRIBE on it",
-            )
-        return tuple(seen[name] for name in self.migration.topics)
-
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        target, overrides = self.migration.target, self.migration.overrides
-        copies = brokers(world, self.migration)
-        carried = [
-            carried_topic(topic, target, brokers=copies, overrides=overrides.get(topic.name)).body
-            for topic in self._source(world)
-        ]
+        target, copies = self.migration.target, brokers(world, self.migration)
         back = internal_topics(REVERSE, reverse_lanes(self.migration), target, brokers=copies)
         return (
-            *carried,
+            *as_they_are_now(world, self.migration),
             *internal_topics(FORWARD, forward_lanes(self.migration), target, brokers=copies),
             *(back if self.migration.reverse_auth else ()),
         )

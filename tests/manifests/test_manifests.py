@@ -113,6 +113,19 @@ def test_a_topic_keeps_what_kafka_knows_and_says_what_it_drops_and_holds_off() -
     }
 
 
+def test_once_nobody_can_go_back_a_topic_has_the_settings_of_the_source_alone() -> None:
+    config = {"confluent.x": "1", "retention.ms": "1000", "cleanup.policy": "compact,delete"}
+    carried = carried_topic(
+        Topic(name="a", partitions=1, config=config), TARGET, brokers=1, overrides={"segment.ms": "7"}
+    )
+    assert at(carried.released, "spec", "config") == {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": "1000",
+        "segment.ms": "7",
+    }
+    assert at(carried.released, "metadata") == at(carried.body, "metadata")
+
+
 def test_a_compacted_topic_is_not_compacted_until_the_way_back_is_closed() -> None:
     carried = carried_topic(Topic(name="a", partitions=1, config={"cleanup.policy": "compact"}), TARGET, brokers=1)
     assert at(carried.body, "spec", "config", "min.compaction.lag.ms") == "9223372036854775807"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from planting import Fault
 from where import COMMIT, CUTOVER, DRAIN, MANIFESTS, ORDER, PROBES, REFUSALS, RENDERED, REPLICATE, UNCOMMITTED, law
 
+RELEASE = "steps/test_release_retention.py::test_"
 _FENCE = "            FenceClients(**has),\n"
 _DRAIN = "            DrainMirror(**has, migration=migration if app.writes else None),\n"
 
@@ -151,6 +152,27 @@ RULE_9 = (
         "held={name: kept[name] for name in needed if name in kept and kept[name] != needed[name]},",
         "held={},",
         RENDERED + "a_topic_keeps_what_kafka_knows_and_says_what_it_drops_and_holds_off",
+    ),
+    Fault(
+        "what is held off stays held off for ever",
+        "kmigrate.story",
+        "            ReleaseRetention(migration=migration),\n",
+        "",
+        RELEASE + "what_was_held_off_is_told_and_put_back_by_the_door_that_closes_the_way_back",
+    ),
+    Fault(
+        "what is held off is released while a way back is promised",
+        "kmigrate.steps.carried",
+        "return tuple(each.released if released else each.body for each in carried(world, migration))",
+        "return tuple(each.released for each in carried(world, migration))",
+        RELEASE + "until_then_it_stays_held_off_whatever_is_provisioned_again",
+    ),
+    Fault(
+        "that it is released is written down nowhere",
+        "kmigrate.steps.decommission",
+        "        world.ledger.put(RELEASED, value=True)\n",
+        "",
+        RELEASE + "it_is_written_down_before_a_record_may_go_and_earlier_phases_know_of_it",
     ),
     Fault(
         "the guard knows nothing of deletions that compaction forgets",

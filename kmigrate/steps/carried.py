@@ -1,0 +1,38 @@
+"""The topics that are carried over, as the target has them: deletion held off as long as a way back is promised."""
+
+from __future__ import annotations
+
+from kmigrate.errors import Blocked
+from kmigrate.manifests.topics import CarriedTopic, carried_topic
+from kmigrate.model import JsonObject, Migration, Side, Topic
+from kmigrate.steps.clusters import brokers
+from kmigrate.world import World
+
+RELEASED = "retention_released"
+"""The fact that the way back is closed, so that the target deletes again as the source did."""
+
+
+def carried(world: World, migration: Migration) -> tuple[CarriedTopic, ...]:
+    """Every topic of the plan as the source has it; raises Blocked for one that is not there."""
+    copies, overrides = brokers(world, migration), migration.overrides
+    return tuple(
+        carried_topic(topic, migration.target, brokers=copies, overrides=overrides.get(topic.name))
+        for topic in _source(world, migration)
+    )
+
+
+def as_they_are_now(world: World, migration: Migration) -> tuple[JsonObject, ...]:
+    """Their resources, by what the ledger says of the way back."""
+    released = any(world.ledger.every(RELEASED))
+    return tuple(each.released if released else each.body for each in carried(world, migration))
+
+
+def _source(world: World, migration: Migration) -> tuple[Topic, ...]:
+    seen = world.cluster(Side.SOURCE).topics(migration.topics)
+    missing = sorted(set(migration.topics) - set(seen))
+    if missing:
+        raise Blocked(
+            f"the source has no topic {', '.join(missing)}, or kmigrate may not describe it",
+            hint="correct topics.include in the plan file, or grant DESCRIBE on it",
+        )
+    return tuple(seen[name] for name in migration.topics)
