@@ -102,7 +102,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rows", default="", help="only these, as reading:100x1,writing:100x3")
     parser.add_argument("--rounds", type=int, default=0, help="how often a move goes across, back in between (1)")
     parser.add_argument("--floors", type=int, default=3, help="how often the floor is measured (3)")
-    parser.add_argument("--rate", type=int, default=200, help="records/s of each feed (200)")
+    parser.add_argument("--rate", type=int, default=100, help="records/s of each feed (100)")
     parser.add_argument("--interval", type=int, default=60, help="of MirrorMaker 2's sync in s; 0: no runbook (60)")
     typed = parser.parse_args()
     typed.rounds = typed.rounds or (3 if typed.whole else 1)

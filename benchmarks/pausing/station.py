@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 _CALL_S = 30.0
 _BATCH, _POLL_S = 500, 0.1
+_COMMIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ class Application:
         consumer = self._consumer()
         first = True
         while self.going.is_set():
-            batch = _whole(consumer.consume(_BATCH, _POLL_S))
+            batch = _whole(consumer.consume(_BATCH, _COMMIT_S))
             if batch:
                 producer.begin_transaction()
                 for message in batch:

@@ -5,7 +5,7 @@ Safe while writers go on: only the group must be stopped, and the mirror past it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -42,7 +42,8 @@ class Translator:
     `epochs` names the partitions that were handed over, with their seams; all others belong to the source since ever.
     `logs`: both sides without what is known to be foreign; None where nothing is.
     `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
-    ask another translator when they may have changed.
+    ask another translator when they may have changed. `still`: all that is asked for is copied already, so that marks
+    and ends of logs are looked up once, too, for however many groups.
     """
 
     world: World
@@ -51,6 +52,10 @@ class Translator:
     epochs: Mapping[Partition, Epochs] = field(default_factory=dict)
     once: bool | None = None
     logs: Sides | None = None
+    still: bool = False
+    _seen: set[str] = field(default_factory=set)
+    _marks: dict[Partition, dict[Side, SyncIndex]] = field(default_factory=dict)
+    _ends: dict[Side, dict[Partition, OffsetRange]] = field(default_factory=dict)
     _compacted: dict[str, bool] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _stamping: set[tuple[str, Side]] = field(default_factory=set)
@@ -61,13 +66,12 @@ class Translator:
         Committed records only; a position past the last stable offset waits (a read_uncommitted reader may stand
         there). Raises Refused when retention has eaten a position on the side left.
         """
-        here, there = self.world.cluster(self.leaving), self.world.cluster(self.leaving.other)
         syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
-        logs = here.ranges(wanted)
+        logs = self._ranges(self.leaving, wanted)
         _refuse_eaten(wanted, logs)
         stable = {p: x for p, x in wanted.items() if logs[p].end >= x}
         absent = self._absent(stable)
-        others = there.ranges(stable.keys() - absent.keys())
+        others = self._ranges(self.leaving.other, stable.keys() - absent.keys())
         found = absent | self._marked({p: x for p, x in stable.items() if p not in absent}, syncs, logs, others)
         unmarked = {p: x for p, x in stable.items() if p not in found}
         if unmarked:
@@ -148,15 +152,26 @@ class Translator:
 
     def _syncs(self, wanted: Iterable[Partition]) -> dict[Partition, dict[Side, SyncIndex]]:
         """What the lanes told of each partition, by the side whose records they copy."""
-        found: dict[Partition, dict[Side, SyncIndex]] = {}
         topics = {p.topic for p in wanted}
+        if self.still and topics <= self._seen:
+            return self._marks
+        found: dict[Partition, dict[Side, SyncIndex]] = {}
         for lane in self.lanes:
             if not topics.isdisjoint(lane.topics):
                 owner = Side.SOURCE if lane.direction == "forward" else Side.TARGET
                 for p, index in self.world.mirror.syncs(lane).items():
                     if p.topic in lane.topics:
                         found.setdefault(p, {})[owner] = index
+        self._marks |= found
+        self._seen |= topics
         return found
+
+    def _ranges(self, side: Side, partitions: Collection[Partition]) -> Mapping[Partition, OffsetRange]:
+        """Where the logs begin and end."""
+        known = self._ends.setdefault(side, {})
+        new = [p for p in partitions if not (self.still and p in known)]
+        known |= self.world.cluster(side).ranges(new) if new else {}
+        return {p: known[p] for p in partitions}
 
     def _once(self, wanted: Iterable[Partition]) -> frozenset[str]:
         """The topics of which no record was copied twice."""
@@ -188,12 +203,13 @@ class Translator:
         return self._compacted
 
 
-def translator(world: World, leaving: Side, lanes: Iterable[Lane]) -> Translator:
+def translator(world: World, leaving: Side, lanes: Iterable[Lane], *, still: bool = False) -> Translator:
     """A translator that knows what was handed over; of topics that were, the lanes the other way are used as well."""
     known, there = epochs(world), tuple(lanes)
     turned = {partition.topic for partition in known}
     back = tuple(other_way(lane) for lane in there if not turned.isdisjoint(lane.topics))
-    return Translator(world=world, leaving=leaving, lanes=(*there, *back), epochs=known, logs=sieved(world))
+    every = (*there, *back)
+    return Translator(world=world, leaving=leaving, lanes=every, epochs=known, logs=sieved(world), still=still)
 
 
 def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:

@@ -42,7 +42,8 @@ class CarryPositions(MoveStep):
             carried = self._carried(world, reads.group)
             held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
-            short = [p for p in there if not _stands(there[p], carried.get(p), past=self._settled(world, reads.group))]
+            settled = self._settled(world, reads.group)
+            short = [p for p in there if not _stands(there[p], carried.get(p), past=settled)]
             if short:
                 subject = f"group {reads.group} on the {self.entering}"
                 changes.append(Change(action=Action.CHANGE, subject=subject, detail=f"{len(short)} positions"))
@@ -62,7 +63,7 @@ class CarryPositions(MoveStep):
     def _carry(self, world: World) -> None:
         stands_still(world, self.leaving, self.app)
         bounds = read_offsets(world.ledger.get(BOUNDS))
-        carrier = translator(world, self.leaving, self.lanes)
+        carrier = translator(world, self.leaving, self.lanes, still=True)
         found = {
             reads.group: self._translate(world, reads, bounds.get(reads.group, {}), carrier) for reads in self.app.reads
         }

@@ -1,0 +1,116 @@
+"""How often a move looks while an application stands still: once for all groups and partitions, not once for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from memory_estate import Estate, migration
+from walking import APP, crossing, journal_of, plan_of, run_until
+
+from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.model import Direction, Json, Side
+from kmigrate.probes.groups import positions_held
+from kmigrate.probes.translation import translator
+from kmigrate.steps.cutover import CarryPositions
+from kmigrate.world import Ledger
+
+UNIT = f"cutover/{APP}#1"
+
+
+@dataclass
+class Asked:
+    """Passes everything on, and counts by name what was asked for."""
+
+    of: object
+    names: Counter[str] = field(default_factory=Counter)
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self.of, name)
+        if not callable(found):
+            return found
+
+        def counted(*given: object, **named: object) -> object:
+            self.names[name] += 1
+            return found(*given, **named)
+
+        return counted
+
+
+@dataclass(frozen=True)
+class Looked(MemoryWorld):
+    """Counts looks at logs by side, and at marks."""
+
+    clusters: dict[Side, Asked] = field(default_factory=dict)
+    marks: list[Asked] = field(default_factory=list)
+
+    def bound(self, ledger: Ledger) -> Looked:
+        return replace(self, ledger=ledger)
+
+    def cluster(self, side: Side) -> Asked:
+        return self.clusters.setdefault(side, Asked(super().cluster(side)))
+
+    @property
+    def mirror(self) -> Asked:
+        if not self.marks:
+            self.marks.append(Asked(super().mirror))
+        return self.marks[0]
+
+
+@dataclass
+class Facts:
+    """A ledger that counts which facts are read."""
+
+    of: Ledger
+    read: Counter[str] = field(default_factory=Counter)
+
+    def get(self, name: str) -> Json:
+        self.read[name] += 1
+        return self.of.get(name)
+
+    def every(self, name: str) -> tuple[Json, ...]:
+        return self.of.every(name)
+
+    def put(self, name: str, value: Json) -> None:
+        self.of.put(name, value)
+
+
+def carried(estate: Estate) -> tuple[CarryPositions, Ledger]:
+    """The step that carries, and the ledger of a move in which it is done; the application stands still."""
+    lines = crossing(estate)
+    run_until(estate, lines, '"event":"VERIFIED","step":"carry-positions"')
+    steps = plan_of().unit(APP, Direction.CUTOVER, 1).steps
+    (step,) = [each for each in steps if isinstance(each, CarryPositions)]
+    return step, journal_of(estate, lines).ledger(UNIT, "f")
+
+
+def test_whether_the_positions_were_settled_is_read_once_a_group_and_not_once_a_partition() -> None:
+    estate = Estate()
+    step, ledger = carried(estate)
+    facts = Facts(ledger)
+    assert not step.check(MemoryWorld(estate).bound(facts)).changes
+    assert facts.read["committed"] == len(step.app.reads) == 1
+
+
+def test_of_groups_that_stand_still_marks_and_ends_are_looked_up_once() -> None:
+    estate = Estate()
+    carried(estate)
+    (app,) = migration().applications
+    for still, looks in ((True, 1), (False, 3)):
+        world = Looked(estate)
+        carrier = translator(world, Side.SOURCE, forward_lanes(migration()), still=still)
+        held = positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+        found = [carrier.translate(held).positions for _ in range(3)]
+        assert found[0] == found[1] == found[2]
+        assert world.mirror.names["syncs"] == looks
+        assert {side: asked.names["ranges"] for side, asked in world.clusters.items()} == dict.fromkeys(Side, looks)
+
+
+def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    world = Looked(estate).bound(journal_of(estate, lines).ledger(UNIT, "f"))
+    plan_of().unit(APP, Direction.CUTOVER, 1).steps[0].check(world)
+    assert world.mirror.names["copied"] == len(forward_lanes(migration())) == 1
+    assert estate.app.running
