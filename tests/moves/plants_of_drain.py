@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import COMMIT, CUTOVER, DRAIN, MANIFESTS, ORDER, PROBES, REFUSALS, RENDERED, REPLICATE, UNCOMMITTED, law
+from where import (
+    COMMIT,
+    CUTOVER,
+    DRAIN,
+    MANIFESTS,
+    ORDER,
+    PROBES,
+    REFUSALS,
+    RENDERED,
+    REPLICATE,
+    TOGETHER,
+    UNCOMMITTED,
+    law,
+)
 
 RELEASE = "steps/test_release_retention.py::test_"
 _FENCE = "            FenceClients(**has),\n"
 _DRAIN = "            DrainMirror(**has, migration=migration if app.writes else None),\n"
 
 RULE_1 = (
+    Fault(
+        "a drain waits for the group that has read the least of a partition",
+        CUTOVER + "drain_mirror",
+        "max(at, found.get(p, at))",
+        "min(at, found.get(p, at))",
+        TOGETHER + "a_drain_waits_for_the_group_that_has_read_the_most_of_a_partition",
+    ),
     Fault(
         "ends are seen once, not still over two looks",
         PROBES + "topic_drain",

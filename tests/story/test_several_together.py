@@ -9,9 +9,9 @@ from memory_estate import APP, GROUP, TOPIC, Estate, migration
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.engine import back, forward, run_unit, undo_unit, where
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, Overrun
 from kmigrate.journal import Journal
-from kmigrate.model import Application, Direction, Migration, Principal, Reads, Side
+from kmigrate.model import Application, Direction, Migration, Partition, Principal, Reads, Side
 from kmigrate.story import story
 
 OTHER, ORDERS, FRESH = "ranking", "orders", "freshness"
@@ -119,3 +119,29 @@ def test_a_move_of_several_goes_back_as_it_was_made_whatever_the_plan_file_says_
             forward(story(apart), journal(estate), app)
     type_in(estate, "rollback", OTHER)
     assert sides(estate) == {(Side.SOURCE, True)}
+
+
+def test_a_drain_waits_for_the_group_that_has_read_the_most_of_a_partition() -> None:
+    estate, first = ready(), Partition(TOPIC, 0)
+    world = MemoryWorld(estate)
+    world.workload(APP, OTHER).stop(60_000)
+    estate.turns(5)
+    estate.mirror.held_up = True
+    estate.turns(50)
+    end, copied = estate.clusters[Side.SOURCE].logs[first].end, estate.mirror.last[first]
+    assert end > copied + 10
+    held = estate.groups[Side.SOURCE].held_by
+    held[GROUP][first], held[FRESH][first] = end, copied - 1
+    known = journal(estate)
+    unit = forward(story(SHARED), known, APP)
+    assert unit is not None
+    (drain,) = (step for step in unit.steps if step.name == "drain-mirror")
+    world = world.bound(known.ledger(unit.name, unit.fingerprint))
+    with pytest.raises(Overrun, match=f"copies of what group {FRESH}, {GROUP} has read"):
+        drain.apply(world)
+    estate.mirror.held_up = False
+    drain.apply(world)
+    assert drain.check(world).changes == ()
+    last = world.ledger.get("last")
+    assert isinstance(last, dict)
+    assert copied < last[str(first)] < end
