@@ -215,8 +215,8 @@ RULE_3 = (
     Fault(
         "a lane that is started by hand once the move is sealed is no matter",
         CUTOVER + "soak",
-        "            self._no_lane_back(world)\n            self._compared(world)\n",
-        "            self._compared(world)\n",
+        "            self._no_lane_back(world)\n            self._refuse(",
+        "            self._refuse(",
         HAND_OVER + "a_lane_that_somebody_starts_while_it_must_stand_still_fails_adds_nothing_and_is_named",
     ),
     Fault(

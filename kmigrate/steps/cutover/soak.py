@@ -153,7 +153,6 @@ class Soak(MoveStep):
         """What came since the last look bars it only where nobody took that on: it is written down by the next."""
         new = compare(world, self.leaving, self._cursors(world)).foreign
         self._refuse(world, (*kept(world, self.leaving), *new))
-        self._no_lane_back(world)
         self._nobody_came_back(world)
         late = self._trouble(world) or self._stands_still(world)
         if late or self._remaining(world) > 0:
