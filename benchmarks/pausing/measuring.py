@@ -145,7 +145,7 @@ class Bench:
         kmigrate(self.estate.plan, *verb, "--app", next(iter(cell.declared)))
         took = self.stood_still(cell, since)
         unit = f"{direction}/{together(map(self.migration.application, cell.declared)).name}#{number}"
-        with open_journal(self.migration, read_only=True) as journal:
+        with open_journal(self.migration, self.world, read_only=True) as journal:
             found = attempt(journal, unit)
         self.world.clock.sleep(_BREATH_MS)
         return Moved(direction=str(direction), attempt=found, stood_still=took, load=load)
@@ -155,10 +155,10 @@ class Bench:
 def open_bench(estate: Estate, feeder: Feeder, reporter: Reporter, *, floors: int, rounds: int) -> Iterator[Bench]:
     """The bench over an estate whose phases up to the first move are done."""
     migration = load(estate.plan)
-    with open_journal(migration, read_only=True) as journal:
-        begun = as_begun(migration, journal)
-    world = open_world(begun, Reporter())
+    world = open_world(migration, Reporter())
     try:
+        with open_journal(migration, world, read_only=True) as journal:
+            begun = as_begun(migration, journal)
         yield Bench(
             estate=estate,
             feeder=feeder,
