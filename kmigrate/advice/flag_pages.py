@@ -103,6 +103,15 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Set isolation.level=read_committed in the application if it can bear it. Else nothing: `rehearse` and `ready` "
         "count the aborted copies ahead of it; where there are any, its move wants an accept of KM-ABORTED-AHEAD.",
     ),
+    "KM-TOPIC-ACCEPTS-MORE": (
+        "The target would take records that the source refuses",
+        "A topic that changes its owner takes larger records on the target, or records with older or later times, than "
+        "the source does. Old times must be taken there, or copies of old records could not be made.",
+        "After the hand-over the mirror back brings every new record to the source. One that the source refuses stops "
+        "it, and with it the way back and every reader that stayed.",
+        "Allow on the source what the flag names (or take the override out of the plan). Accept it where no producer "
+        "writes such records.",
+    ),
     "KM-TOPIC-COMPACT-SHORT-DELETE-RETENTION": (
         "A compacted topic that forgets deletions soon",
         "The topic is compacted, and its delete.retention.ms is below a day.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from kmigrate.advice.estate import Inventory, SeenGroup
@@ -17,6 +17,7 @@ FOREIGN_WRITE = "KM-FOREIGN-WRITE"
 BORNE = frozenset({ABORTED_AHEAD, FOREIGN_WRITE})
 """Those that are not seen in an inventory: what is taken on of them decides about moves, and about no phase."""
 _DAY_MS = 86_400_000
+_FOREVER_MS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ def _topics(migration: Migration, inventory: Inventory, known_settings: Collecti
     for name in sorted(included):
         if name in inventory.topics:
             yield from _settings(inventory.topics[name], known_settings)
+            yield from _accepts_more(migration, inventory.topics[name])
         else:
             yield blocks(
                 "KM-TOPIC-MISSING",
@@ -92,6 +94,28 @@ def _topics(migration: Migration, inventory: Inventory, known_settings: Collecti
                 "no application of the plan reads or writes it; it is mirrored all the same",
                 "move it to topics.exclude if nobody needs it on the target",
             )
+
+
+def _accepts_more(migration: Migration, topic: Topic) -> Iterator[Flag]:
+    """Topics that change their owner, and of which the target would take records that the source refuses."""
+    if not (migration.way_back and any(topic.name in app.writes for app in migration.applications)):
+        return
+    asked = {**migration.overrides.get(topic.name, {}), "message.timestamp.before.max.ms": str(_FOREVER_MS)}
+    more = [
+        f"{name}: {asked[name]} there, {told} here" for name, told in topic.accepts.items() if _more(asked, name, told)
+    ]
+    if more:
+        yield blocks(
+            "KM-TOPIC-ACCEPTS-MORE",
+            topic.name,
+            f"written on the target it could get records that the source refuses ({'; '.join(sorted(more))}), and "
+            "the mirror back would stand still at the first of them",
+            f"allow as much on the source, or {accept('KM-TOPIC-ACCEPTS-MORE', topic.name)}",
+        )
+
+
+def _more(asked: Mapping[str, str], name: str, told: str) -> bool:
+    return name in asked and asked[name].isdigit() and int(asked[name]) > int(told)
 
 
 def _settings(topic: Topic, known_settings: Collection[str]) -> Iterator[Flag]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kmigrate.manifests.names import resource, resource_name
 from kmigrate.model import Json, JsonObject, Target, Topic
 
-_FOREVER = "9223372036854775807"
+FOREVER = "9223372036854775807"
+"""The largest number of milliseconds that Kafka knows."""
 # org.apache.kafka.storage.internals.log.LogConfig and TopicConfig of Kafka 4.3; the tiered and throttled ones are not
 # carried: they mean nothing on a cluster without that store or those brokers
 KNOWN_SETTINGS = frozenset(
@@ -41,12 +42,8 @@ KNOWN_SETTINGS = frozenset(
         "unclean.leader.election.enable",
     }
 )
-# copies keep the time of their original, however old it is or wrong its producer's clock was
-_FOR_COPIES = {
-    "message.timestamp.type": "CreateTime",
-    "message.timestamp.after.max.ms": _FOREVER,
-    "message.timestamp.before.max.ms": _FOREVER,
-}
+# copies keep the time of their original, however old it is; a time ahead that the source took it takes as well
+_FOR_COPIES = {"message.timestamp.type": "CreateTime", "message.timestamp.before.max.ms": FOREVER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +65,11 @@ def carried_topic(
 ) -> CarriedTopic:
     """The KafkaTopic for a topic of the source: same partitions, the settings Apache Kafka knows, deletion held off.
 
-    `confluent.*` and settings unknown to Kafka 4.3 are dropped, `min.insync.replicas` is kept below the copies.
+    It takes the records that the source takes, whoever set that there, and but for old ones no others, or the mirror
+    back could not bring them home (design §4.9). `confluent.*` and settings unknown to Kafka 4.3 are dropped,
+    `min.insync.replicas` is kept below the copies.
     """
-    wanted = {**topic.config, **(overrides or {})}
+    wanted = {**topic.accepts, **topic.config, **(overrides or {})}
     copies = min(3, brokers)
     kept = {name: value for name, value in wanted.items() if name in KNOWN_SETTINGS}
     if int(kept.get("min.insync.replicas", "1")) > copies:
@@ -100,5 +99,5 @@ def _held_off(config: Mapping[str, str]) -> dict[str, str]:
     policy = config.get("cleanup.policy", "delete")
     held = {"retention.ms": "-1", "retention.bytes": "-1"}
     if "compact" in policy:
-        held |= {"min.compaction.lag.ms": _FOREVER, "max.compaction.lag.ms": _FOREVER}
+        held |= {"min.compaction.lag.ms": FOREVER, "max.compaction.lag.ms": FOREVER}
     return held

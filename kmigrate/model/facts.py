@@ -176,11 +176,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic as a cluster has it; `config` holds only settings that somebody set on the topic itself."""
+    """A topic as a cluster has it; `config` holds only settings that somebody set on the topic itself.
+
+    `accepts` has the settings that decide which records it takes, whoever set them; empty where that is not told.
+    """
 
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
+    accepts: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def all(self) -> tuple[Partition, ...]:
         """Every partition, in order."""

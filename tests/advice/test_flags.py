@@ -6,13 +6,18 @@ import pytest
 from estates import RIGHTS, SECRET, application, group, inventory, migration, right
 
 from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, judge
-from kmigrate.model import Accepted, Auth, GroupKind, Migration
+from kmigrate.model import Accepted, Auth, GroupKind, Migration, Topic
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
 CALM = (migration(), inventory())
 SHORT = {"cleanup.policy": "compact", "delete.retention.ms": "3600000"}
 
 GHOST = ("orders", "ghost")
+
+
+def accepting_topics(accepts: dict[str, str]) -> Inventory:
+    return replace(inventory(), topics={"orders": Topic(name="orders", partitions=2, accepts=accepts)})
+
 
 BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
     "KM-TOPIC-UNASSIGNED": ("stray", migration(), inventory(topics={"stray": {}})),
@@ -44,6 +49,14 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
             accept=(Accepted(id="KM-PRINCIPAL-UNASSIGNED", subject="User:*", reason="r"),),
         ),
         inventory(rights=(*RIGHTS, right("User:*", "topic", "ord", "Write", "prefix"))),
+    ),
+    "KM-TOPIC-ACCEPTS-MORE": (
+        "orders",
+        replace(
+            migration(application(writes=("orders",))),
+            reverse_auth=Auth(type="plain", username="back", password=SECRET),
+        ),
+        accepting_topics({"message.timestamp.before.max.ms": "86400000", "max.message.bytes": "5"}),
     ),
     "KM-WRITE-UNDECLARED": (
         "orders",
@@ -204,3 +217,14 @@ def test_the_facts_for_the_ledger_name_what_was_seen_and_change_with_it() -> Non
     assert facts["groups"] == ["reader"]
     assert facts["digest"] != inventory(topics={"stray": {}}).facts()["digest"]
     assert inventory(rights=None).facts()["principals"] is None
+
+
+def test_a_topic_accepts_more_on_the_target_only_where_the_source_sets_a_bound_or_the_plan_lifts_one() -> None:
+    _, plan, _ = CASES["KM-TOPIC-ACCEPTS-MORE"]
+    forever = "9223372036854775807"
+    calm = {"message.timestamp.before.max.ms": forever, "message.timestamp.after.max.ms": "5", "max.message.bytes": "5"}
+    assert told(plan, accepting_topics(calm)) == []
+    for name in ("max.message.bytes", "message.timestamp.after.max.ms"):
+        lifted = replace(plan, overrides={"orders": {name: "6"}})
+        assert told(lifted, accepting_topics(calm)) == [("KM-TOPIC-ACCEPTS-MORE", "orders")]
+        assert told(replace(plan, overrides={"orders": {name: "4"}}), accepting_topics(calm)) == []

@@ -105,12 +105,27 @@ def test_a_topic_keeps_what_kafka_knows_and_says_what_it_drops_and_holds_off() -
     assert at(carried.body, "spec", "partitions") == 4
     assert at(carried.body, "spec", "config") == {
         "max.message.bytes": "2000",
-        "message.timestamp.after.max.ms": "9223372036854775807",
         "message.timestamp.before.max.ms": "9223372036854775807",
         "message.timestamp.type": "CreateTime",
         "retention.bytes": "-1",
         "retention.ms": "-1",
     }
+
+
+def test_a_topic_takes_what_the_source_takes_whoever_set_that_there_and_no_more_but_old_records() -> None:
+    accepts = {
+        "max.message.bytes": "2097164",
+        "message.timestamp.after.max.ms": "3600000",
+        "message.timestamp.before.max.ms": "86400000",
+    }
+    topic = Topic(
+        name="a", partitions=1, config={"max.message.bytes": "5"}, accepts={**accepts, "max.message.bytes": "5"}
+    )
+    for seen, size in ((topic, "5"), (Topic(name="a", partitions=1, accepts=accepts), "2097164")):
+        config = at(carried_topic(seen, TARGET, brokers=3).body, "spec", "config")
+        assert config["max.message.bytes"] == size
+        assert config["message.timestamp.after.max.ms"] == "3600000"
+        assert config["message.timestamp.before.max.ms"] == "9223372036854775807"
 
 
 def test_once_nobody_can_go_back_a_topic_has_the_settings_of_the_source_alone() -> None:

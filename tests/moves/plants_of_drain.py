@@ -7,6 +7,7 @@ from where import (
     COMMIT,
     CUTOVER,
     DRAIN,
+    FLAGS,
     MANIFESTS,
     ORDER,
     PROBES,
@@ -138,6 +139,20 @@ RULE_1 = (
     ),
 )
 RULE_9 = (
+    Fault(
+        "the target takes times ahead that the source refuses",
+        MANIFESTS + "topics",
+        '"message.timestamp.before.max.ms": FOREVER}',
+        '"message.timestamp.before.max.ms": FOREVER, "message.timestamp.after.max.ms": FOREVER}',
+        RENDERED + "a_topic_takes_what_the_source_takes_whoever_set_that_there_and_no_more_but_old_records",
+    ),
+    Fault(
+        "nobody asks whether the target would take more than the source",
+        "kmigrate.advice.flags",
+        "            yield from _accepts_more(migration, inventory.topics[name])\n",
+        "",
+        f"{FLAGS}[KM-TOPIC-ACCEPTS-MORE]",
+    ),
     Fault(
         "records that are gone uncopied are passed over",
         PROBES + "retention",

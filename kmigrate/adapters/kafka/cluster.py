@@ -25,6 +25,7 @@ _NOT_TO_BE_SEEN = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_EXCEPTION,
 )
+_ACCEPTS = ("max.message.bytes", "message.timestamp.after.max.ms", "message.timestamp.before.max.ms")
 _KAFKAS_OWN = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 
 
@@ -180,4 +181,5 @@ def _topic(name: str, partitions: int, config: Mapping[str, ConfigEntry]) -> Top
         for key, entry in config.items()
         if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
     }
-    return Topic(name=name, partitions=partitions, config=own)
+    accepts = {key: str(entry.value) for key, entry in config.items() if key in _ACCEPTS}
+    return Topic(name=name, partitions=partitions, config=own, accepts=accepts)
