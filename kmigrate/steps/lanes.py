@@ -129,11 +129,13 @@ def arm_lane(world: World, target: Target, lane: Lane, last: Mapping[Partition, 
     """Set the offsets of a stopped lane, and prove it by reading them back: it goes on behind `last`, by partition.
 
     `last` has every partition of the lane that is to have an offset; one that begins at 0 has none. Raises Blocked
-    when the lane has not stopped, VerifyFailed when other offsets are read back. Twice equals once.
+    when the lane is not asked to stop, VerifyFailed when other offsets are read back. One that is waits until it has:
+    while others come and go Connect says for a moment that it is UNASSIGNED. Twice equals once.
     """
     state = lane_state(world, target, lane)
-    if not state.stopped:
+    if state.asked != STOPPED:
         raise Blocked(f"lane {lane.name} has not stopped: {state}", hint="stop it first, then run this again")
+    stop_lane(world, target, lane, deadline_ms)
     if last:  # Connect refuses to set nothing
         world.resources.apply(wanted_offsets(names_of(lane), lane, target, last))
         _ask(world, target, lane, ALTER, deadline_ms)

@@ -273,7 +273,7 @@ RULE_4 = (
     Fault(
         "a lane is armed while it runs",
         STEPS + "lanes",
-        "    if not state.stopped:\n",
+        "    if state.asked != STOPPED:\n",
         "    if False:\n",
         LANES + "a_lane_that_runs_is_not_armed",
     ),

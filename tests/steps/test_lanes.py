@@ -14,7 +14,7 @@ from kmigrate.manifests.lane_offsets import ACTION, asked
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.mirror import RUNNING, STOPPED
 from kmigrate.model import JsonObject, Partition
-from kmigrate.probes.lanes import lane_key, objects
+from kmigrate.probes.lanes import lane_key, objects, with_setting
 from kmigrate.steps.lanes import LaneState, arm_lane, lane_offsets, lane_state, start_lane, stop_lane
 from kmigrate.world import Key, Resource
 
@@ -170,6 +170,15 @@ def test_a_lane_that_runs_is_not_armed(made: MirrorEstate) -> None:
     with pytest.raises(Blocked, match="has not stopped: asked to be running, Connect says RUNNING, 1 tasks run"):
         arm(made, {FIRST: 1})
     assert made.estate.mirror.copied(made.lane) == {}
+
+
+def test_a_lane_that_connect_moves_between_its_workers_is_armed_once_it_stands(made: MirrorEstate) -> None:
+    stopped(made)
+    made.estate.store.apply(with_setting(seen(made), made.lane, "tasks.max", "2"))
+    made.turns(1)
+    assert lane_state(made.world, TARGET, made.lane).told == "UNASSIGNED"
+    arm(made, {FIRST: 1})
+    assert lane_state(made.world, TARGET, made.lane) == STANDS
 
 
 @pytest.mark.parametrize(
