@@ -24,7 +24,7 @@ from kmigrate.manifests.users import Rule, forward_mirror_rules, reverse_mirror_
 from kmigrate.model import Json, JsonObject, Lane, Partition
 
 NAMES = MirrorNames(group="proofs")
-_LOOKS = 40
+_LOOKS, _BETWEEN_S = 40, 0.05  # a commit that was on its way is through by then, also on a busy machine
 _SENT_BY_THEN_S = 0.3
 _COPIED_FIRST = 200
 
@@ -106,7 +106,7 @@ class MirrorGroup:
             with self._frozen(ends.cluster):
                 time.sleep(_SENT_BY_THEN_S)
                 machine.signal(worker.name, signal.SIGSTOP)
-            if all(ends.is_open() for _ in range(_LOOKS)):
+            if all(self._open_after(_BETWEEN_S, ends) for _ in range(_LOOKS)):
                 return True
             machine.signal(worker.name, signal.SIGCONT)
             return False
@@ -117,6 +117,10 @@ class MirrorGroup:
         finally:
             machine.kill(worker.name)
             launch_worker(worker, self.two.bench)
+
+    def _open_after(self, seconds: float, ends: Ends) -> bool:
+        time.sleep(seconds)
+        return ends.is_open()
 
     @contextmanager
     def _frozen(self, cluster: OneCluster) -> Iterator[None]:
