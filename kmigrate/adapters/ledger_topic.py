@@ -19,7 +19,7 @@ from kmigrate.adapters.claims import Fenced, Holder, Kept, read_holder
 from kmigrate.adapters.kafka import Connection
 from kmigrate.adapters.kafka.connection import failure
 from kmigrate.adapters.tail import Tail, look_for
-from kmigrate.errors import KmigrateError, Transient
+from kmigrate.errors import JournalError, KmigrateError, PlatformError, Transient
 
 _CALL_S = 15.0
 _DELIVERY_MS = 20_000
@@ -121,7 +121,7 @@ class KafkaLedgerTopic:
         with self._lock:
             if self._open and self._producer is not None and self._failed is None:
                 self._open = False
-                with suppress(KmigrateError), self._said("committing to the ledger"):
+                with suppress(JournalError, PlatformError), self._said("committing to the ledger"):
                     self._producer.commit_transaction(_CALL_S)
 
     def _raise_failed(self) -> None:

@@ -135,7 +135,7 @@ class SharedLines:
         try:
             self._give_back()
             self.leave()
-        except KmigrateError as error:
+        except (JournalError, PlatformError) as error:
             self.tell(f"the claim on the target could not be given back: {error.message}")
         finally:
             self.local.close()
