@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from memory_estate import Estate
 
+from kmigrate.adapters.claims import LedgerTopic
 from kmigrate.adapters.fence import AclFence
-from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.adapters.memory import MemoryCluster, MemoryWorld
+from kmigrate.errors import PlatformError, Transient
+from kmigrate.journal import Event, Journal
 from kmigrate.model import Migration, Side
 from kmigrate.planfile import load
+from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.replicate import StartMirror
-from kmigrate.wiring import LiveWorld, open_world
+from kmigrate.wiring import LiveWorld, bind, open_journal, open_world
 from kmigrate.world import Reporter
 
 PLAN = """\
@@ -89,3 +93,64 @@ def test_a_human_is_told_the_mechanism_too(tmp_path: Path) -> None:
 
     open_world(planned(tmp_path, "scram-sha-512", ""), Told()).workload("ml-features").switch(Side.SOURCE, 60_000)
     assert "SCRAM-SHA-512 over TLS" in told[0]
+
+
+class Heard(Reporter):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class Away(LiveWorld):
+    """The target does not answer."""
+
+    def ledger_topic(self) -> LedgerTopic | None:
+        raise Transient("target: no broker answers")
+
+
+class Gone(LiveWorld):
+    """The target has no ledger topic (any more)."""
+
+    def ledger_topic(self) -> LedgerTopic | None:
+        return None
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Away, "no broker answers"), (Gone, "kmigrate-ledger-shop is gone")])
+def test_without_the_ledger_of_a_claimed_migration_only_what_undoes_is_written(
+    tmp_path: Path, kind: type[LiveWorld], told: str
+) -> None:
+    migration = planned(tmp_path, "plain", "plain")
+    made, heard = open_world(migration, Reporter()), Heard()
+    with open_journal(
+        migration, Gone(wires=made.wires, clock=made.clock, reporter=heard, ledger=made.ledger)
+    ) as journal:
+        for event in (Event.STARTED, Event.APPLIED, Event.VERIFIED):
+            journal.record("provision", "f", event, ClaimMigration.name)
+    assert heard.notes == []
+    world = kind(wires=made.wires, clock=made.clock, reporter=heard, ledger=made.ledger)
+    with open_journal(migration, world) as journal:
+        assert told in heard.notes[-1]
+        with pytest.raises(PlatformError, match=told):
+            journal.record("cutover/ml-features#1", "f", Event.STARTED, "ready")
+        journal.record("provision", "f", Event.UNDOING, ClaimMigration.name)
+    with open_journal(migration, world, read_only=True) as journal:
+        assert [entry.event for entry in journal.entries][-2:] == [Event.VERIFIED, Event.UNDOING]
+
+
+def test_what_only_undoes_needs_no_target_that_answers(tmp_path: Path) -> None:
+    class Silent(MemoryWorld):
+        def cluster(self, side: Side) -> MemoryCluster:
+            if side is Side.TARGET:
+                raise Transient("target: no broker answers")
+            return super().cluster(side)
+
+    estate = Estate()
+    journal = Journal(estate.lines, estate.clock, "test", "shop")
+    with pytest.raises(Transient):
+        bind(journal, Silent(estate), read_only=False)
+    bind(journal, Silent(estate), read_only=False, without_target=True)
+    assert journal.clusters == {"source": "source-cluster"}

@@ -67,8 +67,8 @@ class LedgerTopic(Protocol):
         """Everything that was acknowledged, also by a writer that died before it could commit."""
         ...
 
-    def fence(self) -> None:
-        """Become the writer: whatever an earlier one still tries is refused from here on."""
+    def fence(self) -> Kept:
+        """Become the writer, and read everything: whatever an earlier one still tries is refused from here on."""
         ...
 
     def claim(self, holder: Holder) -> None:

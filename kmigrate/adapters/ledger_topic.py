@@ -47,8 +47,8 @@ class KafkaLedgerTopic:
         """Read the whole topic, uncommitted records too."""
         return self._read(committed=False)
 
-    def fence(self) -> None:
-        """Take over the transactional id, and write again what an earlier writer could not commit."""
+    def fence(self) -> Kept:
+        """Take over the transactional id, read everything, and write again what an earlier writer could not commit."""
         self._producer = Producer(
             {
                 **self._connection.login.settings(),
@@ -62,11 +62,12 @@ class KafkaLedgerTopic:
         )
         with self._said("claiming the migration"):
             self._producer.init_transactions(_CALL_S)
-        kept, committed = self.read().lines, self._read(committed=True).lines
-        for number in sorted(kept.keys() - committed.keys()):
-            self._write(_key(number), kept[number])
+        kept, committed = self.read(), self._read(committed=True)
+        for number in sorted(kept.lines.keys() - committed.lines.keys()):
+            self._write(_key(number), kept.lines[number])
         self._commit()
         self._raise_failed()
+        return kept
 
     def claim(self, holder: Holder) -> None:
         """Write the claim in a transaction of its own."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kmigrate.adapters.claims import Fenced, Holder, LedgerTopic
+from kmigrate.adapters.claims import Fenced, Holder, Kept, LedgerTopic
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.errors import Blocked, JournalError, KmigrateError, PlatformError, Transient
 
@@ -111,6 +111,11 @@ class SharedLines:
         """Who claimed the migration and goes on."""
         return _holder(self._claimed or self.topic())
 
+    @property
+    def here_alone(self) -> bool:
+        """Whether there was no ledger topic to join, and the target would have told of one."""
+        return self._claimed is None and self._away is None
+
     def take(self) -> None:
         """Claim the migration, and bring both sides to the same lines."""
         if self._claimed is not None:
@@ -119,8 +124,7 @@ class SharedLines:
         if found is None:
             raise Blocked("the target has no ledger topic yet", hint="run `kmigrate apply --phase provision`")
         self._refuse(found.read().holder)
-        found.fence()
-        self._agree(found)
+        self._agree(found, found.fence())
         found.claim(self.us)
         self._claimed, self._away = found, None
 
@@ -186,9 +190,9 @@ class SharedLines:
             " still tries fails at its next line",
         )
 
-    def _agree(self, topic: LedgerTopic) -> None:
+    def _agree(self, topic: LedgerTopic, kept: Kept) -> None:
         """Bring to either side what only the other one has; raises JournalError where they part."""
-        here, there = list(self.local.lines()), _there(topic)
+        here, there = list(self.local.lines()), _in_order(kept)
         _alike(here, there)
         for line in there[len(here) :]:
             self.local.append(line)
@@ -202,15 +206,18 @@ class SharedLines:
 
 
 def _there(topic: LedgerTopic | None) -> list[str]:
-    kept = topic.read().lines if topic is not None else {}
-    numbers = range(1, len(kept) + 1)
-    missing = next((number for number in numbers if number not in kept), 0)
+    return _in_order(topic.read()) if topic is not None else []
+
+
+def _in_order(kept: Kept) -> list[str]:
+    numbers = range(1, len(kept.lines) + 1)
+    missing = next((number for number in numbers if number not in kept.lines), 0)
     if missing:
         raise JournalError(
-            f"the ledger on the target has {len(kept)} lines, and line {missing} is not among them",
+            f"the ledger on the target has {len(kept.lines)} lines, and line {missing} is not among them",
             hint="somebody removed records from the ledger topic; put it back, or roll back with this folder's journal",
         )
-    return [kept[number] for number in numbers]
+    return [kept.lines[number] for number in numbers]
 
 
 def _alike(here: Sequence[str], there: Sequence[str]) -> None:
@@ -224,7 +231,9 @@ def _alike(here: Sequence[str], there: Sequence[str]) -> None:
 
 
 def _whole(topic: LedgerTopic | None, local: JournalFile) -> bool:
-    return topic is not None and topic.read().holder is not None and _there(topic) == list(local.lines())
+    here = list(local.lines())  # first: another process may write on, here and then there
+    kept = topic.read() if topic is not None else Kept()
+    return kept.holder is not None and _in_order(kept)[: len(here)] == here
 
 
 def _holder(topic: LedgerTopic | None) -> str:

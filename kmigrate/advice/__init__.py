@@ -4,6 +4,7 @@ from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.advice.flag import Flag, Severity
 from kmigrate.advice.flag_pages import FLAGS
 from kmigrate.advice.flags import ABORTED_AHEAD, BORNE, FOREIGN_WRITE, Judged, judge
+from kmigrate.advice.flags_of_rights import writers
 
 __all__ = [
     "ABORTED_AHEAD",
@@ -16,6 +17,7 @@ __all__ = [
     "SeenGroup",
     "Severity",
     "judge",
+    "writers",
 ]
 
 FLAG_IDS = frozenset(FLAGS) - {"KM-ACCEPT-UNMATCHED"}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from kmigrate.advice.estate import Inventory
 from kmigrate.advice.flag import Flag, accept, blocks, warns
 from kmigrate.model import Application, Migration, Right
 
 _WRITES = ("Write", "All")
+
+
+def writers(listed: Iterable[Right], topic: str) -> tuple[str, ...]:
+    """The principals that are allowed to write the topic and are not denied it, sorted."""
+    writes = [right for right in listed if right.operation in _WRITES and right.covers("topic", topic)]
+    denied = {right.principal for right in writes if right.type == "deny"}
+    return tuple(sorted({right.principal for right in writes if right.type == "allow"} - denied))
 
 
 def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
@@ -35,16 +42,16 @@ def rights(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
     """Rights by which somebody could write whom no move stops."""
     allowed = [right for right in inventory.rights or () if right.type == "allow" and right.operation in _WRITES]
     yield from _everybodys(migration, allowed)
-    yield from _forgotten_writers(migration, allowed)
+    yield from _forgotten_writers(migration, inventory.rights or ())
     yield from _forgotten_ids(migration, allowed)
 
 
 def _everybodys(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
     """Topics that change their owner though everybody may write them: the mirrors' rights would hold nothing then."""
-    every = [right for right in allowed if right.resource == "topic" and right.principal == "User:*"]
+    every = [right for right in allowed if right.principal == "User:*"]
     apps = migration.applications if migration.way_back else ()
     for topic in sorted({topic for app in apps for topic in app.writes}):
-        found = next((right for right in every if _covers(right, topic)), None)
+        found = next((right for right in every if right.covers("topic", topic)), None)
         if found is not None:
             yield blocks(
                 "KM-WRITE-EVERYBODY",
@@ -56,15 +63,13 @@ def _everybodys(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag
             )
 
 
-def _forgotten_writers(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
+def _forgotten_writers(migration: Migration, listed: Collection[Right]) -> Iterator[Flag]:
     """Topics that change their owner, and that an application may write which does not declare that it does."""
     apps = migration.applications if migration.way_back else ()
-    every = [right for right in allowed if right.resource == "topic"]
     for topic in sorted({topic for app in apps for topic in app.writes}):
-        may = {right.principal for right in every if _covers(right, topic)}
         declared = {_user(p.source) for app in apps if topic in app.writes for p in app.principals}
         others = {_user(p.source): app.name for app in apps for p in app.principals}
-        forgotten = [f"{who} ({others[who]})" for who in sorted(may & others.keys() - declared)]
+        forgotten = [f"{who} ({others[who]})" for who in writers(listed, topic) if who in others.keys() - declared]
         if forgotten:
             yield blocks(
                 "KM-WRITE-UNDECLARED",
@@ -81,7 +86,7 @@ def _forgotten_ids(migration: Migration, allowed: Iterable[Right]) -> Iterator[F
     declared = [name for app in migration.applications for name in app.transactional_ids]
     who = {_user(p.source): app.name for app in migration.applications for p in app.principals}
     for right in allowed:
-        known = right.resource != "transactionalId" or any(_covers(right, name) for name in declared)
+        known = right.resource != "transactionalId" or any(right.covers("transactionalId", name) for name in declared)
         if right.principal in who and not known:
             subject = f"{right.name}*" if right.pattern == "prefix" else right.name
             yield warns(
@@ -91,10 +96,6 @@ def _forgotten_ids(migration: Migration, allowed: Iterable[Right]) -> Iterator[F
                 "an id; what it leaves open when it is stopped would hold up the move until it times out",
                 "add the id to transactionalIds of the application, or take the right away",
             )
-
-
-def _covers(right: Right, name: str) -> bool:
-    return name.startswith(right.name) if right.pattern == "prefix" else right.name in (name, "*")
 
 
 def _where(right: Right) -> str:

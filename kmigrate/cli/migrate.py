@@ -109,7 +109,7 @@ def rollback(
             return
         names = ", ".join(way.unit.name for way in ways)
         gate.need_answer(names, yes=yes)
-        bind(s, read_only=False)
+        bind(s, read_only=False, without_target=all(way.undo for way in ways))
         for way in ways:
             _show_back(s, way, as_json=as_json)
         if not yes:

@@ -76,12 +76,15 @@ def session(
         world.close()
 
 
-def bind(s: Session, *, read_only: bool) -> None:
-    """Hold the journal to the clusters' own ids; a command that only looks goes on where a cluster does not answer."""
+def bind(s: Session, *, read_only: bool, without_target: bool = False) -> None:
+    """Hold the journal to the clusters' own ids; a command that only looks goes on where a cluster does not answer.
+
+    `without_target`: what only undoes goes on where the target does not.
+    """
     from kmigrate import wiring
 
     try:
-        wiring.bind(s.journal, s.world, read_only=read_only)
+        wiring.bind(s.journal, s.world, read_only=read_only, without_target=without_target)
     except (PlatformError, Blocked):
         if not read_only:
             raise

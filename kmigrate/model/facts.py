@@ -241,6 +241,12 @@ class Right:
     pattern: str = "literal"
     host: str = "*"
 
+    def covers(self, resource: str, name: str) -> bool:
+        """Whether it is about the topic, group or id of that name."""
+        if self.resource != resource:
+            return False
+        return name.startswith(self.name) if self.pattern == "prefix" else self.name in (name, "*")
+
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Denial:

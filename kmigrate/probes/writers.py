@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
+from kmigrate.advice import writers
 from kmigrate.errors import Blocked
-from kmigrate.model import Right, Side
+from kmigrate.model import Side
 from kmigrate.world import World
 
 
@@ -17,17 +18,3 @@ def may_write(world: World, side: Side, topic: str, ours: Collection[str] = ()) 
         return f"who may write {topic} there is not known: kmigrate may not list ACLs"
     names = [name for name in writers(rights, topic) if name not in ours]
     return f"who may write {topic} there: {', '.join(names) or 'nobody by its ACLs'}"
-
-
-def writers(rights: Iterable[Right], topic: str) -> tuple[str, ...]:
-    """The principals that are allowed to write the topic and are not denied it, sorted."""
-    writes = [right for right in rights if right.operation in ("Write", "All") and covers(right, topic)]
-    denied = {right.principal for right in writes if right.type == "deny"}
-    return tuple(sorted({right.principal for right in writes if right.type == "allow"} - denied))
-
-
-def covers(right: Right, topic: str) -> bool:
-    """Whether the ACL is about the topic."""
-    if right.resource != "topic":
-        return False
-    return topic.startswith(right.name) if right.pattern == "prefix" else right.name in (topic, "*")

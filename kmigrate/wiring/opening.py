@@ -14,7 +14,7 @@ from kmigrate import interrupt
 from kmigrate.adapters.claims import Holder
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.shared_lines import SeenLines, SharedLines
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, PlatformError
 from kmigrate.journal import Event, Journal, goes_back
 from kmigrate.manifests.internal import ledger_name, ledger_topic
 from kmigrate.model import Migration, Side
@@ -38,7 +38,7 @@ def open_journal(
     try:
         with nullcontext() if read_only else interrupt.careful():
             journal = Journal(lines, world.clock, who, migration.name, interrupt.check)
-            if isinstance(lines, SharedLines) and _ledger_is_gone(journal, world):
+            if isinstance(lines, SharedLines) and lines.here_alone and _was_claimed(journal):
                 lines.miss(_gone(migration))
             yield journal
     finally:
@@ -61,11 +61,11 @@ def _shared(local: JournalFile, world: LiveWorld, who: str, *, take_over: bool) 
     )
 
 
-def _ledger_is_gone(journal: Journal, world: LiveWorld) -> bool:
-    """Whether the journal says that the migration was claimed, and there is no place for it now."""
+def _was_claimed(journal: Journal) -> bool:
+    """Whether the journal says that the migration was claimed, and not that this is undone."""
     provisions = [unit for unit in journal.units.values() if unit.name.partition("#")[0] == "provision"]
     claims = [unit.steps[ClaimMigration.name] for unit in provisions if ClaimMigration.name in unit.steps]
-    return any(claim.event is Event.VERIFIED for claim in claims) and world.ledger_topic() is None
+    return any(claim.event is Event.VERIFIED for claim in claims)
 
 
 def _gone(migration: Migration) -> Blocked:
@@ -76,11 +76,18 @@ def _gone(migration: Migration) -> Blocked:
     )
 
 
-def bind(journal: Journal, world: World, *, read_only: bool) -> None:
-    """Hold the journal to the ids that the clusters tell (journal.bind); a target that is not there yet binds later."""
+def bind(journal: Journal, world: World, *, read_only: bool, without_target: bool = False) -> None:
+    """Hold the journal to the ids that the clusters tell (journal.bind); a target that is not there yet binds later.
+
+    `without_target`: one that does not answer is gone without, since undoing may not need it.
+    """
     source = world.cluster(Side.SOURCE).id()
     try:
         target = world.cluster(Side.TARGET).id()
     except Blocked:
+        target = ""
+    except PlatformError:
+        if not without_target:
+            raise
         target = ""
     (journal.belongs_to if read_only else journal.bind)(source, target)

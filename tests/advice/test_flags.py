@@ -219,6 +219,12 @@ def test_the_facts_for_the_ledger_name_what_was_seen_and_change_with_it() -> Non
     assert inventory(rights=None).facts()["principals"] is None
 
 
+def test_who_is_denied_to_write_is_no_forgotten_writer() -> None:
+    _, plan, seen = CASES["KM-WRITE-UNDECLARED"]
+    denied = replace(right("User:sa-other", "topic", "orders", "Write"), type="deny")
+    assert told(plan, replace(seen, rights=(*(seen.rights or ()), denied))) == []
+
+
 def test_a_topic_accepts_more_on_the_target_only_where_the_source_sets_a_bound_or_the_plan_lifts_one() -> None:
     _, plan, _ = CASES["KM-TOPIC-ACCEPTS-MORE"]
     forever = "9223372036854775807"

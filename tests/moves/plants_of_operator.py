@@ -18,8 +18,8 @@ RULE_13 = (
     Fault(
         "who takes over does not fence the one before",
         LINES,
-        "        found.fence()\n        self._agree",
-        "        self._agree",
+        "self._agree(found, found.fence())",
+        "self._agree(found, found.read())",
         SHARED + "who_is_taken_over_is_fenced_at_the_next_line_and_its_line_is_nowhere",
     ),
     Fault(

@@ -28,7 +28,8 @@ class Acls(State):
         """Whether every broker lets the principal do it: something allows it, and nothing denies it."""
         asked = (principal, resource, name, operation)
         if asked not in self._answers:
-            types = {r.type for r in self.enforced if r.principal == principal and _covers(r, *asked[1:])}
+            ours = [r for r in self.enforced if r.principal == principal and r.operation in (operation, "All")]
+            types = {right.type for right in ours if right.covers(resource, name)}
             self._answers[asked] = types == {"allow"}
         return self._answers[asked]
 
@@ -40,9 +41,3 @@ class Acls(State):
     def put(self, principal: str, rights: Iterable[Right]) -> None:
         """Make these, and no others, the rules of a principal."""
         self.rules = {rule for rule in self.rules if rule.principal != principal} | set(rights)
-
-
-def _covers(right: Right, resource: str, name: str, operation: str) -> bool:
-    if right.resource != resource or right.operation not in (operation, "All"):
-        return False
-    return name.startswith(right.name) if right.pattern == "prefix" else right.name in (name, "*")

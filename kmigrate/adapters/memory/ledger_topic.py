@@ -35,11 +35,12 @@ class MemoryLedgerTopic:
         self.ledger.reached()
         return Kept(holder=self.ledger.holder, lines=dict(self.ledger.lines))
 
-    def fence(self) -> None:
+    def fence(self) -> Kept:
         """Begin an epoch."""
         self.ledger.reached()
         self.ledger.epoch += 1
         self.epoch = self.ledger.epoch
+        return self.read()
 
     def claim(self, holder: Holder) -> None:
         """Write the claim."""
