@@ -136,9 +136,14 @@ def test_without_the_ledger_of_a_claimed_migration_only_what_undoes_is_written(
         assert told in heard.notes[-1]
         with pytest.raises(PlatformError, match=told):
             journal.record("cutover/ml-features#1", "f", Event.STARTED, "ready")
+        with pytest.raises(PlatformError, match=told):
+            journal.ledger("provision", "f").put("on", value=True)
         journal.record("provision", "f", Event.UNDOING, ClaimMigration.name)
+        journal.ledger("provision", "f").put("back", value=True)
+        journal.record("provision", "f", Event.UNDONE, ClaimMigration.name)
     with open_journal(migration, world, read_only=True) as journal:
-        assert [entry.event for entry in journal.entries][-2:] == [Event.VERIFIED, Event.UNDOING]
+        events = [entry.event for entry in journal.entries]
+    assert events[-4:] == [Event.VERIFIED, Event.UNDOING, Event.FACT, Event.UNDONE]
 
 
 def test_what_only_undoes_needs_no_target_that_answers(tmp_path: Path) -> None:

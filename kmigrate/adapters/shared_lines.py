@@ -67,7 +67,7 @@ class SeenLines:
 class SharedLines:
     """A folder's lines (journal.Lines) with its claim (world.Claim).
 
-    `us` is this process. `alone` says whether a line may stand without its copy. `take_over`: claim the migration also
+    `us` is this process. `alone` says whether a line may stand without its copy, and is asked of each. `take_over`: claim the migration also
     from a process that may still be at work. `tell` is told what a human should know.
     """
 
@@ -97,11 +97,13 @@ class SharedLines:
         """
         if self._fenced is not None:
             raise self._fenced
-        if self._away is not None and not self.alone(line):
-            raise PlatformError(self._away.message, hint=f"nothing was changed. {self._away.hint}".strip())
+        alone = self.alone(line)
+        if self._away is not None and not alone:
+            told = "nothing was begun after the last line of the journal"
+            raise PlatformError(self._away.message, hint=f"{told}. {self._away.hint}".strip())
         self.local.append(line)
         if self._claimed is not None and self._away is None:
-            self._copy(self._claimed, line)
+            self._copy(self._claimed, line, alone=alone)
 
     def whole(self) -> bool:
         """Whether every line of this folder is on the target."""
@@ -168,7 +170,7 @@ class SharedLines:
         except (PlatformError, Blocked) as error:
             self.miss(error)
 
-    def _copy(self, topic: LedgerTopic, line: str) -> None:
+    def _copy(self, topic: LedgerTopic, line: str, *, alone: bool) -> None:
         try:
             topic.append(self.local.count, line)
         except Fenced as error:
@@ -177,7 +179,7 @@ class SharedLines:
             raise self._fenced from error
         except Transient as error:
             self._away = error
-            if not self.alone(line):
+            if not alone:
                 raise
 
     def _refuse(self, holder: Holder | None) -> None:

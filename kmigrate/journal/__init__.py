@@ -1,6 +1,6 @@
 """The append-only record of what was done, and the facts in it."""
 
-from kmigrate.journal.journal import VERSION, Journal, Lines, goes_back
+from kmigrate.journal.journal import VERSION, GoingBack, Journal, Lines
 from kmigrate.journal.ledger import PastFacts, UnitLedger
 from kmigrate.journal.records import Entry, Event, StepRecord, UnitRecord
 
@@ -8,11 +8,11 @@ __all__ = [
     "VERSION",
     "Entry",
     "Event",
+    "GoingBack",
     "Journal",
     "Lines",
     "PastFacts",
     "StepRecord",
     "UnitLedger",
     "UnitRecord",
-    "goes_back",
 ]

@@ -200,9 +200,21 @@ class Journal:
             raise JournalError(message, hint="set journal.store in the plan file to a folder of its own")
 
 
-def goes_back(line: str) -> bool:
-    """Whether a line says that something is undone; such lines need no copy where none can be made."""
-    return json.loads(line)["event"] in (Event.UNDOING, Event.UNDONE, Event.WENT_BACK)
+class GoingBack:
+    """Tells of each line, as they come, whether it belongs to undoing something; a fact belongs to what was last begun.
+
+    Such lines need no copy where none can be made.
+    """
+
+    def __init__(self) -> None:
+        self._now = False
+
+    def __call__(self, line: str) -> bool:
+        """Whether this one does; to be asked of every line."""
+        event = json.loads(line)["event"]
+        if event != Event.FACT:
+            self._now = event in (Event.UNDOING, Event.UNDONE, Event.WENT_BACK)
+        return self._now
 
 
 def _fold_step(unit: UnitRecord, entry: Entry) -> None:

@@ -15,7 +15,7 @@ from kmigrate.adapters.claims import Holder
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.shared_lines import SeenLines, SharedLines
 from kmigrate.errors import Blocked, PlatformError
-from kmigrate.journal import Event, Journal, goes_back
+from kmigrate.journal import Event, GoingBack, Journal
 from kmigrate.manifests.internal import ledger_name, ledger_topic
 from kmigrate.model import Migration, Side
 from kmigrate.steps.ledger import ClaimMigration
@@ -55,7 +55,7 @@ def _shared(local: JournalFile, world: LiveWorld, who: str, *, take_over: bool) 
         local=local,
         topic=world.ledger_topic,
         us=Holder(who=who, place=local.place, since=world.clock.now_ms()),
-        alone=goes_back,
+        alone=GoingBack(),
         tell=world.reporter.note,
         take_over=take_over,
     )

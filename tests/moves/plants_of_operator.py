@@ -67,8 +67,8 @@ RULE_13 = (
     Fault(
         "while the target is away everything goes on",
         LINES,
-        "        if self._away is not None and not self.alone(line):\n            raise PlatformError",
-        "        if False:\n            raise PlatformError",
+        "        if self._away is not None and not alone:\n            told =",
+        "        if False:\n            told =",
         SHARED + "while_the_target_is_away_only_what_undoes_goes_on",
     ),
     Fault(
