@@ -67,8 +67,8 @@ class SeenLines:
 class SharedLines:
     """A folder's lines (journal.Lines) with its claim (world.Claim).
 
-    `us` is this process. `alone` says whether a line may stand without its copy, and is asked of each. `take_over`: claim the migration also
-    from a process that may still be at work. `tell` is told what a human should know.
+    `us` is this process. `alone` is asked of each line whether it may stand without its copy. `take_over`: claim the
+    migration also from a process that may still be at work. `tell` is told what a human should know.
     """
 
     local: JournalFile
