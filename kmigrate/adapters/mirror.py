@@ -85,8 +85,8 @@ class ConnectMirror:
 
     def _ends(self, topic: str, seen: Seen) -> dict[int, int]:
         cluster = KafkaCluster(self.connection(Side.TARGET))
-        logs = cluster.ranges([Partition(topic, number) for number in range(seen.partitions)])
-        return {p.number: log.end for p, log in logs.items()}
+        ends = cluster.ends([Partition(topic, number) for number in range(seen.partitions)])
+        return {p.number: end for p, end in ends.items()}
 
     def once(self, lane: Lane) -> bool:
         """Whether the lane writes exactly once, by its resource."""

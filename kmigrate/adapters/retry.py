@@ -23,6 +23,14 @@ patiently = retry(
 )
 """Try a call again up to three times with growing, random pauses, then raise what it raised last."""
 
+promptly = retry(
+    retry=retry_if_exception(_worth_it),
+    stop=stop_after_delay(10),
+    wait=wait_random_exponential(multiplier=0.005, max=0.1),
+    reraise=True,
+)
+"""Try a call again for 10 s, soon: somebody stands still until it has come to an end."""
+
 steadily = retry(
     retry=retry_if_exception(_worth_it),
     stop=stop_after_delay(15),

@@ -15,8 +15,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from kmigrate.adapters.kafka import Connection
+from kmigrate.adapters.kafka import Connection, KafkaCluster
 from kmigrate.errors import Transient
+from kmigrate.model import Partition
 
 _QUIET_S = 15.0
 
@@ -33,7 +34,8 @@ class Tail:
     ) -> None:
         self.topic = topic
         self.ends = dict(begins)
-        self._looked = False
+        self._committed = committed
+        self._cluster = KafkaCluster(connection)
         self._consumer = Consumer(
             {
                 **connection.login.settings(),
@@ -48,31 +50,34 @@ class Tail:
         self._consumer.assign([TopicPartition(topic, number, at) for number, at in begins.items()])
 
     def news(self) -> Iterator[Message]:
-        """What came since the last look, up to the end of every partition; raises Transient when that cannot be read.
+        """What came since the last look, up to where every partition ends now; Transient when that cannot be read.
 
+        The ends are asked for first: most looks find nothing new, and to hear that from a fetch takes its whole wait.
         A look that is left off in the middle goes on there the next time.
         """
-        ended: set[int] = set()
-        self._begin_anew()
-        while len(ended) < len(self.ends):
+        late = self._late()
+        while late:
             message = self._next()
             number, offset = int(message.partition() or 0), int(message.offset() or 0)
+            # behind the last record there may be marks of transactions, of which only an end tells
+            self.ends[number] = offset if message.error() is not None else offset + 1
             if message.error() is None:
-                self.ends[number] = offset + 1
                 yield message
-            else:
-                ended.add(number)
-                self.ends[number] = offset
+            if number in late and self.ends[number] >= late[number]:
+                del late[number]
 
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
 
-    def _begin_anew(self) -> None:
-        """Drop what was fetched since the last look: an end among it may be older than what is there by now."""
-        for number, at in self.ends.items() if self._looked else ():
-            self._consumer.seek(TopicPartition(self.topic, number, at))
-        self._looked = True
+    def _late(self) -> dict[int, int]:
+        """Where the partitions end that were not read up to there; raises Transient for one that has become shorter."""
+        places = [Partition(self.topic, number) for number in self.ends]
+        ends = {p.number: end for p, end in self._cluster.ends(places, committed=self._committed).items()}
+        for number, end in ends.items():
+            if end < self.ends[number]:
+                raise Transient(f"reading {self.topic}/{number}: it ends at {end}, was read to {self.ends[number]}")
+        return {number: end for number, end in ends.items() if end > max(self.ends[number], 0)}
 
     def _next(self) -> Message:
         """A record, or the end of a partition."""

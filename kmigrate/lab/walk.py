@@ -102,7 +102,7 @@ class Walk:
         side = origin(force)
         owner = self.world.cluster(side)
         topics = owner.topics(lane.topics)
-        ends = {p: log.end for p, log in owner.ranges([p for t in topics.values() for p in t.all()]).items()}
+        ends = dict(owner.ends([p for t in topics.values() for p in t.all()]))
         seen = await_copies(self.world, side, ends, force, what="last copies", deadline_ms=_DEADLINE_MS)
         if side is Side.TARGET:
             return {p: last + 1 for p, last in seen.last.items()}

@@ -197,6 +197,8 @@ def _common(offset_syncs_location: str) -> dict[str, str]:
         "consumer.fetch.max.bytes": "52428800",
         "consumer.max.partition.fetch.bytes": "4194304",
         "consumer.receive.buffer.bytes": "-1",
+        # who reads the lane's own offsets; a stop waits for its last fetch, and so for as long (default 500)
+        "consumer.override.fetch.max.wait.ms": "50",
         "producer.override.transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
         "producer.override.linger.ms": "20",
         "producer.override.batch.size": "262144",

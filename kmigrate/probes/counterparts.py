@@ -103,7 +103,7 @@ def _overtaken(
 
 def compare_all(world: World, left: Side, cursors: Mapping[Partition, Cursor]) -> Iterator[Compared]:
     """Compare on, part by part, until everything was compared that was there when this began."""
-    ends = {p: log.end for p, log in world.cluster(left).ranges(cursors).items()} if cursors else {}
+    ends = world.cluster(left).ends(cursors) if cursors else {}
     while todo := {p: at for p, at in cursors.items() if at.left < ends[p]}:
         seen = compare(world, left, todo)
         yield seen
@@ -177,7 +177,7 @@ def _originals(
     there: Cluster, starts: Mapping[Partition, int], counts: Mapping[Partition, int], *, timed: bool
 ) -> dict[Partition, tuple[Record, ...]]:
     """At least so many records from the start on, or all there are; holes may lie between them, so it looks on."""
-    ends = {p: log.end for p, log in there.ranges(starts).items()} if starts else {}
+    ends = there.ends(starts) if starts else {}
     parts = {p: _part(start, ends[p], max(1, counts[p])) for p, start in starts.items() if ends[p] > start}
     found: dict[Partition, tuple[Record, ...]] = {}
     while parts:

@@ -86,8 +86,8 @@ class _Copies:
 def _hidden(cluster: Cluster, partitions: Iterable[Partition], heads: dict[Partition, int]) -> tuple[Partition, ...]:
     """Partitions of the side entered whose last stable offset has not reached where the log ended at the first call."""
     if not heads:
-        heads.update({p: log.end for p, log in cluster.ranges(partitions, committed=False).items()})
-    return tuple(sorted(p for p, log in cluster.ranges(heads).items() if log.end < heads[p]))
+        heads.update(cluster.ends(partitions, committed=False))
+    return tuple(sorted(p for p, end in cluster.ends(heads).items() if end < heads[p]))
 
 
 def still_copied(world: World, last: Mapping[Partition, int], lane: Lane) -> tuple[Partition, ...]:

@@ -44,7 +44,7 @@ def missing(world: World, wanted: Sequence[JsonObject]) -> tuple[JsonObject, ...
     return tuple(body for body in wanted if not _is_there(world, body))
 
 
-def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadline_ms: int) -> None:
+def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadline_ms: int, every_ms: int = 50) -> None:
     """Wait until every wanted resource is Ready at its generation; the error after the deadline names a late one.
 
     Raises Blocked after a minute in which no operator wrote a word about any of them: then nobody works on them.
@@ -61,7 +61,8 @@ def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadli
             raise _nobody_works_on(key_of(wanted[0]))
         return NotYet(f"{len(late)} of {len(wanted)} not ready; {name}: {why}")
 
-    wait_until(look, what=what, clock=world.clock, reporter=world.reporter, deadline_ms=deadline_ms)
+    clock, reporter = world.clock, world.reporter
+    wait_until(look, what=what, clock=clock, reporter=reporter, deadline_ms=deadline_ms, every_ms=every_ms)
 
 
 def _touched(world: World, key: Key) -> bool:

@@ -88,14 +88,20 @@ def settled_ends(world: World, side: Side, topics: Iterable[str]) -> dict[Partit
     return found
 
 
-def await_settled(world: World, side: Side, topics: Iterable[str], deadline_ms: int) -> dict[Partition, int]:
-    """Wait until two looks in a row see the same ends and no open transaction.
+def await_settled(
+    world: World,
+    side: Side,
+    topics: Iterable[str],
+    deadline_ms: int,
+    before: Mapping[Partition, int] | None = None,
+) -> dict[Partition, int]:
+    """Wait until two looks in a row see the same ends and no open transaction; what an earlier look saw is `before`.
 
     Only under a fence: an open transaction could still commit, and its markers come later than the commit (`lab.md`).
     Raises ForeignWrite once records go on coming, StillUnderWay with the transaction that is open, or with who may have
     written.
     """
-    looks = _Looks(world, side, partitions_of(world, side, topics))
+    looks = _Looks(world, side, partitions_of(world, side, topics), before or None)
     what = f"ends of {len(looks.partitions)} partitions on the {side}"
     clock, reporter = world.clock, world.reporter
     try:
@@ -147,8 +153,7 @@ class _Looks:
         """Where every partition ends, or what holds one open."""
         cluster = self.world.cluster(self.side)
         # in this order: a record that comes in between is then no open transaction, but an end that went on
-        whole = {p: log.end for p, log in cluster.ranges(self.partitions, committed=False).items()}
-        stable = {p: log.end for p, log in cluster.ranges(self.partitions).items()}
+        whole, stable = cluster.ends(self.partitions, committed=False), dict(cluster.ends(self.partitions))
         self.held = tuple(p for p in self.partitions if stable[p] < whole[p])
         if self.held:
             first, count = self.held[0], len(self.held)

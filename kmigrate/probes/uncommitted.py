@@ -101,7 +101,7 @@ def aborted(cluster: Cluster, offsets: Mapping[Partition, int]) -> dict[Partitio
     Reads all of that twice, as either kind of reader, in parts, so that memory stays flat. What lies at or past the
     last stable offset may yet commit and is not counted.
     """
-    ends = {p: log.end for p, log in cluster.ranges(offsets).items()}
+    ends = cluster.ends(offsets)
     found = {p: Ahead(next=offset) for p, offset in offsets.items()}
     todo = {p: offset for p, offset in offsets.items() if offset < ends[p]}
     while todo:

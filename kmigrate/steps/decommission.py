@@ -83,8 +83,7 @@ class ProveIdle(Step):
     def _ends(self, world: World) -> Mapping[Partition, int]:
         source = world.cluster(Side.SOURCE)
         topics = source.topics(self.migration.topics)
-        ranges = source.ranges([p for topic in topics.values() for p in topic.all()], committed=False)
-        return {p: log.end for p, log in ranges.items()}
+        return source.ends([p for topic in topics.values() for p in topic.all()], committed=False)
 
     def _alone(self, world: World, strays: tuple[Foreign, ...]) -> list[str]:
         """What would be lost with the source, but for what a human took on."""

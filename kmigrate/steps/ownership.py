@@ -32,7 +32,7 @@ def turn_rights(world: World, migration: Migration, topics: Iterable[str], owner
         world.source_admin.revoke(_wanted(migration, chosen))
     body = _user(world, migration, chosen, owner)
     apply_all(world, (body,))
-    await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS)
+    await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
     if owner is Side.TARGET:
         world.source_admin.grant(_wanted(migration, chosen))
 

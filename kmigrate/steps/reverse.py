@@ -230,17 +230,15 @@ class PrepareReverse(Step):
             Side.SOURCE: [Partition(REVERSE.connector_offsets(lane), 0) for lane in lanes],
             Side.TARGET: [Partition(REVERSE.offset_syncs(lane), 0) for lane in lanes],
         }
-        logs = [world.cluster(side).ranges(of, committed=False) for side, of in places.items()]
-        return {place: log.end for each in logs for place, log in each.items()}
+        ends = [world.cluster(side).ends(of, committed=False) for side, of in places.items()]
+        return {place: end for each in ends for place, end in each.items()}
 
 
 def _refuse_foreign(world: World, wanted: Topic, found: Topic, *, ours: bool) -> None:
     """Raise Blocked for a topic of that name that is shaped otherwise, or holds offsets that are not ours."""
     if (found.partitions, found.config.get("cleanup.policy")) != (wanted.partitions, "compact"):
         why = f"it has {found.partitions} partitions, cleanup.policy {found.config.get('cleanup.policy', 'delete')}"
-    elif not ours and any(
-        log.end > 0 for log in world.cluster(Side.SOURCE).ranges(found.all(), committed=False).values()
-    ):
+    elif not ours and any(world.cluster(Side.SOURCE).ends(found.all(), committed=False).values()):
         why = "it holds offsets of another mirror, and a lane would go on from them"
     else:
         return

@@ -38,7 +38,9 @@ def test_an_empty_partition_begins_and_ends_at_zero(stage: Stage) -> None:
     partitions = [Partition(topic, number) for number in range(2)]
     for committed in (True, False):
         assert stage.cluster.ranges(partitions, committed=committed) == dict.fromkeys(partitions, span(0, 0))
+        assert stage.cluster.ends(partitions, committed=committed) == dict.fromkeys(partitions, 0)
     assert stage.cluster.ranges([]) == {}
+    assert stage.cluster.ends([]) == {}
     nothing = dict.fromkeys(partitions, span(0, 0))
     assert stage.cluster.read(nothing) == dict.fromkeys(partitions, ())
     assert sorted(stage.cluster.stream(nothing)) == [(partition, ()) for partition in partitions]
@@ -52,6 +54,7 @@ def test_an_open_transaction_ends_the_log_for_committed_readers_and_its_marker_c
     stage.put(one, "e")
     assert stage.cluster.ranges([one]) == {one: span(0, 2)}
     assert stage.cluster.ranges([one], committed=False) == {one: span(0, 5)}
+    assert (stage.cluster.ends([one]), stage.cluster.ends([one], committed=False)) == ({one: 2}, {one: 5})
     seen = stage.cluster.read({one: span(0, 5)}, committed=False)[one]
     assert [record.digest for record in seen] == [told(each) for each in "abcde"]
     writing.commit()

@@ -69,7 +69,7 @@ RULE_2 = (
     Fault(
         "what came since the drain is drained by nobody",
         CUTOVER + "drain_mirror",
-        "return tuple(sorted(p for p, log in ends.items() if drained.get(p) != log.end))",
+        "return tuple(sorted(p for p, end in ends.items() if drained.get(p) != end))",
         "return ()",
         WRITERS + "a_record_that_comes_between_the_drain_and_the_hand_over_is_drained_too",
     ),

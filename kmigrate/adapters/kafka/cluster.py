@@ -91,6 +91,11 @@ class KafkaCluster:
         return {p: OffsetRange(start=start, end=ends[p]) for p, start in starts().items()}
 
     @patiently
+    def ends(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, int]:
+        """Log end per partition."""
+        return self._offsets({p: OffsetSpec.latest() for p in partitions}, committed=committed)
+
+    @patiently
     def offsets_at(self, times: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """First offset at or after each time; the end where there is none."""
         found = self._offsets({p: OffsetSpec.for_timestamp(ms) for p, ms in times.items()}, committed=True)

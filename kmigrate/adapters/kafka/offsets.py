@@ -17,12 +17,22 @@ from itertools import groupby
 from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka.login import Login
-from kmigrate.adapters.kafka.wire import Answer, ask, compact, count, lost, signed_in
+from kmigrate.adapters.kafka.wire import (
+    FIND_COORDINATOR,
+    Answer,
+    ask,
+    asked_coordinator,
+    compact,
+    count,
+    lost,
+    signed_in,
+    told_coordinator,
+)
 from kmigrate.adapters.retry import Unreachable
 from kmigrate.errors import Transient
 from kmigrate.model import Partition
 
-_OFFSET_FETCH, _FIND_COORDINATOR = 9, 10
+_OFFSET_FETCH = 9
 _GROUP = 0
 
 
@@ -91,16 +101,13 @@ class Offsets:
         failed: Transient | None = None
         for broker in self._login.bootstrap.split(","):
             try:
-                name = group.encode()
-                body = struct.pack(">h", len(name)) + name + struct.pack(">b", _GROUP)
-                answer = self._ask(broker.strip(), _FIND_COORDINATOR, 1, body)
+                answer = self._ask(broker.strip(), FIND_COORDINATOR, 1, asked_coordinator(group, _GROUP))
             except Transient as error:
                 failed = error
                 continue
-            answer.number(4)
-            self._good(answer.number(2), f"looking for the coordinator of group {group}")
-            answer.text(), answer.number(4)
-            return f"{answer.text()}:{answer.number(4)}"
+            code, address = told_coordinator(answer)
+            self._good(code, f"looking for the coordinator of group {group}")
+            return address
         raise failed or Transient(f"{self._login.name}: no address to ask for the coordinator of group {group}")
 
     def _read(self, answer: Answer, group: str) -> dict[Partition, int]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
-from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection, failure
+from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.login import Login, granting
+from kmigrate.adapters.kafka.taking_over import take_over
 from kmigrate.adapters.kafka.trials import ids_refused_at
 from kmigrate.adapters.kafka.wire import Answer, ask, asking, compact, count
 from kmigrate.adapters.retry import patiently
@@ -21,7 +21,6 @@ from kmigrate.errors import Blocked, PlatformError, Transient
 from kmigrate.model import OpenTransaction, Partition
 
 _DESCRIBE_PRODUCERS, _DESCRIBE_TRANSACTIONS, _LIST_TRANSACTIONS = 61, 65, 66
-_AT_ONCE = 8
 _NONE = -1
 # the answer of a broker that leads or coordinates it no more, or not yet
 _ASK_AGAIN = (
@@ -48,12 +47,17 @@ class KafkaTransactions:
                 raise _lacking(self.connection.login, refused)
 
     def end(self, ids: Iterable[str]) -> None:
-        """Initialise each as a producer of our own would, several at once."""
+        """Initialise each as a producer of our own would, once all of them may be."""
         wanted = sorted(set(ids))
-        self.allowed(wanted)
-        with ThreadPoolExecutor(_AT_ONCE, "transactional-id") as threads:
-            for done in [threads.submit(_take_over, self.connection.login, name) for name in wanted]:
-                done.result()
+        if wanted:
+            self.allowed(wanted)
+            self._take_over(wanted)
+
+    @patiently
+    def _take_over(self, ids: Iterable[str]) -> None:
+        refused = take_over(self.connection.login, min(self._brokers().values()), ids)
+        if refused:
+            raise _lacking(self.connection.login, refused)
 
     @patiently
     def open(self, partitions: Iterable[Partition]) -> tuple[OpenTransaction, ...]:
@@ -106,18 +110,6 @@ class _Named(NamedTuple):
 def _named(one: OpenTransaction, known: Mapping[int, _Named]) -> OpenTransaction:
     named = known.get(one.producer_id)
     return replace(one, **named._asdict()) if named else one
-
-
-def _take_over(login: Login, name: str) -> None:
-    """librdkafka finds the coordinator, and asks again until what was open is aborted everywhere."""
-    producer = Producer({**login.settings(), "transactional.id": name})
-    try:
-        producer.init_transactions(TIMEOUT_S)
-    except KafkaException as error:
-        told = error.args[0]
-        if told.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-            raise _lacking(login, (name,)) from error
-        raise failure(told, f"{login.name}: ending transactions of {name}", login) from error
 
 
 def _lacking(login: Login, ids: Iterable[str]) -> Blocked:

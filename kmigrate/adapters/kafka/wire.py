@@ -23,6 +23,7 @@ _DENY, _ANY, _LITERAL = 2, 1, 3
 # a cluster without an authorizer denies nobody
 _CLUSTER_AUTHORIZATION_FAILED, _SECURITY_DISABLED = 31, 54
 _NOT_TOLD = -(2**31)
+FIND_COORDINATOR = 10
 
 Denied = tuple[str, str, str, str]
 """Principal, resource, name, operation."""
@@ -147,6 +148,22 @@ def ask(line: ssl.SSLSocket, api: int, version: int, body: bytes, *, flexible: b
     if flexible:
         answer.skip_tags()
     return answer
+
+
+def asked_coordinator(name: str, kind: int) -> bytes:
+    """FindCoordinator (version 1) for a group (`kind` 0) or a transactional id (1)."""
+    return text(name) + struct.pack(">b", kind)
+
+
+def told_coordinator(answer: Answer) -> tuple[int, str]:
+    """What it was answered: Kafka's error, 0 for none, and then the address `host:port`."""
+    answer.number(4)
+    error = answer.number(2)
+    answer.text()
+    if error:
+        return error, ""
+    answer.number(4)
+    return 0, f"{answer.text()}:{answer.number(4)}"
 
 
 def _exactly(line: ssl.SSLSocket, size: int) -> bytes:

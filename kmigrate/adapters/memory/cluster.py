@@ -69,6 +69,10 @@ class MemoryCluster(State):
         logs = {partition: self._log(partition) for partition in partitions}
         return {p: OffsetRange(start=log.start, end=log.stable if committed else log.end) for p, log in logs.items()}
 
+    def ends(self, partitions: Iterable[Partition], *, committed: bool = True) -> Mapping[Partition, int]:
+        """Log end per partition."""
+        return {p: each.end for p, each in self.ranges(partitions, committed=committed).items()}
+
     def offsets_at(self, times: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """First offset at or after each time; the end where there is none."""
         return {partition: self._log(partition).first_at(time) for partition, time in times.items()}

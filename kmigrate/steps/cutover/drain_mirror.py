@@ -76,8 +76,8 @@ class DrainMirror(MoveStep):
         if not self.app.writes or read_seams(world.ledger.get(SEAMS)):
             return ()
         drained = read_partitions(world.ledger.get(DRAINED))
-        ends = world.cluster(self.leaving).ranges(self.written(world), committed=False)
-        return tuple(sorted(p for p, log in ends.items() if drained.get(p) != log.end))
+        ends = world.cluster(self.leaving).ends(self.written(world), committed=False)
+        return tuple(sorted(p for p, end in ends.items() if drained.get(p) != end))
 
     def _feed(self, world: World, deadline_ms: int) -> None:
         """A move that was cut short before its `turn-mirror` left nobody who copies what came since."""

@@ -71,8 +71,8 @@ class HandOverTopics(MoveStep):
 
     def _seams(self, world: World, deadline_ms: int) -> dict[Partition, Seam]:
         """Both ends, once no task of the mirror runs; raises ForeignWrite where a record came since."""
-        left = await_settled(world, self.leaving, self.app.writes, deadline_ms)
         drained = read_partitions(world.ledger.get(DRAINED))
+        left = await_settled(world, self.leaving, self.app.writes, deadline_ms, before=drained)
         moved = {p: OffsetRange(start=drained.get(p, end), end=end) for p, end in left.items() if drained.get(p) != end}
         if moved:
             raise foreign_write(world, self.leaving, strays(world, self.leaving, moved), self.ours)

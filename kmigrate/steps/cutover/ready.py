@@ -235,7 +235,7 @@ class Ready(MoveStep):
             force = in_force(world, lane)
             world.mirror.copied(force)
             world.mirror.syncs(force)
-        ends = {p: log.end for p, log in world.cluster(self.leaving).ranges(self.written(world)).items()}
+        ends = world.cluster(self.leaving).ends(self.written(world))
         translator(world, self.leaving, self.lanes).translate(ends)
 
     def _needs_a_human(self) -> str:

@@ -107,7 +107,7 @@ class StartWorkloads(MoveStep):
 
     def _ends(self, world: World) -> dict[Partition, int]:
         written = self.written(world) if self.app.writes else ()
-        return {p: log.end for p, log in world.cluster(self.entering).ranges(written).items()} if written else {}
+        return dict(world.cluster(self.entering).ends(written)) if written else {}
 
     def _writes(self, world: World, before: dict[Partition, int], began: int) -> Ready[None] | NotYet:
         """Whoever only writes has begun once a record of it stands there; it may have nothing to write for long."""
