@@ -59,6 +59,7 @@ class Translator:
     _compacted: dict[str, bool] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _stamping: set[tuple[str, Side]] = field(default_factory=set)
+    _answered: dict[tuple[Partition, int], tuple[Position, int | None]] = field(default_factory=dict)
 
     def translate(self, wanted: Mapping[Partition, int]) -> Translation:
         """Translate the next offset that a stopped group would read, per partition.
@@ -66,6 +67,20 @@ class Translator:
         Committed records only; a position past the last stable offset waits (a read_uncommitted reader may stand
         there). Raises Refused when retention has eaten a position on the side left.
         """
+        if not self.still:
+            return self._translate(wanted)
+        # groups that read the same topics near its end mostly stand at the same places
+        seen = self._translate({p: x for p, x in wanted.items() if (p, x) not in self._answered})
+        done = seen.positions.keys() - set(seen.waiting)
+        self._answered |= {(p, wanted[p]): (seen.positions[p], seen.last.get(p)) for p in done}
+        known = {p: self._answered[p, x] for p, x in wanted.items() if (p, x) in self._answered}
+        return Translation(
+            positions={p: known[p][0] if p in known else seen.positions[p] for p in sorted({*known, *seen.positions})},
+            waiting=seen.waiting,
+            last={**seen.last, **{p: last for p, (_, last) in known.items() if last is not None}},
+        )
+
+    def _translate(self, wanted: Mapping[Partition, int]) -> Translation:
         syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
         logs = self._ranges(self.leaving, wanted)
         _refuse_eaten(wanted, logs)

@@ -107,6 +107,24 @@ def test_of_groups_that_stand_still_marks_and_ends_are_looked_up_once() -> None:
         assert {side: asked.names["ranges"] for side, asked in world.clusters.items()} == dict.fromkeys(Side, looks)
 
 
+def test_a_place_that_another_group_has_is_not_read_again_and_another_place_is() -> None:
+    estate = Estate()
+    carried(estate)
+    (app,) = migration().applications
+    world = Looked(estate)
+    carrier = translator(world, Side.SOURCE, forward_lanes(migration()), still=True)
+    held = positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+    first = carrier.translate(held)
+    read = {side: asked.names.total() for side, asked in world.clusters.items()}
+    assert carrier.translate(held) == first
+    assert {side: asked.names.total() for side, asked in world.clusters.items()} == read
+    moved = min(p for p, offset in held.items() if offset)
+    elsewhere = {**held, moved: held[moved] - 1}
+    alone = translator(MemoryWorld(estate), Side.SOURCE, forward_lanes(migration())).translate(elsewhere)
+    assert carrier.translate(elsewhere) == alone
+    assert alone.positions[moved] != first.positions[moved]
+
+
 def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:
     estate = Estate()
     lines = crossing(estate)

@@ -19,6 +19,7 @@ from kmigrate.steps.cutover.move import (
     MoveStep,
     has_begun,
     read_offsets,
+    read_partitions,
     stands_still,
     write_offsets,
 )
@@ -121,8 +122,8 @@ class CarryPositions(MoveStep):
 
     def _settled(self, world: World, group: str) -> bool:
         """Whether the positions for these very bounds were committed and read back once."""
-        bounds = read_offsets(world.ledger.get(BOUNDS)).get(group)
-        return bounds is not None and read_offsets(world.ledger.get(COMMITTED)).get(group) == bounds
+        bounds = _bounds(world, group, BOUNDS)
+        return bool(bounds) and _bounds(world, group, COMMITTED) == bounds
 
     def _there(self, world: World) -> dict[str, Mapping[Partition, int | None]]:
         """Where each group stands on the side entered."""
@@ -132,7 +133,7 @@ class CarryPositions(MoveStep):
     def _carried(self, world: World, group: str, bounds_fact: str = BOUNDS) -> dict[Partition, int]:
         """What the ledger says, as long as it was worked out from where the group stands on the side left."""
         fact = world.ledger.get(POSITIONS)
-        bounds = read_offsets(world.ledger.get(bounds_fact)).get(group, {})
+        bounds = _bounds(world, group, bounds_fact)
         of = fact.get(group) if isinstance(fact, Mapping) else None
         carried: dict[Partition, int] = {}
         for name, told in of.items() if isinstance(of, Mapping) else ():
@@ -149,6 +150,12 @@ class CarryPositions(MoveStep):
         if seen.waiting or not bounds:
             raise Blocked("the mirror has not copied all yet", hint="run the same command again")
         return carried
+
+
+def _bounds(world: World, group: str, fact: str) -> dict[Partition, int]:
+    """Where the ledger says that this group was stopped; of a move of many only its part is looked at."""
+    of = world.ledger.get(fact)
+    return read_partitions(of.get(group)) if isinstance(of, Mapping) else {}
 
 
 def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
