@@ -61,6 +61,8 @@ class Step(ABC):
     title: ClassVar[str]
     one_way: ClassVar[str] = ""
     looks_only: ClassVar[bool] = False
+    mend: ClassVar[str] = "what is sealed is not done again: put it back by hand as it was, and see who changed it"
+    """What to type where the claim of a sealed step does not hold any more."""
 
     @abstractmethod
     def check(self, world: World) -> Finding:

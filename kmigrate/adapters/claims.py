@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kmigrate.errors import JournalError
+from kmigrate.journal import time_of
+
+CLAIM, LINE = b"claim", b"line-"
+"""The key of the claim's record, and how those of lines begin."""
+_LONGEST = 20
 
 
 class Fenced(JournalError):
@@ -42,10 +47,9 @@ def read_holder(text: str) -> Holder:
     """Read what `written` wrote; raises JournalError for anything else."""
     try:
         raw = json.loads(text)
-        return Holder(
-            who=str(raw["who"]), place=str(raw["place"]), since=int(raw["since"]), working=bool(raw["working"])
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        since, working = time_of(raw["since"]), bool(raw["working"])
+        return Holder(who=str(raw["who"]), place=str(raw["place"]), since=since, working=working)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalError(
             f"the claim on the target cannot be read: {text[:100]!r}",
             hint="somebody else wrote into the ledger topic; remove what it wrote, or use a newer kmigrate",
@@ -58,6 +62,30 @@ class Kept:
 
     holder: Holder | None = None
     lines: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_kept(records: Iterable[tuple[bytes | None, bytes | None]]) -> Kept:
+    """What the topic's records say, key and value each, oldest first; a record without a value takes one away.
+
+    Raises JournalError for a claim that cannot be read; what has another key is not ours, and left alone.
+    """
+    holder: Holder | None = None
+    lines: dict[int, str] = {}
+    for key, value in records:
+        number = _number(key or b"")
+        if key == CLAIM:
+            holder = None if value is None else read_holder(value.decode(errors="replace"))
+        elif number and value is None:
+            lines.pop(number, None)
+        elif number and value is not None:
+            lines[number] = value.decode(errors="replace")
+    return Kept(holder=holder, lines=lines)
+
+
+def _number(key: bytes) -> int:
+    """Of the line that has that key; 0, which no line has, for any other."""
+    told = key.removeprefix(LINE)
+    return int(told) if told != key and told.isdigit() and len(told) < _LONGEST else 0
 
 
 class LedgerTopic(Protocol):

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from kmigrate.errors import JournalError, PlatformError
 
-_AGAIN = "put journal.jsonl and journal.head back from a copy; nothing was changed"
+_AGAIN = (
+    "nothing was changed. Put journal.jsonl and journal.head back from a copy; where the migration is claimed on the"
+    " target, moving both away will do: the same command then takes up what is there"
+)
 
 
 class JournalFile:
@@ -51,8 +54,12 @@ class JournalFile:
 
     @property
     def place(self) -> str:
-        """What no other folder is called, on whatever machine; asked of a folder that is held."""
-        return f"{socket.gethostname()}:{self._path.parent.resolve()}:{os.fstat(self._open[0]).st_ino}"
+        """What no other folder is called, on whatever machine; empty for one that nobody ever held."""
+        try:
+            lock = (self._path.parent / "journal.lock").stat()
+        except FileNotFoundError:
+            return ""
+        return f"{socket.gethostname()}:{self._path.parent.resolve()}:{lock.st_ino}"
 
     @property
     def count(self) -> int:

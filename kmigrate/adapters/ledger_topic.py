@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from kmigrate.adapters.claims import Fenced, Holder, Kept, read_holder
+from kmigrate.adapters.claims import CLAIM, LINE, Fenced, Holder, Kept, read_kept
 from kmigrate.adapters.kafka import Connection
 from kmigrate.adapters.kafka.connection import failure
 from kmigrate.adapters.tail import Tail, look_for
@@ -26,7 +26,6 @@ _DELIVERY_MS = 20_000
 _TRANSACTION_MS = 60_000
 _IDLE_S = 3.0
 _MOST_BYTES = 16_777_216
-_CLAIM, _LINE = b"claim", b"line-"
 _SILENT = logging.Logger("kmigrate.ledger")  # librdkafka prints fatal errors; we raise them
 _SILENT.addHandler(logging.NullHandler())
 _OTHERS = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
@@ -72,7 +71,7 @@ class KafkaLedgerTopic:
     def claim(self, holder: Holder) -> None:
         """Write the claim in a transaction of its own."""
         self._commit()
-        self._write(_CLAIM, holder.written())
+        self._write(CLAIM, holder.written())
         self._commit()
         self._raise_failed()
 
@@ -151,17 +150,9 @@ class KafkaLedgerTopic:
         seen = look_for(self._connection, self._topic)
         if seen is None:
             raise Transient(f"target: the ledger topic {self._topic} is not there")
-        holder: Holder | None = None
-        lines: dict[int, str] = {}
         with closing(Tail(self._connection, self._topic, seen.beginning(), committed=committed)) as tail:
-            for message in tail.news():
-                key, value = message.key() or b"", (message.value() or b"").decode(errors="replace")
-                if key == _CLAIM:
-                    holder = read_holder(value)
-                elif key.startswith(_LINE):
-                    lines[int(key.removeprefix(_LINE))] = value
-        return Kept(holder=holder, lines=lines)
+            return read_kept((message.key(), message.value()) for message in tail.news())
 
 
 def _key(number: int) -> bytes:
-    return _LINE + f"{number:010d}".encode()
+    return LINE + f"{number:010d}".encode()

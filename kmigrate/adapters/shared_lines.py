@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from kmigrate.adapters.claims import Fenced, Holder, Kept, LedgerTopic
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.errors import Blocked, JournalError, KmigrateError, PlatformError, Transient
+from kmigrate.journal import follow_one_another
 
 FindTopic = Callable[[], LedgerTopic | None]
 """The ledger topic; None while there is none."""
@@ -20,6 +21,10 @@ Tell = Callable[[str], None]
 _LOST = (
     "what it could not know: what was undone while the target could not be reached, and to where a human was told to"
     " point an application; kmigrate status asks the world"
+)
+_COPY_ANEW = (
+    "nothing was changed. Remove the ledger's KafkaTopic: the next command says how to put it back, and then fills it"
+    " from this folder's journal"
 )
 
 
@@ -47,6 +52,10 @@ class SeenLines:
     def whole(self) -> bool:
         """Whether every line of this folder is on the target."""
         return _whole(self.topic(), self.local)
+
+    def removed(self) -> int | None:
+        """Whoever claimed the migration last had every line in its folder."""
+        return _removed(self.topic(), self.local)
 
     def holder(self) -> str:
         """Who claimed the migration and goes on."""
@@ -108,6 +117,10 @@ class SharedLines:
     def whole(self) -> bool:
         """Whether every line of this folder is on the target."""
         return _whole(self._claimed or self.topic(), self.local)
+
+    def removed(self) -> int | None:
+        """Nothing is missing once it is claimed: it was brought back."""
+        return _removed(self._claimed or self.topic(), self.local)
 
     def holder(self) -> str:
         """Who claimed the migration and goes on."""
@@ -217,7 +230,7 @@ def _in_order(kept: Kept) -> list[str]:
     if missing:
         raise JournalError(
             f"the ledger on the target has {len(kept.lines)} lines, and line {missing} is not among them",
-            hint="somebody removed records from the ledger topic; put it back, or roll back with this folder's journal",
+            hint=f"somebody removed records from the ledger topic. {_COPY_ANEW}",
         )
     return [kept.lines[number] for number in numbers]
 
@@ -225,17 +238,40 @@ def _in_order(kept: Kept) -> list[str]:
 def _alike(here: Sequence[str], there: Sequence[str]) -> None:
     parted = next((at for at, (ours, theirs) in enumerate(zip(here, there, strict=False), 1) if ours != theirs), 0)
     if parted:
-        raise JournalError(
-            f"this folder's journal and the ledger on the target part at line {parted}: another kmigrate went on there",
-            hint="nothing was changed. Move this folder's journal away and run the same command again: it takes up what"
-            " is on the target. What only this folder did is in the lines from there on",
-        )
+        raise _parted(parted, whole_here=follow_one_another(here), whole_there=follow_one_another(there))
+
+
+def _parted(number: int, *, whole_here: bool, whole_there: bool) -> JournalError:
+    """Who is to be believed, where only one side's lines still follow one another."""
+    away = (
+        "nothing was changed. Move this folder's journal away and run the same command again: it takes up what is on"
+        " the target"
+    )
+    if whole_there and not whole_here:
+        told = f"line {number} of this folder's journal was edited, removed or moved: the copy on the target is whole"
+        return JournalError(told, hint=away)
+    if whole_here and not whole_there:
+        told = f"line {number} of the ledger on the target was edited: this folder's journal is whole"
+        return JournalError(told, hint=_COPY_ANEW)
+    return JournalError(
+        f"this folder's journal and the ledger on the target part at line {number}: another kmigrate went on there, or"
+        " one of them was edited",
+        hint=f"{away}. What only this folder did is in the lines from there on",
+    )
 
 
 def _whole(topic: LedgerTopic | None, local: JournalFile) -> bool:
     here = list(local.lines())  # first: another process may write on, here and then there
     kept = topic.read() if topic is not None else Kept()
     return kept.holder is not None and _in_order(kept)[: len(here)] == here
+
+
+def _removed(topic: LedgerTopic | None, local: JournalFile) -> int | None:
+    kept = topic.read() if topic is not None else Kept()
+    if kept.holder is None:
+        return None
+    here = len(list(local.lines()))  # last: another process may write on, here and then there
+    return max(0, len(kept.lines) - here) if kept.holder.place == local.place else 0
 
 
 def _holder(topic: LedgerTopic | None) -> str:

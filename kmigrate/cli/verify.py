@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
-from kmigrate.errors import Interrupted, KmigrateError, PlatformError, UsageError, VerifyFailed
+from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from kmigrate.plan import Plan, Step, Unit
     from kmigrate.world import World
 
-_CONTENT = "content"
+_CONTENT, _JOURNAL = "content", "journal"
+_WHOSE = (
+    "see who wrote there: on the side that does not own the topic only the mirror does, and it mends nothing. Groups "
+    "that stand before it read what is there; kmigrate rollback takes a move back to the side whose record is right"
+)
 _ENDED_BY = {"replicate": "decommission", "rehearse": "decommission"}
 """Phases whose claims a later one rightly ends: the mirror runs no more."""
 
@@ -67,6 +71,10 @@ def verify(
         seen = look_again(s.plan, s.journal, s.world, app)
         if full:
             seen = (*seen, compare_content(s, app))
+        elif seen:
+            seen = (*seen, Looked(unit=_CONTENT, skipped="only kmigrate verify --full compares it"))
+        if s.journal.units:
+            seen = (look_at_journal(s.journal, s.world), *seen)
         _tell(seen, as_json=as_json)
         end(seen)
 
@@ -74,13 +82,33 @@ def verify(
 def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tuple[Looked, ...]:
     """Check and verify the steps of sealed phases and of each application's newest attempt; of `app` alone if given.
 
-    Only the newest attempt's claims stand: an earlier one's ended when the application went on or back.
+    Only the newest attempt's claims stand: an earlier one's ended when the application went on or back. Each that is
+    not looked at is told.
     """
     from kmigrate.engine import moved
 
-    looked = [] if app else [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
+    if app:
+        return (_move(plan, journal, world, app),)
+    looked = [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
     newest = [name for name in moved(journal) if journal.attempts(name)[-1].move == name]
-    return (*looked, *(_move(plan, journal, world, name) for name in ([app] if app else newest)))
+    return (*looked, *_older(journal), *(_move(plan, journal, world, name) for name in newest))
+
+
+def look_at_journal(journal: Journal, world: World) -> Looked:
+    """What reading the journal has shown already, and whether lines were cut off with what would have told of it."""
+    whole = f"{len(journal.entries)} lines, each follows the one before"
+    try:
+        removed = world.claim.removed()
+    except PlatformError as error:
+        told = Wrong(unit=_JOURNAL, step="copy", what=error.message, hint=error.hint, unknown=True)
+        return Looked(unit=_JOURNAL, wrong=(told,))
+    if removed is None:
+        return Looked(unit=_JOURNAL, told=f"{whole}; there is no copy on the target to compare it with")
+    if not removed:
+        return Looked(unit=_JOURNAL, told=f"{whole}, and the copy on the target says the same")
+    what = f"its last {removed} lines, from line {len(journal.entries) - removed + 1} on, were removed from this folder"
+    hint = "nothing is lost: the next apply or rollback brings them back from the target; see who removed them"
+    return Looked(unit=_JOURNAL, wrong=(Wrong(unit=_JOURNAL, step="copy", what=what, hint=hint),))
 
 
 def compare_content(s: Session, app: str = "") -> Looked:
@@ -114,7 +142,7 @@ def _compare(s: Session, lanes: Mapping[Lane, tuple[str, ...]]) -> Looked:
         ends = content.settled_ends(s.world, lane, topics, deadline_ms=s.migration.policy.drain_deadline_ms)
         proof = content.prove(s.world, ends)
         records, partitions = records + content.total(proof.compared.values()), partitions + len(ends)
-        wrong += [Wrong(unit=_CONTENT, step="compare", what=f"{each}") for each in proof.differences]
+        wrong += [Wrong(unit=_CONTENT, step="compare", what=f"{each}", hint=_WHOSE) for each in proof.differences]
     told = "" if wrong else f"{records:,} records of {partitions} partitions are equal on both sides"
     return Looked(unit=_CONTENT, told=told, wrong=tuple(wrong))
 
@@ -132,15 +160,27 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked
     unit, attempts = plan.phase(name).unit, phase_attempts(journal, name)
     if unit is None or not attempts:
         return []
-    last = attempts[-1]
+    *older, last = attempts
+    before = [Looked(unit=each.name, skipped=f"{last.name} came after it") for each in older]
     ended = _ENDED_BY.get(name, "")
     if ended and phase_done(plan, journal, ended):
-        return [Looked(unit=last.name, skipped=f"{ended} ended what it claims")]
+        return [*before, Looked(unit=last.name, skipped=f"{ended} ended what it claims")]
     if not last.sealed:
-        return [Looked(unit=last.name, skipped="it is not done yet")]
+        return [*before, Looked(unit=last.name, skipped="it is not done yet")]
     if last.fingerprint != unit.fingerprint:
-        return [Looked(unit=last.name, skipped=f"the plan file was edited since: kmigrate apply --phase {name}")]
-    return [_look(replace(unit, name=last.name), last, journal, world)]
+        edited = f"the plan file was edited since: kmigrate apply --phase {name}"
+        return [*before, Looked(unit=last.name, skipped=edited)]
+    return [*before, _look(replace(unit, name=last.name), last, journal, world)]
+
+
+def _older(journal: Journal) -> list[Looked]:
+    """Sealed attempts after which another one moved one of their applications."""
+    after: dict[str, list[str]] = {}
+    for unit in journal.units.values():
+        newest = journal.attempts(unit.move)[-1].name if unit.moves else unit.name
+        if unit.sealed and newest != unit.name:
+            after.setdefault(newest, []).append(unit.name)
+    return [Looked(unit=", ".join(names), skipped=f"{newest} came after it") for newest, names in after.items()]
 
 
 def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
@@ -174,7 +214,7 @@ def _step(unit: str, step: Step, world: World) -> list[Wrong]:
     except KmigrateError as error:
         unknown = isinstance(error, PlatformError)
         return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint, unknown=unknown)]
-    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}") for change in missing]
+    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}", hint=step.mend) for change in missing]
 
 
 def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
@@ -199,9 +239,15 @@ def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
 
 
 def end(seen: tuple[Looked, ...]) -> None:
-    """Raise VerifyFailed for what is wrong; PlatformError where there is only what could not be looked at."""
+    """Raise VerifyFailed for what is wrong; PlatformError where there is only what could not be looked at.
+
+    JournalError where the journal itself is: all else was looked at by what it says.
+    """
     every = [each for looked in seen for each in looked.wrong]
     wrong = [each for each in every if not each.unknown]
+    lines = [each for each in wrong if each.unit == _JOURNAL]
+    if lines:
+        raise JournalError(f"the journal is not as it was written: {lines[0].what}", hint=lines[0].hint)
     if wrong:
         told = "; ".join(dict.fromkeys(f"{each.unit} {each.step}" for each in wrong))
         raise VerifyFailed(f"not as it must be: {told}", hint=wrong[0].hint or "kmigrate status")

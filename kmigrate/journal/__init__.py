@@ -1,6 +1,6 @@
 """The append-only record of what was done, and the facts in it."""
 
-from kmigrate.journal.journal import VERSION, GoingBack, Journal, Lines
+from kmigrate.journal.journal import VERSION, GoingBack, Journal, Lines, follow_one_another, time_of
 from kmigrate.journal.ledger import PastFacts, UnitLedger
 from kmigrate.journal.records import Entry, Event, StepRecord, UnitRecord
 
@@ -15,4 +15,6 @@ __all__ = [
     "StepRecord",
     "UnitLedger",
     "UnitRecord",
+    "follow_one_another",
+    "time_of",
 ]

@@ -19,6 +19,7 @@ from kmigrate.model import TOGETHER, Json, Side
 from kmigrate.world import Clock
 
 VERSION = 1
+_LATEST_MS = 253_402_300_799_999  # of the year 9999: no calendar goes further
 _START = "0" * 64
 
 
@@ -142,12 +143,15 @@ class Journal:
 
     def _read(self, line: str) -> Entry:
         number = len(self.entries) + 1
-        hint = "nothing was changed; put journal.jsonl and journal.head back from a copy"
+        hint = (
+            "nothing was changed. Put journal.jsonl and journal.head back from a copy; where the migration is claimed "
+            "on the target, moving both away will do: the same command then takes up what is there"
+        )
         if not line.strip():
             raise JournalError(f"journal line {number} is blank: a line was added, or its text removed", hint=hint)
         try:
             raw = json.loads(line)
-            version = raw["v"]
+            version = _format(raw["v"])
             if version > VERSION:
                 newer = f"journal line {number} has format {version}; this kmigrate knows up to {VERSION}"
                 raise JournalError(newer, hint="use the newer kmigrate that wrote it")
@@ -156,15 +160,15 @@ class Journal:
                 raise JournalError(chain, hint=hint)
             entry = Entry(
                 number=number,
-                time=raw["time"],
-                who=raw["who"],
-                unit=raw["unit"],
-                fingerprint=raw["fingerprint"],
+                time=time_of(raw["time"]),
+                who=_text(raw["who"]),
+                unit=_text(raw["unit"]),
+                fingerprint=_text(raw["fingerprint"]),
                 event=Event(raw["event"]),
-                step=raw["step"],
+                step=_text(raw["step"]),
                 data=raw["data"],
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise JournalError(f"journal line {number} cannot be read: {error}", hint=hint) from error
         self._last = _hash(line)
         return entry
@@ -200,6 +204,20 @@ class Journal:
             raise JournalError(message, hint="set journal.store in the plan file to a folder of its own")
 
 
+def follow_one_another(lines: Iterable[str]) -> bool:
+    """Whether each line carries the SHA-256 of the one before it."""
+    last = _START
+    for line in lines:
+        try:
+            previous = json.loads(line)["prev"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+        if previous != last:
+            return False
+        last = _hash(line)
+    return True
+
+
 class GoingBack:
     """Tells of each line, as they come, whether it belongs to undoing something; a fact belongs to what was last begun.
 
@@ -215,6 +233,25 @@ class GoingBack:
         if event != Event.FACT:
             self._now = event in (Event.UNDOING, Event.UNDONE, Event.WENT_BACK)
         return self._now
+
+
+def _format(value: Json) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{value!r:.40} is no format")
+    return value
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def time_of(value: Json) -> int:
+    """A time in milliseconds that somebody wrote; raises ValueError for what is none."""
+    if not isinstance(value, int) or not 0 <= value <= _LATEST_MS:
+        raise ValueError(f"{value!r:.40} is no time")
+    return value
 
 
 def _fold_step(unit: UnitRecord, entry: Entry) -> None:

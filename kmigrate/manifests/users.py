@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import UsageError
@@ -58,6 +58,11 @@ def rights_of(principal: str, rules: Iterable[Rule]) -> tuple[Right, ...]:
     )
 
 
+def rights_asked(name: str, spec: JsonObject) -> frozenset[Right]:
+    """The ACLs that a KafkaUser of that name and spec asks its operator for."""
+    return frozenset(right for acl in _acls(spec) for right in _rights(f"User:{name}", acl))
+
+
 def denials(spec: JsonObject) -> tuple[JsonObject, ...]:
     """The deny rules among the `acls` of a KafkaUser's spec, as they are stored."""
     return tuple(acl for acl in _acls(spec) if acl.get("type") == "deny")
@@ -80,6 +85,21 @@ def _acls(spec: JsonObject) -> tuple[JsonObject, ...]:
     authorization = spec.get("authorization")
     listed = authorization.get("acls") if isinstance(authorization, Mapping) else None
     return tuple(acl for acl in listed if isinstance(acl, Mapping)) if isinstance(listed, list | tuple) else ()
+
+
+def _rights(principal: str, acl: JsonObject) -> Iterator[Right]:
+    place, operations = acl.get("resource"), acl.get("operations")
+    where = place if isinstance(place, Mapping) else {}
+    for operation in operations if isinstance(operations, list | tuple) else ():
+        yield Right(
+            principal=principal,
+            resource=str(where.get("type")),
+            name=str(where.get("name", "kafka-cluster")),
+            operation=str(operation),
+            type=str(acl.get("type", "allow")),
+            pattern=str(where.get("patternType", "literal")),
+            host=str(acl.get("host", "*")),
+        )
 
 
 def _told(acl: JsonObject) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.names import OURS
 from kmigrate.model import JsonObject, Side, Topic
 from kmigrate.probes.resources import key_of
@@ -13,10 +13,21 @@ from kmigrate.world import World
 
 
 def settled(world: World, wanted: Sequence[JsonObject]) -> tuple[str, ...]:
-    """What on the target is not as the KafkaTopics ask, in words: it is missing, has other partitions or settings."""
+    """What on the target is not as the KafkaTopics ask, in words: missing, with other partitions, settings, or more."""
     asked = {str(spec["topicName"]): spec for spec in map(_spec, wanted)}
     there = world.cluster(Side.TARGET).topics(asked)
     return tuple(text for name, spec in asked.items() for text in _differs(name, spec, there.get(name)))
+
+
+def refuse_unsettled(world: World, wanted: Sequence[JsonObject]) -> None:
+    """Raise VerifyFailed where the target's own word differs from what Ready resources ask for."""
+    different = settled(world, wanted)
+    if different:
+        raise VerifyFailed(
+            f"Ready, and yet not as asked on the target: {'; '.join(different)}",
+            hint="somebody changed it past its KafkaTopic: the operator puts settings back within its interval, else "
+            "kafka-configs.sh --alter does; see who it was before the next move",
+        )
 
 
 def await_topics(world: World, wanted: Sequence[JsonObject], *, deadline_ms: int) -> None:
@@ -67,11 +78,20 @@ def _differs(name: str, spec: JsonObject, topic: Topic | None) -> tuple[str, ...
         return (f"{name} has {topic.partitions} partitions instead of {spec['partitions']}",)
     config = spec.get("config")
     asked = config if isinstance(config, Mapping) else {}
-    return tuple(
-        f"{name} has {setting}={topic.config.get(setting, 'unset')} instead of {value}"
-        for setting, value in asked.items()
-        if topic.config.get(setting) != str(value)
+    others = {each: value for each, value in topic.config.items() if each not in asked and not _of_a_move(each)}
+    return (
+        *(
+            f"{name} has {setting}={topic.config.get(setting, 'unset')} instead of {value}"
+            for setting, value in asked.items()
+            if topic.config.get(setting) != str(value)
+        ),
+        *(f"{name} has {setting}={value}, which its KafkaTopic does not ask for" for setting, value in others.items()),
     )
+
+
+def _of_a_move(setting: str) -> bool:
+    """Whether it comes and goes while replicas are moved to other brokers; its operator leaves it alone, too."""
+    return setting.endswith(".throttled.replicas")
 
 
 def _spec(body: JsonObject) -> JsonObject:

@@ -21,9 +21,14 @@ def carried(world: World, migration: Migration) -> tuple[CarriedTopic, ...]:
     )
 
 
+def is_released(world: World) -> bool:
+    """Whether the way back is closed, by the ledger."""
+    return any(world.ledger.every(RELEASED))
+
+
 def as_they_are_now(world: World, migration: Migration) -> tuple[JsonObject, ...]:
     """Their resources, by what the ledger says of the way back."""
-    released = any(world.ledger.every(RELEASED))
+    released = is_released(world)
     return tuple(each.released if released else each.body for each in carried(world, migration))
 
 

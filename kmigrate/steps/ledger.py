@@ -9,7 +9,7 @@ from kmigrate.manifests.internal import ledger_name, ledger_topic
 from kmigrate.model import Json, JsonObject, Migration
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.resources import await_ready
-from kmigrate.probes.topics import await_topics
+from kmigrate.probes.topics import await_topics, refuse_unsettled
 from kmigrate.steps.clusters import brokers
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
@@ -45,6 +45,7 @@ class ClaimMigration(Step):
     def verify(self, world: World) -> Json:
         """Every line is read back from the target; who holds the claim is the evidence."""
         super().verify(world)
+        refuse_unsettled(world, self._wanted(world))
         return {"topic": self._topic, "claimedBy": world.claim.holder()}
 
     def undo(self, world: World, before: JsonObject) -> None:

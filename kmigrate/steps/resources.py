@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.resources import key_of, missing
-from kmigrate.world import Key, World
+from kmigrate.probes.resources import key_of, missing, unready
+from kmigrate.world import Key, Resource, World
+
+_SHOWN, _LONGEST = 3, 120
 
 
 def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
@@ -19,8 +22,36 @@ def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
         key = key_of(body)
         found = world.resources.get(key)
         before["|".join((key.kind, key.namespace, key.name))] = _wish(found.body) if found else None
-        changes.append(Change(action=Action.CHANGE if found else Action.CREATE, subject=str(key)))
+        action, told = (Action.CHANGE, _differs(found, body)) if found else (Action.CREATE, "")
+        changes.append(Change(action=action, subject=str(key), detail=told))
     return Finding(changes=tuple(changes), before=before)
+
+
+def _differs(found: Resource, body: JsonObject) -> str:
+    """In words: the first places at which it is not as wanted, else what its operator says."""
+    places = list(differences(found.body.get("spec"), body.get("spec")))
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return "; ".join(places[:_SHOWN]) + more if places else unready(found)
+
+
+def differences(have: Json, want: Json, path: str = "") -> Iterator[str]:
+    """Where two values differ, by path, each in words."""
+    if isinstance(have, Mapping) and isinstance(want, Mapping):
+        for name in sorted({*have, *want}):
+            yield from differences(have.get(name), want.get(name), f"{path}.{name}" if path else name)
+    elif isinstance(have, list | tuple) and isinstance(want, list | tuple) and len(have) == len(want):
+        for number, (one, other) in enumerate(zip(have, want, strict=True)):
+            yield from differences(one, other, f"{path}[{number}]")
+    elif isinstance(have, list | tuple) and isinstance(want, list | tuple):
+        yield from (f"{path} lacks {_short(each)}" for each in want if each not in have)
+        yield from (f"{path} has {_short(each)} besides" for each in have if each not in want)
+    elif have != want:
+        yield f"{path} {_short(have)} → {_short(want)}"
+
+
+def _short(value: Json) -> str:
+    told = json.dumps(value, ensure_ascii=False, default=str)
+    return told if len(told) <= _LONGEST else told[:_LONGEST] + "…"
 
 
 def apply_all(world: World, wanted: Sequence[JsonObject]) -> None:

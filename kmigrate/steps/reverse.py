@@ -127,6 +127,10 @@ class PrepareReverse(Step):
 
     name: ClassVar[str] = "prepare-reverse"
     title: ClassVar[str] = "Make the mirror back, stopped"
+    mend: ClassVar[str] = (
+        "set the lane's state to stopped again in its KafkaConnector, and see who started it: the source owns its "
+        "topics, and it has no right to write them there"
+    )
 
     migration: Migration
     auth: Auth

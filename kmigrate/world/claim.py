@@ -12,6 +12,13 @@ class Claim(Protocol):
         """Whether every line of this journal is on the target too."""
         ...
 
+    def removed(self) -> int | None:
+        """How many last lines were written from this journal's folder and are not in it any more; None without a copy.
+
+        Lines that another folder wrote are none of them.
+        """
+        ...
+
     def holder(self) -> str:
         """Who works on the migration now, by the target's word; empty for nobody, or where there is no claim yet."""
         ...

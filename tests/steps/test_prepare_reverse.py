@@ -169,7 +169,8 @@ def test_a_lane_that_somebody_started_is_stopped_again() -> None:
     estate = made()
     start(estate)
     seen = world(estate, "replicate")
-    assert [str(change) for change in REVERSED.check(seen).changes] == [f"change KafkaConnector kafka/{LANE.connector}"]
+    told = f'change KafkaConnector kafka/{LANE.connector} (state "running" → "stopped")'
+    assert [str(change) for change in REVERSED.check(seen).changes] == [told]
     REVERSED.apply(seen)
     assert estate.mirror.tasks(LANE) == 0
 
@@ -205,7 +206,8 @@ def test_once_the_source_owns_its_topics_again_a_lane_that_runs_is_stopped() -> 
     start(estate)
     hand_over(estate, Side.SOURCE)
     seen = world(estate, "replicate")
-    assert [str(change) for change in REVERSED.check(seen).changes] == [f"change KafkaConnector kafka/{LANE.connector}"]
+    told = f'change KafkaConnector kafka/{LANE.connector} (state "running" → "stopped")'
+    assert [str(change) for change in REVERSED.check(seen).changes] == [told]
     REVERSED.apply(seen)
     assert estate.mirror.tasks(LANE) == 0
 

@@ -247,7 +247,8 @@ def test_somebodys_cluster_is_taken_as_it_is() -> None:
 def test_topics_are_carried_with_overrides_and_looked_at_on_the_cluster() -> None:
     world = provisioned()
     step = CreateTopics(migration=migration(overrides={"orders": {"segment.bytes": "2000000"}}))
-    assert [str(change) for change in step.check(world).changes] == ["change KafkaTopic kafka/orders"]
+    told = 'change KafkaTopic kafka/orders (config.segment.bytes "1000000" → "2000000")'
+    assert [str(change) for change in step.check(world).changes] == [told]
     step.apply(world)
     step.verify(world)
     assert world.cluster(Side.TARGET).made["orders"].config["segment.bytes"] == "2000000"

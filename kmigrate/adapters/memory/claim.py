@@ -23,6 +23,10 @@ class MemoryClaim(State):
         """Whether it was taken, and its topic is there."""
         return self.taken and self.topic in self.cluster.made
 
+    def removed(self) -> int | None:
+        """None were: the lines in memory are the only ones."""
+        return 0 if self.whole() else None
+
     def holder(self) -> str:
         """Ourselves, or nobody."""
         return "somebody" if self.whole() else ""

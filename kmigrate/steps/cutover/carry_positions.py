@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +32,10 @@ class CarryPositions(MoveStep):
 
     name: ClassVar[str] = "carry-positions"
     title: ClassVar[str] = "Carry the positions over, exactly"
+    mend: ClassVar[str] = (
+        "kmigrate positions GROUP shows why it was put there; stop the group, put it back (kafka-consumer-groups.sh "
+        "--reset-offsets --to-offset), and see who moved it: what lies between comes twice, or was left out"
+    )
 
     def check(self, world: World) -> Finding:
         """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
@@ -47,7 +51,8 @@ class CarryPositions(MoveStep):
             short = [p for p in there if not _stands(there[p], carried.get(p), past=settled)]
             if short:
                 subject = f"group {reads.group} on the {self.entering}"
-                changes.append(Change(action=Action.CHANGE, subject=subject, detail=f"{len(short)} positions"))
+                told = _elsewhere(there, carried, short) if settled else f"{len(short)} positions"
+                changes.append(Change(action=Action.CHANGE, subject=subject, detail=told))
         return Finding(changes=tuple(changes), before=before)
 
     def apply(self, world: World) -> None:
@@ -163,6 +168,14 @@ def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
     if there is None or carried is None:
         return False
     return there >= carried if past else there == carried
+
+
+def _elsewhere(
+    there: Mapping[Partition, int | None], carried: Mapping[Partition, int], short: Sequence[Partition]
+) -> str:
+    """Where a group stands that had been put elsewhere, in words."""
+    stands = {p: "nowhere" if there[p] is None else there[p] for p in short}
+    return ", ".join(f"{p} at {stands[p]}, and it was put to {carried.get(p, 'nowhere')}" for p in short)
 
 
 def _told(positions: Mapping[Partition, Position]) -> Json:

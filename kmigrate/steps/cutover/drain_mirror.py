@@ -35,6 +35,7 @@ class DrainMirror(MoveStep):
 
     name: ClassVar[str] = "drain-mirror"
     title: ClassVar[str] = "Wait until the mirror has copied all that was read"
+    mend: ClassVar[str] = "see what soak says of the side that was left: a group moved there, or copies are missing"
 
     migration: Migration | None = field(default=None, repr=False)
     """Given where the move writes; kept out of the fingerprint as in `ready`."""

@@ -23,6 +23,10 @@ class FenceClients(MoveStep):
 
     name: ClassVar[str] = "fence-clients"
     title: ClassVar[str] = "Deny the clients the side being left"
+    mend: ClassVar[str] = (
+        "deny it again (on the source kafka-acls.sh --add --deny-principal, on the target a deny rule in the KafkaUser)"
+        ", and see who lifted it: kmigrate verify --full tells whether anybody wrote meanwhile"
+    )
 
     def check(self, world: World) -> Finding:
         """Missing: denials that do not stand, or that a broker does not enforce yet."""

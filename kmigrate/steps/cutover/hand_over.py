@@ -30,6 +30,10 @@ class HandOverTopics(MoveStep):
 
     name: ClassVar[str] = "hand-over-topics"
     title: ClassVar[str] = "Hand the topics over"
+    mend: ClassVar[str] = (
+        "kmigrate history tells who owns what; set the state of a lane that was left to stopped in its resource, "
+        "put rights back as they were, and see who changed them"
+    )
 
     migration: Migration = field(repr=False)
 

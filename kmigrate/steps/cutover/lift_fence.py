@@ -18,6 +18,7 @@ class LiftFence(MoveStep):
 
     name: ClassVar[str] = "lift-fence"
     title: ClassVar[str] = "Allow the clients the side being entered"
+    mend: ClassVar[str] = "lift it: kmigrate status prints the command for each denial that stands"
 
     def check(self, world: World) -> Finding:
         """Missing: the removal of every denial that stands there."""

@@ -9,12 +9,14 @@ from typing import ClassVar
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.access import refusals
 from kmigrate.probes.content import about_size
 from kmigrate.probes.counterparts import Compared, Cursor, compare, compared, read_cursors, write_cursors
 from kmigrate.probes.foreign import Foreign, keep, kept, named, unaccepted, ways_on
 from kmigrate.probes.groups import running_groups
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.probes.unmarked import records_after
+from kmigrate.steps.carried import is_released
 from kmigrate.steps.cutover.move import (
     BEGAN,
     BOUNDS,
@@ -154,7 +156,7 @@ class Soak(MoveStep):
         new = compare(world, self.leaving, self._cursors(world)).foreign
         self._refuse(world, (*kept(world, self.leaving), *new))
         self._nobody_came_back(world)
-        late = self._trouble(world) or self._stands_still(world)
+        late = self._trouble(world) or self._stands_still(world) or self._refused(world)
         if late or self._remaining(world) > 0:
             raise VerifyFailed(f"{self.name}: {late or 'it is not over'}", hint="the same command again watches on")
 
@@ -218,9 +220,14 @@ class Soak(MoveStep):
         stuck = self._stuck(world)
         return f"group {', '.join(stuck)} has records to read, and does not go on" if stuck else ""
 
+    def _refused(self, world: World) -> str:
+        """What the application's own credential is refused there by now: whoever has work in hand notices later."""
+        access = world.access(self.entering)
+        return "; ".join(refusals({name: access.try_out(name) for name in self.app.members}))
+
     def _stands_still(self, world: World) -> str:
         """A lane back that runs, says nothing, and copies nothing while it is behind: its client swallows errors."""
-        now = self._copied(world)
+        now = {} if is_released(world) else self._copied(world)
         same = {p: at + 1 for p, at in read_partitions(world.ledger.get(COPIED)).items() if now.get(p) == at}
         ahead = records_after(world.cluster(self.entering), same) if same else {}
         late = sorted(p for p, records in ahead.items() if records)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Lane, Migration
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.steps.carried import is_released
 from kmigrate.steps.cutover.move import MoveStep
 from kmigrate.steps.feeding import (
     await_first_copies,
@@ -33,13 +34,17 @@ class TurnMirror(MoveStep):
 
     name: ClassVar[str] = "turn-mirror"
     title: ClassVar[str] = "Copy what is written now to the side that was left"
+    mend: ClassVar[str] = "set the lane's state to running again in its resource; until it runs, the way back waits"
     one_way: ClassVar[str] = "the application writes on the other side already, and the way back has to be fed"
 
     migration: Migration = field(repr=False)
 
     def check(self, world: World) -> Finding:
-        """Missing: lanes that are not armed by the ledger, do not run, or would begin anew without an offset."""
-        late = [lane for lane in self._lanes if not self._turned(world, lane)]
+        """Missing: lanes that are not armed by the ledger, do not run, or would begin anew without an offset.
+
+        Nothing once the way back is closed: nobody need feed it any more.
+        """
+        late = [lane for lane in self._lanes if not (is_released(world) or self._turned(world, lane))]
         changes = [
             Change(action=Action.START, subject=f"lane {lane.name}", detail=f"{self.entering} → {self.leaving}")
             for lane in late
