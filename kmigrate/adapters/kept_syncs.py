@@ -38,7 +38,7 @@ def load(path: Path) -> Known | None:
             return None
         next_ = {int(number): int(offset) for number, offset in told["next"].items()}
         return Known(topic_id=str(told["topic_id"]), next=next_, syncs=dict(_unpacked(told["rows"], body)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

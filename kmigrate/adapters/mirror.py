@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Message
 
+from kmigrate.adapters.connect_records import read_offset, read_state
 from kmigrate.adapters.kafka import Connection, KafkaCluster
 from kmigrate.adapters.kept_syncs import Known, fits, keep, load
 from kmigrate.adapters.mirror_status import once, trouble
@@ -47,7 +47,7 @@ class ConnectMirror:
         """Last source offset copied per partition."""
         known = self._copied.setdefault(lane.name, {})
         for message in self._news(side_written(lane), names_of(lane).connector_offsets(lane)):
-            read = _read(message, lane.connector)
+            read = read_offset(_raw(message.key()), _raw(message.value()), lane.connector)
             if read is not None and read[1] is None:
                 known.pop(read[0], None)
             elif read is not None and read[1] is not None:
@@ -95,10 +95,8 @@ class ConnectMirror:
     def tasks(self, lane: Lane) -> int:
         """How many tasks of the lane run, by the newest word in Connect's status topic."""
         for message in self._news(Side.TARGET, names_of(lane).status, needed=True):
-            key = message.key()
-            name = key.decode() if isinstance(key, bytes) else str(key)
-            value = message.value()
-            self._states[name] = str(json.loads(value).get("state")) if value is not None else ""
+            name, state = read_state(_raw(message.key()), _raw(message.value()))
+            self._states[name] = state
         ours = f"status-task-{lane.connector}-"
         return sum(
             state == "RUNNING" and name.startswith(ours) and name.removeprefix(ours).isdecimal()
@@ -131,18 +129,6 @@ class ConnectMirror:
         """What came since the last look, up to the end of every partition; nothing while the topic is not there."""
         tail = self._tail(side, topic, needed=needed)
         return iter(()) if tail is None else tail.news()
-
-
-def _read(message: Message, connector: str) -> tuple[Partition, int | None] | None:
-    """The partition and last copied offset a record tells, None for a removed one; None for records of other kinds."""
-    key, value = message.key(), message.value()
-    if key is None:
-        return None
-    name, where = json.loads(key)
-    if name != connector:
-        return None
-    told = json.loads(value) if value is not None else None
-    return Partition(str(where["topic"]), int(where["partition"])), int(told["offset"]) if told else None
 
 
 def _raw(part: str | bytes | None) -> bytes | None:

@@ -14,6 +14,7 @@ from kmigrate.model import Json, JsonObject, Lane, Partition, Target
 ACTION = "strimzi.io/connector-offsets"
 MIRROR_CONNECTOR = "strimzi.io/mirrormaker-connector"
 LIST, ALTER = "list", "alter"
+_LARGEST = 2**63 - 1
 
 
 def file_name(lane: Lane) -> str:
@@ -53,8 +54,22 @@ def listed_offsets(lane: Lane, text: str) -> dict[Partition, int]:
     ValueError, KeyError or TypeError when the text is not Connect's.
     """
     found: dict[Partition, int] = {}
-    for one in json.loads(text)["offsets"]:
+    for one in _json(text)["offsets"]:
         where, offset = one["partition"], one["offset"]
-        if where.get("cluster") == lane.source_alias and where["topic"] in lane.topics and offset is not None:
-            found[Partition(where["topic"], int(where["partition"]))] = int(offset["offset"])
+        if where["cluster"] == lane.source_alias and where["topic"] in lane.topics and offset is not None:
+            found[Partition(where["topic"], _whole(where["partition"]))] = _whole(offset["offset"])
     return found
+
+
+def _json(text: str) -> dict[str, list[dict[str, dict[str, Json]]]]:
+    try:
+        told: dict[str, list[dict[str, dict[str, Json]]]] = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    return told
+
+
+def _whole(value: Json) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise ValueError(f"{value!r} is no partition and no offset")
+    return value

@@ -73,7 +73,8 @@ def _parse(file: File) -> Document:
     except OSError as error:
         raise UsageError(f"the plan file {file} cannot be read: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"the plan file {file} is not UTF-8 text", hint=hint) from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"line {line} of the plan file {file} is not UTF-8 text", hint=hint) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise PlanFileError(str(file), [_yaml_mistake(error)]) from error
     if not isinstance(document.data, dict):

@@ -81,6 +81,9 @@ class SyncIndex:
     def _insert(self, late: Sync) -> None:
         """A sync that lies among the copies before the newest one: it may overtake others that are not rising then."""
         at = bisect_left(self._copies, late.copy)
+        if self._copies[at] == late.copy and self._originals[at] != late.original:
+            del self._originals[at], self._copies[at]  # of two that name one copy neither bounds anything
+            return
         if at and self._originals[at - 1] >= late.original:
             return
         del_to = at

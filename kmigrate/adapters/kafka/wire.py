@@ -16,6 +16,7 @@ from kmigrate.adapters.kafka.login import Login, granting
 from kmigrate.errors import Blocked, PlatformError, Transient
 
 _TIMEOUT_S = 10.0
+_MOST_BYTES = 64 * 1024 * 1024
 _METADATA, _HANDSHAKE, _AUTHENTICATE, _DESCRIBE_ACLS = 3, 17, 36, 29
 _GROUP_OR_TOPIC = {2: "topic", 3: "group"}
 _READ_OR_WRITE = {3: "Read", 4: "Write"}
@@ -36,7 +37,7 @@ def denied_at(broker: str, login: Login) -> frozenset[Denied]:
     """
     with asking(broker, login) as line:
         answer = ask(line, _DESCRIBE_ACLS, 1, struct.pack(">bhbhhbb", _ANY, -1, _ANY, -1, -1, _ANY, _DENY))
-        return _denied(answer, broker, login)
+        return read_answer(answer, broker, login)
 
 
 def told_on_cluster(broker: str, login: Login) -> int | None:
@@ -109,7 +110,7 @@ class Answer:
 
     def text(self) -> str:
         """A string; empty for null."""
-        return self.take(max(self.number(2), 0)).decode()
+        return self.take(max(self.number(2), 0)).decode(errors="replace")
 
     def count(self) -> int:
         """An unsigned number of variable length (KIP-482)."""
@@ -123,7 +124,7 @@ class Answer:
 
     def compact(self) -> str:
         """A string of the flexible versions; empty for null."""
-        return self.take(max(self.count() - 1, 0)).decode()
+        return self.take(max(self.count() - 1, 0)).decode(errors="replace")
 
     def skip_tags(self) -> None:
         """Tagged fields, none of which we know."""
@@ -143,7 +144,10 @@ def ask(line: ssl.SSLSocket, api: int, version: int, body: bytes, *, flexible: b
     """Send a request and wait for its answer; the flexible versions have tagged fields in both headers."""
     message = struct.pack(">hhi", api, version, 1) + text("kmigrate") + (b"\0" if flexible else b"") + body
     line.sendall(struct.pack(">i", len(message)) + message)
-    answer = Answer(_exactly(line, int.from_bytes(_exactly(line, 4), "big")))
+    size = int.from_bytes(_exactly(line, 4), "big")
+    if size > _MOST_BYTES:  # whoever speaks HTTP there would have us make room for more than a gigabyte
+        raise ConnectionError(f"an answer of {size} bytes: no broker listens there")
+    answer = Answer(_exactly(line, size))
     answer.number(4)
     if flexible:
         answer.skip_tags()
@@ -230,7 +234,8 @@ def _say(line: ssl.SSLSocket, token: bytes, login: Login) -> bytes:
     return answer.take(answer.number(4))
 
 
-def _denied(answer: Answer, broker: str, login: Login) -> frozenset[Denied]:
+def read_answer(answer: Answer, broker: str, login: Login) -> frozenset[Denied]:
+    """The denials in an answer to DescribeAcls; raises as `denied_at`, ConnectionError for what is no such answer."""
     answer.number(4)
     error, told = answer.number(2), answer.text()
     if error == _CLUSTER_AUTHORIZATION_FAILED:
