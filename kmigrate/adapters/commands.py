@@ -92,7 +92,7 @@ class CommandWorkloads:
         try:
             seen = json.loads(answer)
             running, bootstrap = seen["running"], seen["bootstrap"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._strange(answer) from error
         if not isinstance(running, bool) or not isinstance(bootstrap, str):
             raise self._strange(answer)

@@ -63,7 +63,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             self._read.pop(path, None)
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise PlatformError(
                 f"cannot read {path}: {error}", hint="look at the file's owner, mode and text"
             ) from error

@@ -18,6 +18,7 @@ _AGAIN = (
     "nothing was changed. Put journal.jsonl and journal.head back from a copy; where the migration is claimed on the"
     " target, moving both away will do: the same command then takes up what is there"
 )
+_DIGITS = 18
 
 
 class JournalFile:
@@ -154,7 +155,7 @@ class JournalFile:
         number, _, told = text.strip().partition(" ")
         if not number:
             return 0, _digest(b"")
-        if not number.isdecimal():
+        if not number.isdecimal() or len(number) > _DIGITS:
             raise JournalError(f"{self._head_path} is damaged", hint=_AGAIN)
         return int(number), told
 

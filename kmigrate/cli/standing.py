@@ -39,6 +39,7 @@ _COLOURS = {
     Grade.SAFE_LOWER_BOUND: "yellow",
     Grade.REFUSED: "red",
 }
+_PARTITIONS, _OFFSETS = 2**31, 2**63
 _HINT = "one line per position: topic,partition,offset, with these names in the first line; or a JSON list of objects"
 
 
@@ -118,7 +119,7 @@ def read(file: Path) -> dict[Partition, int]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", hint=_HINT) from error
-    rows = list(_json_rows(file, text) if text.lstrip().startswith(("[", "{")) else _csv_rows(text))
+    rows = list(_json_rows(file, text) if text.lstrip().startswith(("[", "{")) else _csv_rows(file, text))
     found: dict[Partition, int] = {}
     bad: list[str] = []
     for where, row in rows:
@@ -139,18 +140,22 @@ def _read_row(row: Mapping[str, object]) -> tuple[Partition, int] | None:
         topic, number, offset = str(row["topic"]), int(str(row["partition"])), int(str(row["offset"]))
     except (KeyError, ValueError):
         return None
-    return (Partition(topic, number), offset) if topic and number >= 0 and offset >= 0 else None
+    is_place = topic and 0 <= number < _PARTITIONS and 0 <= offset < _OFFSETS
+    return (Partition(topic, number), offset) if is_place else None
 
 
-def _csv_rows(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-        yield f"line {number}", {str(name).strip(): value for name, value in row.items() if name is not None}
+def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    try:
+        for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
+            yield f"line {number}", {str(name).strip(): value for name, value in row.items() if name is not None}
+    except csv.Error as error:
+        raise UsageError(f"{file} is not CSV: {error}", hint=_HINT) from error
 
 
 def _json_rows(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not JSON: {error}", hint=_HINT) from error
     listed = raw.get("positions") if isinstance(raw, dict) else raw
     for number, row in enumerate(listed if isinstance(listed, list) else [raw], 1):

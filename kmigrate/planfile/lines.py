@@ -13,6 +13,15 @@ from kmigrate.model import Json
 Path: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES = 1_000_000
+_DEEPEST = 32
+
+
+class TooDeep(ValueError):
+    """Nested deeper than any plan file; every value carries its whole path, so that would outgrow the file by far."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"nested too deep in line {line}")
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +40,10 @@ class Document:
 
 
 def parse(text: str) -> Document:
-    """Read one YAML document; raises yaml.YAMLError. What an alias names is walked once: no file outgrows its size."""
+    """Read one YAML document; raises yaml.YAMLError, or TooDeep.
+
+    What an alias names is walked once: no file outgrows its size.
+    """
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -50,6 +62,8 @@ def _walk(
 ) -> Iterator[tuple[Path, yaml.Node]]:
     if node is None:
         return
+    if len(path) > _DEEPEST:
+        raise TooDeep(node.start_mark.line + 1)
     yield path, node
     if id(node) in known:
         return

@@ -28,7 +28,7 @@ from kmigrate.model import (
 )
 from kmigrate.planfile import schema
 from kmigrate.planfile.checks import contradictions, missing_references, unknown_flags
-from kmigrate.planfile.lines import MAX_BYTES, Document, parse
+from kmigrate.planfile.lines import MAX_BYTES, Document, TooDeep, parse
 from kmigrate.planfile.mistakes import Mistake, explain
 from kmigrate.waves import lane_topics
 
@@ -86,8 +86,9 @@ def _parse(file: File) -> Document:
 def _yaml_mistake(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: this is not YAML: {_hidden(str(error.problem))}"
-    if isinstance(error, RecursionError):
-        return "line 1: this is nested too deep for a plan file"
+    if isinstance(error, RecursionError | TooDeep):
+        line = error.line if isinstance(error, TooDeep) else 1
+        return f"line {line}: this is nested too deep for a plan file"
     return f"line 1: this is not YAML: {_hidden(str(error).splitlines()[0])}"
 
 

@@ -17,14 +17,17 @@ from walking import crossing, plan_of, walk
 
 from kmigrate.adapters.claims import CLAIM, LINE, Holder, read_kept
 from kmigrate.adapters.connect_records import read_offset, read_state
+from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.journal_file import JournalFile
 from kmigrate.adapters.kafka.login import Login
 from kmigrate.adapters.kafka.wire import Answer, read_answer
 from kmigrate.adapters.kept_syncs import Known, keep, load
 from kmigrate.adapters.memory import MemoryClock
+from kmigrate.adapters.mirror_status import once, trouble
 from kmigrate.cli import gate
+from kmigrate.cli.standing import read as read_positions
 from kmigrate.engine import checkpoints, moved, where
-from kmigrate.errors import JournalError, KmigrateError, PlanFileError, UsageError
+from kmigrate.errors import JournalError, KmigrateError, PlanFileError, PlatformError, UsageError
 from kmigrate.history import table
 from kmigrate.journal import Journal
 from kmigrate.manifests.lane_offsets import listed_offsets, wanted_offsets
@@ -32,6 +35,8 @@ from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.model import Partition, Side, Sync
 from kmigrate.planfile import load as load_plan
 from kmigrate.positions import SyncIndex, read_checkpoint, read_sync
+from kmigrate.probes.lanes import lane_key
+from kmigrate.probes.resources import unready
 from kmigrate.story import as_begun, story
 
 _ROOT = Path(__file__).parents[2]
@@ -260,6 +265,53 @@ def _answers() -> Iterable[bytes]:
     yield struct.pack(">iihh", 1, 0, 31, -1)
 
 
+def positions_file(data: bytes) -> object:
+    """Positions that are kept elsewhere: offsets that a log can have, or one error."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "positions"
+        file.write_bytes(data)
+        try:
+            found = read_positions(file)
+        except UsageError as error:
+            _must(bool(error.hint), error.message)
+            return "refused"
+    _must(all(0 <= at < 2**63 and p.number < 2**31 for p, at in found.items()), str(found))
+    return len(found)
+
+
+def _positions() -> Iterable[bytes]:
+    yield b"topic,partition,offset\norders,0,12\norders,1,7\n"
+    yield json.dumps([{"topic": "orders", "partition": 0, "offset": 12}]).encode()
+    yield json.dumps({"positions": [{"topic": "orders", "partition": 1, "offset": 0}]}).encode()
+
+
+def resource_file(data: bytes) -> object:
+    """A resource in the store's folder, which anybody may edit, and what is read from it; or a PlatformError."""
+    with tempfile.TemporaryDirectory() as name:
+        key = lane_key(_LANE, "kafka")
+        place = Path(name) / key.namespace / key.kind
+        place.mkdir(parents=True)
+        (place / f"{key.name}.json").write_bytes(data)
+        store = FolderStore(Path(name), MemoryClock())
+        try:
+            found = store.get(key)
+            _must(found is not None, "it is there")
+            listed = store.list(key.kind, key.namespace)
+        except PlatformError as error:
+            _must(bool(error.hint), error.message)
+            return "refused"
+        told = trouble(store, key.namespace, _LANE, lambda _side, _names: ())
+        return [*map(unready, listed), *told, once(store, key.namespace, _LANE)]
+
+
+def _resources() -> Iterable[bytes]:
+    estate = Estate()
+    crossing(estate)
+    found = estate.store.get(lane_key(_LANE, "kafka"))
+    assert found is not None
+    yield json.dumps(found.body).encode()
+
+
 TARGETS = {
     "plan-file": Target(_plans, plan_file),
     "journal": Target(_lines, journal_folder),
@@ -272,4 +324,6 @@ TARGETS = {
     "config-map": Target(_maps, config_map),
     "ledger": Target(_ledger, ledger),
     "wire": Target(_answers, wire),
+    "positions-file": Target(_positions, positions_file),
+    "resource-file": Target(_resources, resource_file),
 }

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import random
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import TypeAlias
+
+import kmigrate
 
 Target = Callable[[bytes], object]
 Trace: TypeAlias = Callable[[FrameType, str, object], "Trace | None"]
@@ -19,21 +23,11 @@ Trace: TypeAlias = Callable[[FrameType, str, object], "Trace | None"]
 MOST_LINES = 2_000_000
 MOST_GROWTH_KB = 65_536
 _LONGEST = 4_096
-_OURS = "/kmigrate/"
+_MOST_S = 30
+_OURS = f"{Path(kmigrate.__file__).parent}/"
 _ODD = (
-    b"",
-    b"\0",
-    b"-1",
-    b"1e999",
-    b"NaN",
-    b"null",
-    b"{}",
-    b"[]",
-    b'""',
-    b"\xff",
-    b"\xed\xa0\x80",
-    b"9" * 30,
-    b"\\ud800",
+    *(b"", b"\0", b"-1", b"1e999", b"NaN", b"null", b"{}", b"[]", b'""', b"\xff", b"\xed\xa0\x80", b"\\ud800"),
+    *(b"9" * 30, b"9" * 5_000, b"[" * 3_000, b"- " * 3_000),
 )
 
 
@@ -64,6 +58,7 @@ class Run:
 def fuzz(target: Target, seeds: Sequence[bytes], *, seed: int, goes_on: Callable[[Run], bool]) -> Run:
     """Run the seeds, then what becomes of them, for as long as `goes_on` says; one find for each place it was made."""
     run, chance, known = Run(), random.Random(seed), set[str]()
+    signal.signal(signal.SIGPROF, _too_long)
     began_kb = 0
     for data in _examples(run, seeds, chance):
         why, lines, count = _one(target, data)
@@ -135,7 +130,7 @@ def _one(target: Target, data: bytes) -> tuple[str, set[tuple[str, int]], int]:
     def trace(frame: FrameType, event: str, _: object) -> Trace | None:
         nonlocal count
         name = frame.f_code.co_filename
-        if _OURS not in name or "/tests/" in name:
+        if not name.startswith(_OURS):
             return None
         if event == "line":
             count += 1
@@ -144,6 +139,7 @@ def _one(target: Target, data: bytes) -> tuple[str, set[tuple[str, int]], int]:
                 raise TooMuch(f"more than {MOST_LINES} lines")
         return trace
 
+    signal.setitimer(signal.ITIMER_PROF, _MOST_S)
     sys.settrace(trace)
     try:
         target(data)
@@ -152,8 +148,13 @@ def _one(target: Target, data: bytes) -> tuple[str, set[tuple[str, int]], int]:
         return f"{type(error).__name__} at {_place(error)}: {str(error)[:200]}", reached, count
     finally:
         sys.settrace(None)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     grown = peak_kb() - before
     return (f"TooMuch: grew by {grown} kB" if grown > MOST_GROWTH_KB else ""), reached, count
+
+
+def _too_long(_signal: int, _frame: FrameType | None) -> None:
+    raise TooMuch(f"more than {_MOST_S} s of the processor, outside of kmigrate")
 
 
 def _place(error: BaseException) -> str:
@@ -161,7 +162,7 @@ def _place(error: BaseException) -> str:
     found, at = "?", error.__traceback__
     while at is not None:
         name = at.tb_frame.f_code.co_filename
-        if _OURS in name or found == "?":
-            found = f"{name.rpartition(_OURS)[2] or name}:{at.tb_lineno}"
+        if name.startswith(_OURS) or found == "?":
+            found = f"{name.removeprefix(_OURS)}:{at.tb_lineno}"
         at = at.tb_next
     return found

@@ -40,6 +40,16 @@ FINDS = {
         b'{"v":1,"time":"now","who":"","unit":"","fingerprint":"","event":"OPENED"}\n',
     ),
     "a line of no format": ("journal", b'{"v":null}\n'),
+    "an offset kept elsewhere that no log has": ("positions-file", b"topic,partition,offset\norders,0," + b"1" * 50),
+    "a field longer than any": ("positions-file", b"topic,partition,offset\n" + b"o" * 200_000),
+    "positions without end": ("positions-file", b"[" * 4_000),
+    "a resource without end": ("resource-file", b"[" * 4_000),
+    "a resource of no generation": (
+        "resource-file",
+        b'{"metadata":{"generation":1e999,"resourceVersion":"1"}}',
+    ),
+    "a plan file nested beyond any": ("plan-file", b"a:\n " + b"[" * 250 + b"1," * 400 + b"]" * 250),
+    "a head of more lines than any disk holds": ("journal-head", b"9" * 5_000 + b" 00\n"),
     "a plan file that is no text": ("plan-file", b"apiVersion: kmigrate/v1alpha1\nkind: \xff\n"),
 }
 """What a run once found, or was found while it was written: the target, and its bytes."""
