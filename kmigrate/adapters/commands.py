@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from kmigrate.adapters.beside import beside
+from kmigrate.adapters.folder_files import private_folder
 from kmigrate.errors import PlatformError, StillUnderWay, Transient
 from kmigrate.model import CommandWorkload, Side
 from kmigrate.world import WorkloadView
@@ -64,13 +65,15 @@ class CommandWorkloads:
 
     def switch(self, side: Side, deadline_ms: int) -> None:
         """Run every `switch` with the settings of that side."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self._folder)
         self._forget()
         with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix="settings-", suffix=".json") as file:
-            json.dump(dict(self._settings(side)), file)
+            settings = self._settings(side)
+            json.dump(dict(settings), file)
             file.flush()
             told = {"KMIGRATE_SETTINGS": file.name, "KMIGRATE_SIDE": str(side)}
-            self._run([workload.switch for workload in self._workloads], "switch", deadline_ms, told)
+            switches = [workload.switch for workload in self._workloads]
+            self._run(switches, "switch", deadline_ms, told, secret=settings.get("password", ""))
 
     def _forget(self) -> None:
         """Remove settings that a killed run left lying; the journal's lock keeps all others out."""
@@ -105,19 +108,25 @@ class CommandWorkloads:
         )
 
     def _run(
-        self, programs: Sequence[Sequence[str]], verb: str, deadline_ms: int, told: Mapping[str, str] | None = None
+        self,
+        programs: Sequence[Sequence[str]],
+        verb: str,
+        deadline_ms: int,
+        told: Mapping[str, str] | None = None,
+        *,
+        secret: str = "",
     ) -> None:
-        """Run them side by side; each has the whole time."""
-        beside(lambda argv: self._run_one(argv, verb, deadline_ms, told or {}), programs)
+        """Run them side by side; each has the whole time. The `secret` is not repeated, whoever prints it."""
+        beside(lambda argv: self._run_one(argv, verb, deadline_ms, told or {}, secret), programs)
 
-    def _run_one(self, argv: Sequence[str], verb: str, deadline_ms: int, told: Mapping[str, str]) -> None:
+    def _run_one(self, argv: Sequence[str], verb: str, deadline_ms: int, told: Mapping[str, str], secret: str) -> None:
         try:
             done = self._call(argv, verb, told, deadline_ms)
         except subprocess.TimeoutExpired as error:
             raise StillUnderWay(self._late(verb, deadline_ms), hint=_HINT) from error
         if done.returncode != 0:
             raise PlatformError(
-                f"the {verb} program of {self._name} ended with {done.returncode}: {done.stderr.strip()[-500:]}",
+                f"the {verb} program of {self._name} ended with {done.returncode}: {_last_words(done.stderr, secret)}",
                 hint=f"see why by running it yourself: {' '.join(argv)}",
             )
 
@@ -162,3 +171,10 @@ class CommandWorkloads:
                 f"the {verb} program of {self._name} cannot be run: {argv[0]}: {error.strerror}",
                 hint="correct its path in the plan file",
             ) from error
+
+
+def _last_words(said: str, secret: str) -> str:
+    """The end of what a program printed, without the secret as it is and as JSON writes it."""
+    for form in (secret, json.dumps(secret)[1:-1]) if secret else ():
+        said = said.replace(form, "…")
+    return said.strip()[-500:]

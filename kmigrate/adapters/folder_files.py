@@ -44,7 +44,7 @@ def _lock_file(root: Path, *, shared: bool) -> int | None:
     try:
         if shared:
             return os.open(root / ".lock", os.O_RDONLY)
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(root)
         return os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except (FileNotFoundError, NotADirectoryError) as error:
         if shared:
@@ -90,6 +90,14 @@ def replace(path: Path, text: str, *, durable: bool = True) -> None:
             sync_folder(path.parent)
     except OSError as error:
         raise PlatformError(f"cannot write {path}: {error}", hint="look at free space and rights") from error
+
+
+def private_folder(folder: Path) -> None:
+    """Make `folder` and whatever is missing above it, mode 0700 however generous the umask is."""
+    for path in reversed(folder.parents):
+        if not path.exists():
+            path.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from kmigrate.adapters.folder_files import private_folder
 from kmigrate.errors import JournalError, PlatformError
 
 _AGAIN = (
@@ -96,7 +97,7 @@ class JournalFile:
             os.close(self._open.pop())
 
     def _take(self, folder: Path, holder: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
         self._claim(self._opened(folder / "journal.lock"), holder)
         self._whole_lines()  # before a file is made or a torn line cut: who is refused finds everything as it was
         self._file = self._opened(self._path, os.O_APPEND)

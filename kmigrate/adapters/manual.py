@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmigrate.adapters.folder_files import private_folder, replace
 from kmigrate.model import Application, ManualWorkload, Side
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Groups, Reporter, WorkloadView
@@ -105,10 +106,8 @@ class ManualWorkloads:
 
     def _point(self, side: Side) -> None:
         """Written beside and renamed, so that a kill leaves the old word or the new one."""
-        self.pointed.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self.pointed.with_suffix(".new")
-        fresh.write_text(f"{side}\n")
-        fresh.replace(self.pointed)
+        private_folder(self.pointed.parent)
+        replace(self.pointed, f"{side}\n", durable=False)
 
     def _note(self) -> str:
         notes = [work.note for work in self.app.workloads if isinstance(work, ManualWorkload) and work.note]

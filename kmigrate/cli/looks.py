@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -201,7 +202,9 @@ def _free(output: Path) -> None:
 
 def _write(output: Path, text: str) -> None:
     try:
-        with output.open("x", encoding="utf-8") as file:
+        # the commands of a plan file are run: nobody else may write it, whatever the umask lets through
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         _free(output)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import signal
 import sys
 import threading
@@ -217,11 +218,18 @@ def main(arguments: Sequence[str] | None = None, *, composition: Compose = compo
         users=tuple(name for name in given.users.split(",") if name),
         empty=given.empty,
     )
+    _private()
     try:
         return supervise(options, composition, until_stdin_closes=given.until_stdin_closes, jvm=jvm)
     except KmigrateError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code
+
+
+def _private() -> None:
+    """What a lab writes is its owner's alone, whatever the umask, and no process of it leaves its memory in a core."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 if __name__ == "__main__":

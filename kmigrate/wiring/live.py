@@ -18,7 +18,7 @@ from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.mirror import ConnectMirror
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.source_admin import KafkaSourceAdmin
-from kmigrate.adapters.system import SystemClock
+from kmigrate.adapters.system import SystemClock, never_dumped
 from kmigrate.adapters.tail import look_for
 from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
@@ -235,7 +235,8 @@ class LiveWorld:
 
 
 def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:
-    """The world of a migration; nothing is connected yet."""
+    """The world of a migration; nothing is connected yet. From here on this process holds secrets."""
+    never_dumped()
     clock = SystemClock()
     resources = folder_store(Path(migration.target.store), clock)
     secrets = SecretReader(resources, migration.target.namespace)

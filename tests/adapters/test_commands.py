@@ -121,6 +121,17 @@ def test_a_failing_switch_leaves_no_settings_and_tells_no_secret(tmp_path: Path)
     assert list((tmp_path / "j").iterdir()) == []
 
 
+@pytest.mark.parametrize("said", ['cat "$KMIGRATE_SETTINGS" >&2', 'seq 200 >&2; echo s3cret\\" and more >&2'])
+def test_a_failing_switch_that_prints_its_settings_is_told_without_the_password(said: str, tmp_path: Path) -> None:
+    told = {**SETTINGS, "password": 's3cret"'}
+    argv = sh(f"{said}; exit 3")
+    work = CommandWorkload(stop=argv, switch=argv, start=argv, healthy=argv)
+    with pytest.raises(PlatformError, match="the switch program of ml ended with 3") as caught:
+        CommandWorkloads("ml", [work], lambda side: told, tmp_path / "j").switch(Side.TARGET, MINUTE)
+    assert "…" in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
 def test_settings_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
     (tmp_path / "settings-old.json").write_text("s3cret")
     workloads(tmp_path).start(MINUTE)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from secret_places import open_to_others
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.lab import control
@@ -88,6 +89,17 @@ def test_a_lab_comes_up_tells_what_runs_and_leaves_nothing(folder: LabFolder) ->
     assert not folder.root.exists()
     assert (folder.root.parent / "stopped").read_text() == "second\nsource\n"
     assert lab.supervisor.wait(10) == 0
+
+
+def test_what_a_lab_writes_is_its_owners_alone_whatever_the_umask(folder: LabFolder) -> None:
+    before = os.umask(0)
+    try:
+        up(folder)
+    finally:
+        os.umask(before)
+    assert {path.name for path in folder.root.rglob("*.log")} == {"supervisor.log", "source.log", "second.log"}
+    assert not open_to_others(folder.root)
+    down(folder)
 
 
 def test_down_twice_and_down_of_nothing_say_that_nothing_runs(folder: LabFolder) -> None:

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection as Pipe
 
 from kmigrate.adapters.kafka.connection import Connection
 from kmigrate.adapters.kafka.workers import WorkerJob
+from kmigrate.adapters.system import never_dumped
 from kmigrate.errors import Interrupted, KmigrateError
 
 
@@ -38,5 +39,6 @@ def _do(job: WorkerJob, connection: Connection, pipe: Pipe) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us is told, and ends us
+    never_dumped()
     gc.disable()  # messages hold no cycles; looking for some takes as long as reading
     work(Pipe(int(sys.argv[1])))
