@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kmigrate.manifests.lanes import other_way, side_written
 from kmigrate.model import Json, Lane, Partition, Side
@@ -13,13 +14,34 @@ SEAMS = "seams"
 """The fact of a hand-over: by partition the new owner, where its epoch begins on either side, and what was seen."""
 
 
+@dataclass(slots=True)
+class _Newest:
+    """What was made of the newest hand-overs: a move asks some forty times, and there are more of them with each."""
+
+    facts: tuple[Json, ...] = ()
+    epochs: dict[Partition, Epochs] = field(default_factory=dict)
+
+    def of(self, facts: tuple[Json, ...]) -> dict[Partition, Epochs]:
+        """The epochs of these very facts, made anew only where they are others; a fact never changes once it is put."""
+        if len(facts) != len(self.facts) or any(a is not b for a, b in zip(facts, self.facts, strict=True)):
+            self.facts, self.epochs = facts, _epochs(facts)
+        return dict(self.epochs)
+
+
+_newest = _Newest()
+
+
 def epochs(world: World) -> dict[Partition, Epochs]:
     """Every partition that was ever handed over, with all its epochs; all others are the source's since ever."""
-    found: dict[Partition, tuple[Seam, ...]] = {}
-    for fact in world.ledger.every(SEAMS):
+    return _newest.of(world.ledger.every(SEAMS))
+
+
+def _epochs(facts: Iterable[Json]) -> dict[Partition, Epochs]:
+    found: dict[Partition, list[Seam]] = {}
+    for fact in facts:
         for partition, seam in read_seams(fact).items():
-            found[partition] = (*found.get(partition, FORWARD), seam)
-    return {partition: Epochs(seams) for partition, seams in found.items()}
+            found.setdefault(partition, [*FORWARD]).append(seam)
+    return {partition: Epochs(tuple(seams)) for partition, seams in found.items()}
 
 
 def owners(world: World, topics: Iterable[str]) -> dict[str, Side]:
