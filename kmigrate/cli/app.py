@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from kmigrate import __version__, interrupt
-from kmigrate.cli import lab, looks, migrate, pages, positions, verify
+from kmigrate.cli import lab, looks, migrate, pages, positions, rollback, verify
 from kmigrate.errors import KmigrateError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ app.command("apply")(migrate.apply)
 app.command("status")(looks.status)
 app.command("history")(looks.history)
 app.command("init")(looks.init)
-app.command("rollback")(migrate.rollback)
+app.command("rollback")(rollback.rollback)
 app.command("verify")(verify.verify)
 app.command("positions")(positions.positions)
 app.command("offsets", hidden=True)(positions.positions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +70,14 @@ def milliseconds(text: str, option: str = "--timeout") -> int:
     return int(found[1]) * _UNITS[found[2]] if found else 0
 
 
-def need_answer(unit: str, *, yes: bool) -> None:
+def need_answer(
+    unit: str, *, yes: bool, hint: str = "kmigrate plan shows what it would do; --yes answers the question"
+) -> None:
     """Raise NotConfirmed, before anything is asked, where nobody could answer."""
     if not yes and not sys.stdin.isatty():
         raise NotConfirmed(
             f"{unit} waits for a yes, and there is no terminal to ask on",
-            hint="kmigrate plan shows what it would do; --yes answers the question",
+            hint=hint,
         )
 
 
@@ -132,6 +134,18 @@ def naming(file: Path, default: Path) -> Iterator[None]:
         yield
     except KmigrateError as error:
         error.hint = with_file(error.hint, file, default)
+        raise
+
+
+@contextmanager
+def telling_of_the_rest(done: Sequence[str], left: Sequence[str], again: str) -> Iterator[None]:
+    """What ends several units in their middle says what was done before, and what waits; `again` says for what."""
+    try:
+        yield
+    except KmigrateError as error:
+        told = [f"done before: {', '.join(done)}"] if done else []
+        told += [f"not begun: {', '.join(left)} ({again})"] if left else []
+        error.hint = "\n  ".join(each for each in (error.hint, *told) if each)
         raise
 
 

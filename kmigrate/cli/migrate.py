@@ -1,19 +1,17 @@
-"""apply, rollback: parse, wire, call, draw. Heavy imports happen inside the commands."""
+"""apply: parse, wire, call, draw. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmigrate.cli import gate
 from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
-from kmigrate.errors import Blocked, KmigrateError, UsageError
+from kmigrate.errors import Blocked, UsageError
 
 if TYPE_CHECKING:
-    from kmigrate.engine import WayBack
     from kmigrate.plan import Unit
 
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the question of the gate with yes; no check is skipped.")]
@@ -46,9 +44,11 @@ def apply(
     """
     most_ms = gate.milliseconds(timeout)
     with session(file, as_json=as_json, read_only=False, most_ms=most_ms, take_over=take_over) as s:
-        chosen = moves_of_wave(s, phase, app, wave) if wave else (app,)
+        chosen = chosen_moves(s, phase, app, wave)
         for done, name in enumerate(chosen):
-            with _telling_of_the_rest(chosen[:done], chosen[done + 1 :], wave):
+            with gate.telling_of_the_rest(
+                chosen[:done], chosen[done + 1 :], f"the same command with --wave {wave} goes on"
+            ):
                 _apply_one(s, phase, name, yes=yes, as_json=as_json)
 
 
@@ -57,66 +57,32 @@ def _apply_one(s: Session, phase: str, app: str, *, yes: bool, as_json: bool) ->
 
     unit = unit_to_apply(s, phase, app)
     if unit is None:
-        _say(f"nothing to do: {app or phase} is done", as_json=as_json)
+        result(f"nothing to do: {app or phase} is done", as_json=as_json)
         return
     gate.need_answer(unit.name, yes=yes)
     bind(s, read_only=False)
     _show(s, unit, as_json=as_json)
     if not yes:
         confirm(s, unit)
-    _approve(s, unit)
+    approve(s, unit)
     run_unit(unit, s.world, s.journal)
-    _say(f"{unit.name} is done", as_json=as_json)
+    result(f"{unit.name} is done", as_json=as_json)
 
 
-def moves_of_wave(s: Session, phase: str, app: str, wave: int) -> tuple[str, ...]:
-    """The moves of a wave, counted from 1, in their order; raises UsageError where there is nothing to move."""
-    if app or phase != "cutover":
+def chosen_moves(s: Session, phase: str, app: str, wave: int) -> tuple[str, ...]:
+    """The moves that a cutover takes: of a wave, or the one that is named; raises UsageError for what is no wave."""
+    if wave and (app or phase != "cutover"):
         raise UsageError("--wave belongs to --phase cutover, and stands instead of --app", hint="leave the other out")
+    return moves_of_wave(s, wave) if wave else (app,)
+
+
+def moves_of_wave(s: Session, wave: int) -> tuple[str, ...]:
+    """The moves of a wave, counted from 1, in their order; raises UsageError where there is nothing to move."""
     listed = ", ".join(f"{number}: {' '.join(moves)}" for number, moves in enumerate(s.plan.waves, 1) if moves)
     chosen = s.plan.waves[wave - 1] if 0 < wave <= len(s.plan.waves) else ()
     if not chosen:
         raise UsageError(f"wave {wave} has no move; there are {listed or 'none'}", hint="see kmigrate plan")
     return chosen
-
-
-@contextmanager
-def _telling_of_the_rest(done: Sequence[str], left: Sequence[str], wave: int) -> Iterator[None]:
-    """What ends a wave in its middle says what was moved before and what waits."""
-    try:
-        yield
-    except KmigrateError as error:
-        told = [f"done before: {', '.join(done)}"] if done else []
-        told += [f"not begun: {', '.join(left)} (the same command with --wave {wave} goes on)"] if left else []
-        error.hint = "\n  ".join(each for each in (error.hint, *told) if each)
-        raise
-
-
-def rollback(
-    file: PlanFile = DEFAULT_PLAN,
-    *,
-    app: Annotated[str, typer.Option("--app", help="The application to take back.")] = "",
-    to: Annotated[str, typer.Option("--to", metavar="CHECKPOINT", help="Take back all that came after it.")] = "",
-    yes: Yes = False,
-    take_over: TakeOver = False,
-    as_json: AsJson = False,
-) -> None:
-    """Take an application back, or all that came after a checkpoint: undo what has not worked yet, else move back."""
-    with session(file, as_json=as_json, read_only=not (app or to), take_over=take_over) as s:
-        ways = ways_back(s, app, to)
-        if not ways:
-            _say(f"nothing to do: {f'{app} is on the source' if app else f'{to} is where we are'}", as_json=as_json)
-            return
-        names = ", ".join(way.unit.name for way in ways)
-        gate.need_answer(names, yes=yes)
-        bind(s, read_only=False, without_target=all(way.undo for way in ways))
-        for way in ways:
-            _show_back(s, way, as_json=as_json)
-        if not yes:
-            gate.ask(names, _question(ways))
-        for way in ways:
-            go_back(s, way)
-        _say(f"{app} is back on the source" if app else f"everything is back at {to}", as_json=as_json)
 
 
 def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
@@ -148,38 +114,6 @@ def confirm(s: Session, unit: Unit) -> None:
     gate.ask(unit.name, unit.gate)
     if unit.name.partition("#")[0] == "decommission":
         gate.ask_for_name(unit.name, s.migration.name)
-
-
-def ways_back(s: Session, app: str, to: str) -> tuple[WayBack, ...]:
-    """What to take back, in this order; raises UsageError with the checkpoints there are where nothing is named."""
-    from kmigrate.engine import back, way_to
-
-    if app and to:
-        raise UsageError("rollback takes --app or --to, not both", hint="--to takes back every application after it")
-    if to:
-        return way_to(s.plan, s.journal, to)
-    if s.plan.move_of(app) not in s.plan.moves and not s.journal.attempts(app):
-        raise _nothing_named(s)
-    way = back(s.plan, s.journal, app)
-    return (way,) if way is not None else ()
-
-
-def go_back(s: Session, way: WayBack) -> None:
-    """Undo the unit, or run it where it is a move of its own."""
-    from kmigrate.engine import run_unit, undo_unit
-
-    _approve(s, way.unit)
-    (undo_unit if way.undo else run_unit)(way.unit, s.world, s.journal)
-
-
-def _nothing_named(s: Session) -> UsageError:
-    from kmigrate.engine import checkpoints
-
-    known = checkpoints(s.plan, s.journal)
-    told = [f"rollback needs --app with one of: {', '.join(s.plan.moves) or 'none can move'}"]
-    told += ["or --to with a checkpoint:" if known else "or --to with a checkpoint: none yet, nothing was done"]
-    told += [f"  {each.name}  ({each.text})" for each in known]
-    return UsageError("\n".join(told), hint="kmigrate status shows where each application is")
 
 
 def _move(s: Session, app: str) -> Unit | None:
@@ -228,24 +162,8 @@ def _show(s: Session, unit: Unit, *, as_json: bool) -> None:
         views.unit_tree(unit, preview(unit, s.world, s.journal))
 
 
-def _show_back(s: Session, way: WayBack, *, as_json: bool) -> None:
-    from kmigrate.cli import views
-    from kmigrate.engine import way_back
-
-    if not way.undo:
-        _show(s, way.unit, as_json=as_json)
-    elif not as_json:
-        views.undo_list(way_back(way.unit, s.journal))
-
-
-def _question(ways: Sequence[WayBack]) -> str:
-    if len(ways) == 1 and not ways[0].undo:
-        return ways[0].unit.gate
-    told = ", then ".join(f"{'undo' if way.undo else 'run'} {way.unit.name}" for way in ways)
-    return f"Go back: {told}?"
-
-
-def _approve(s: Session, unit: Unit) -> None:
+def approve(s: Session, unit: Unit) -> None:
+    """Write down that a human said yes; once is enough."""
     from kmigrate.journal import Event
 
     known = s.journal.unit(unit.name)
@@ -253,7 +171,8 @@ def _approve(s: Session, unit: Unit) -> None:
         s.journal.record(unit.name, unit.fingerprint, Event.APPROVED)
 
 
-def _say(text: str, *, as_json: bool) -> None:
+def result(text: str, *, as_json: bool) -> None:
+    """How a long command ended."""
     from kmigrate.cli.draw import out, say
 
     if as_json:

@@ -16,7 +16,7 @@ from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, 
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Application, Json, Lane, Migration, Side
-from kmigrate.plan import Plan, Step, Unit
+from kmigrate.plan import Plan, Unit
 from kmigrate.probes.foreign import known
 from kmigrate.probes.ownership import in_force, origin
 from kmigrate.probes.pauses import Prediction, predict
@@ -187,13 +187,6 @@ def tree(unit: Unit, previews: Sequence[Preview]) -> Tree:
         for change in each.changes:
             branch.add(escape(str(change)))
     return drawn
-
-
-def undo_list(steps: Sequence[Step]) -> None:
-    """Draw the whole way back before the first step of it."""
-    err.print("the way back, in this order:")
-    for step in steps:
-        err.print(f"  ↶ {step.name}  [dim]{escape(step.title)}[/]")
 
 
 def _told(ask: Callable[[], Unit | None]) -> Unit | None:

@@ -1,6 +1,6 @@
 """Walks a plan forward and back; knows what a step is and not one step by name."""
 
-from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, way_to
+from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, not_restored, way_of, way_to
 from kmigrate.engine.moves import Edit, WayBack, back, forward, moved, refuse_one_way, where
 from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions, refuse_lacking
 from kmigrate.engine.preview import Preview, preview
@@ -18,6 +18,7 @@ __all__ = [
     "edits",
     "forward",
     "moved",
+    "not_restored",
     "phase_attempts",
     "phase_done",
     "phase_unit",
@@ -30,6 +31,7 @@ __all__ = [
     "turn_back",
     "undo_unit",
     "way_back",
+    "way_of",
     "way_to",
     "where",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from kmigrate.engine.moves import WayBack, back, where
 from kmigrate.engine.rollback import way_back
-from kmigrate.errors import UsageError
+from kmigrate.errors import NoWayBack, UsageError
 from kmigrate.journal import Event, Journal
-from kmigrate.model import Side
+from kmigrate.model import TOGETHER, Direction, Side
 from kmigrate.plan import Plan
 
 START = "start"
@@ -41,22 +43,66 @@ def checkpoints(plan: Plan, journal: Journal) -> tuple[Checkpoint, ...]:
 def way_to(plan: Plan, journal: Journal, checkpoint: str) -> tuple[WayBack, ...]:
     """What to undo or to move back, in this order, to come to the checkpoint; empty when we are there.
 
-    Raises UsageError for a checkpoint that there is not; NoWayBack, before anything is touched, where something on the
-    way cannot be undone.
+    First what is half done, since somebody may stand still; then the newest first, but moves with no phase between
+    them in the reverse of the plan's order: writers come back before those who read what they write.
+
+    Raises UsageError for a checkpoint that there is not; NoWayBack, before anything is touched, with everything on the
+    way that cannot be undone.
     """
     known = {each.name: each for each in checkpoints(plan, journal)}
     if checkpoint not in known:
         listed = ", ".join(known) or "none: nothing was done yet"
         raise UsageError(f"there is no checkpoint {checkpoint!r}; there are: {listed}", hint="see kmigrate history")
-    ways: list[WayBack] = []
-    for name in _active_after(journal, known[checkpoint].entry):
-        way = _way(plan, journal, name)
-        if way is not None and all(way.unit.name != other.unit.name for other in ways):
-            ways.append(way)
-    for way in ways:
-        if way.undo:
-            way_back(way.unit, journal)
-    return tuple(ways)
+    return _whole(plan, journal, _in_reverse(plan, journal, _active_after(journal, known[checkpoint].entry)))
+
+
+def way_of(plan: Plan, journal: Journal, moves: Sequence[str]) -> tuple[WayBack, ...]:
+    """What to undo or to move back to have all these moves on the source, in the reverse of the order given.
+
+    Raises NoWayBack as `way_to` does.
+    """
+    newest = [attempts[-1].name for move in reversed(moves) if (attempts := journal.attempts(move))]
+    half_done = [name for name in newest if journal.units[name].open]
+    return _whole(plan, journal, dict.fromkeys((*half_done, *newest)))
+
+
+def not_restored(plan: Plan, journal: Journal, checkpoint: str) -> tuple[str, ...]:
+    """Moves that were on the target at that checkpoint and are not any more: going back takes nobody forward."""
+    entry = next(each.entry for each in checkpoints(plan, journal) if each.name == checkpoint)
+    sealed = [e.unit for e in journal.entries[:entry] if e.event is Event.SEALED and "/" in e.unit]
+    last = {journal.units[name].move: name for name in sealed}
+    then = [move for move, name in last.items() if name.startswith(f"{Direction.CUTOVER}/")]
+    return tuple(move for move in then if where(journal, move) is Side.SOURCE)
+
+
+def _whole(plan: Plan, journal: Journal, names: Iterable[str]) -> tuple[WayBack, ...]:
+    ways: dict[str, WayBack] = {}
+    closed: list[NoWayBack] = []
+    for name in names:
+        try:
+            way = _way(plan, journal, name)
+            if way is not None and way.undo:
+                way_back(way.unit, journal)
+        except NoWayBack as error:
+            closed.append(error)
+            continue
+        if way is not None:
+            ways.setdefault(way.unit.name, way)
+    if closed:
+        told = dict.fromkeys(each.message for each in closed)
+        raise NoWayBack("; ".join(told), hint=closed[0].hint)
+    return tuple(ways.values())
+
+
+def _in_reverse(plan: Plan, journal: Journal, names: Sequence[str]) -> list[str]:
+    """Half-done moves first; then as given, the newest first, but moves with no phase between in the plan's reverse."""
+    order = {name: at for at, move in enumerate(plan.moves) for name in move.split(TOGETHER)}
+    half_done = [name for name in names if "/" in name and journal.units[name].open]
+    found: list[str] = []
+    for moves, some in groupby((name for name in names if name not in half_done), key=lambda name: "/" in name):
+        last = {name: max(order.get(each, -1) for each in journal.units[name].moves) if moves else 0 for name in some}
+        found += sorted(last, key=lambda name: -last[name])
+    return half_done + found
 
 
 def _way(plan: Plan, journal: Journal, name: str) -> WayBack | None:

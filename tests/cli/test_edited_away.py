@@ -12,7 +12,8 @@ from walking import APP, command, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.cli import views
-from kmigrate.cli.migrate import unit_to_apply, ways_back
+from kmigrate.cli.migrate import unit_to_apply
+from kmigrate.cli.rollback import ways_back
 from kmigrate.cli.session import Session
 from kmigrate.engine import edits
 from kmigrate.errors import Blocked, UsageError

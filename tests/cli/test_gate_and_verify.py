@@ -14,7 +14,8 @@ from walking import APP, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli import gate
-from kmigrate.cli.migrate import confirm, go_back, unit_to_apply, ways_back
+from kmigrate.cli.migrate import confirm, unit_to_apply
+from kmigrate.cli.rollback import go_back, ways_back
 from kmigrate.cli.session import DEFAULT_PLAN, Session, bind
 from kmigrate.cli.verify import Looked, compare_content, look_again
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError

@@ -9,7 +9,8 @@ import pytest
 from memory_estate import Estate
 
 from kmigrate.adapters.memory import MemoryWorld
-from kmigrate.cli.migrate import _telling_of_the_rest, moves_of_wave
+from kmigrate.cli.gate import telling_of_the_rest
+from kmigrate.cli.migrate import chosen_moves
 from kmigrate.cli.session import Session
 from kmigrate.errors import Blocked, UsageError
 from kmigrate.journal import Journal
@@ -34,9 +35,9 @@ def session(plan: str) -> Session:
 
 def test_a_wave_is_its_moves_in_the_order_of_plan_readers_first() -> None:
     s = session("mirror-back")
-    assert [moves_of_wave(s, "cutover", "", number) for number in range(1, len(s.plan.waves) + 1)] == list(s.plan.waves)
+    assert [chosen_moves(s, "cutover", "", number) for number in range(1, len(s.plan.waves) + 1)] == list(s.plan.waves)
     assert tuple(move for wave in s.plan.waves for move in wave) == s.plan.moves
-    assert moves_of_wave(s, "cutover", "", 1) == ("fraud",)
+    assert chosen_moves(s, "cutover", "", 1) == ("fraud",)
 
 
 @pytest.mark.parametrize(
@@ -50,18 +51,21 @@ def test_a_wave_is_its_moves_in_the_order_of_plan_readers_first() -> None:
 )
 def test_what_is_no_wave_is_told_with_those_there_are(phase: str, app: str, wave: int, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        moves_of_wave(session("mirror-back"), phase, app, wave)
+        chosen_moves(session("mirror-back"), phase, app, wave)
 
 
 def test_a_wave_in_which_all_stay_has_nothing_to_move() -> None:
     s = session("writer-stays")
     assert () in s.plan.waves
     with pytest.raises(UsageError, match="has no move"):
-        moves_of_wave(s, "cutover", "", s.plan.waves.index(()) + 1)
+        chosen_moves(s, "cutover", "", s.plan.waves.index(()) + 1)
 
 
 def test_who_ends_a_wave_says_what_was_done_and_what_waits() -> None:
-    with pytest.raises(Blocked) as told, _telling_of_the_rest(["a"], ["c", "d"], 2):
+    with (
+        pytest.raises(Blocked) as told,
+        telling_of_the_rest(["a"], ["c", "d"], "the same command with --wave 2 goes on"),
+    ):
         raise Blocked("b is in the way", hint="mend it")
     assert told.value.hint.splitlines() == [
         "mend it",

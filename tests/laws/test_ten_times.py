@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from law_watch import watch_of
 from laws import Walk
-from writers_move import FIRST, PLAN, last, prepared
+from writers_move import FIRST, PLAN, die_after, prepared
 
-from kmigrate.adapters.memory import Died, MemoryWorld
+from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.cli import standing
 from kmigrate.cli.looks import rows_of
 from kmigrate.journal import Event
@@ -124,7 +123,7 @@ def test_what_was_made_of_hand_overs_is_made_once_and_anew_with_the_next(gone: t
 def test_attempts_that_are_undone_halfway_leave_nothing_behind() -> None:
     walk = prepared()
     for number in range(1, 4):
-        died_after(walk, "hand-over-topics")
+        die_after(walk, "hand-over-topics")
         walk.type("rollback checkout")
         assert not epochs(world_of(walk))
         walk.exact()
@@ -144,16 +143,3 @@ def seen(walk: Walk, group: str) -> tuple[Standing, ...]:
 def read_before(walk: Walk, side: Side, partition: Partition, position: int | None) -> list[int]:
     """The numbers of all records before a position, as the writers counted them."""
     return [entry.number for entry in walk.estate.clusters[side].logs[partition].visible(0, position)]
-
-
-def died_after(walk: Walk, step: str) -> None:
-    """Set out, and be killed right after that step was verified."""
-
-    def kill() -> None:
-        if last(walk) == ("VERIFIED", step):
-            raise Died
-
-    watch_of(walk.estate).at_instant = kill
-    with pytest.raises(Died):
-        walk.type("cutover checkout")
-    watch_of(walk.estate).at_instant = None

@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from law_watch import estate_of
+import pytest
+from law_watch import estate_of, watch_of
 from laws import BEFORE, Walk
 
+from kmigrate.adapters.memory import Died
 from kmigrate.model import Accepted, Migration, Partition, Right, Side
 from kmigrate.planfile.load import load
 
@@ -43,6 +45,19 @@ def life_after(walk: Walk, step: str) -> Walk:
     """The writer's move, of which the process died right after that step was verified."""
     lives = walk.copy().lives("cutover checkout")
     return next(life for life in lives if last(life) == ("VERIFIED", step))
+
+
+def die_after(walk: Walk, step: str, command: str = "cutover checkout") -> None:
+    """Set out, and be killed right after that step was verified."""
+
+    def kill() -> None:
+        if last(walk) == ("VERIFIED", step):
+            raise Died
+
+    watch_of(walk.estate).at_instant = kill
+    with pytest.raises(Died):
+        walk.type(command)
+    watch_of(walk.estate).at_instant = None
 
 
 def forgotten(walk: Walk) -> None:

@@ -1,0 +1,171 @@
+"""The whole way back, of a wave or of everything: what is told of it before anything is touched, and its order."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import nullcontext
+
+import pytest
+from laws import BEFORE, Walk
+from rich.console import Console
+from writers_move import PLAN, die_after, prepared
+
+from kmigrate.adapters.memory import MemoryWorld
+from kmigrate.cli import whole_way
+from kmigrate.cli.rollback import go, ways_back
+from kmigrate.cli.session import Session
+from kmigrate.engine import where
+from kmigrate.errors import Blocked, NoWayBack, UsageError
+from kmigrate.journal import Event
+from kmigrate.model import Side
+
+PHASES = tuple(reversed(BEFORE))
+
+
+def session(walk: Walk) -> Session:
+    journal = walk.journal()
+    return Session(
+        migration=PLAN,
+        plan=walk.plan,
+        journal=journal,
+        world=MemoryWorld(walk.estate).bound(journal.past()),
+        read_anew=lambda: nullcontext(journal),
+    )
+
+
+def moved(*commands: str) -> Walk:
+    walk = prepared()
+    for command in ("cutover checkout", *commands):
+        walk.type(command)
+    return walk
+
+
+def names(walk: Walk, *, to: str = "", wave: int = 0, app: str = "") -> list[str]:
+    return [way.unit.name for way in ways_back(session(walk), app, to, wave)]
+
+
+def seen(walk: Walk, *, to: str = "", wave: int = 0, app: str = "") -> whole_way.WholeWay:
+    s = session(walk)
+    return whole_way.look(s, ways_back(s, app, to, wave), to)
+
+
+def drawn(picture: whole_way.WholeWay) -> str:
+    console = Console(file=io.StringIO(), width=300)
+    console.print(whole_way.way_picture(picture))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_everything_goes_back_writers_before_their_readers_then_the_phases_newest_first() -> None:
+    assert names(moved(), to="start") == ["rollback/checkout#1", "rollback/fraud#1", *PHASES]
+
+
+def test_a_reader_that_moved_anew_after_its_writer_comes_back_after_it_all_the_same() -> None:
+    walk = moved("rollback fraud", "cutover fraud")
+    assert names(walk, to="rehearse") == ["rollback/checkout#1", "rollback/fraud#2"]
+
+
+def test_what_is_half_done_comes_first_since_somebody_stands_still() -> None:
+    walk = moved("rollback fraud")
+    die_after(walk, "stop-workloads", "cutover fraud")
+    assert names(walk, to="rehearse") == ["cutover/fraud#2", "rollback/checkout#1"]
+    first, second = seen(walk, to="rehearse").legs
+    assert (first.way.undo, second.way.undo) == (True, False)
+    assert "stands still; way back" in drawn(seen(walk, to="rehearse"))
+    assert [step.step for step in first.steps] == ["stop-workloads", "ready"]
+
+
+def test_a_wave_goes_back_and_who_is_on_the_source_already_is_left() -> None:
+    walk = moved()
+    assert names(walk, wave=2) == ["rollback/checkout#1"]
+    s = session(walk)
+    go(s, ways_back(s, "", "", 2))
+    walk.exact()
+    assert where(walk.journal(), "checkout") is Side.SOURCE
+    assert names(walk, wave=2) == []
+    assert names(walk, wave=1) == ["rollback/fraud#1"]
+
+
+@pytest.mark.parametrize(
+    ("app", "to", "wave", "told"),
+    [
+        ("fraud", "start", 0, "--app or --to, not both"),
+        ("fraud", "", 1, "--wave instead of either"),
+        ("", "start", 1, "--wave instead of either"),
+        ("", "", 3, "wave 3 has no move"),
+        ("", "", 0, "or --wave with its number"),
+    ],
+)
+def test_one_thing_is_named(app: str, to: str, wave: int, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        ways_back(session(moved()), app, to, wave)
+
+
+def test_it_tells_each_leg_with_its_steps_and_how_long_who_stands_still_and_touches_nothing() -> None:
+    walk = moved()
+    was, counts = walk.estate.picture(), walk.counts()
+    told = json.loads(json.dumps(whole_way.way_json(seen(walk, to="start"))))
+    assert (walk.estate.picture(), walk.counts()) == (was, counts)
+    assert told["event"] == "way_back"
+    assert [(leg["unit"], leg["how"]) for leg in told["legs"]] == [
+        ("rollback/checkout#1", "move"),
+        ("rollback/fraud#1", "move"),
+        *((phase, "undo") for phase in PHASES),
+    ]
+    checkout, *_, assess = told["legs"]
+    assert [step["step"] for step in checkout["steps"]][:3] == ["ready", "stop-workloads", "fence-clients"]
+    assert checkout["steps"][1]["changes"][0] == "stop checkout"
+    assert checkout["standsStill"]["parts"][0]["from"] == "measured when it last left the source"
+    assert (assess["standsStill"], [step["step"] for step in assess["steps"]]) == (None, ["take-inventory"])
+    text = drawn(seen(walk, to="start"))
+    for word in (
+        "the whole way back",
+        "stands still for about",
+        "nobody stands still",
+        "↶ create-topics",
+        "stop checkout",
+    ):
+        assert word in text
+
+
+def test_it_tells_what_is_not_undone_and_why() -> None:
+    walk = moved()
+    (told,) = seen(walk, wave=2).left
+    assert told.startswith("what checkout wrote on the target into orders, payments stays there")
+    (fed,) = seen(walk, app="fraud").left
+    assert fed.startswith("checkout stays on the target and writes orders, payments there, which fraud reads")
+    walk.type("rollback fraud")
+    left = seen(walk, to="cutover/checkout#1").left
+    assert [each.partition(" was on")[0] for each in left] == ["fraud"]
+    assert "kmigrate apply --phase cutover --app fraud" in left[0]
+
+
+def test_everything_that_closes_the_way_is_told_at_once_and_nothing_is_touched() -> None:
+    walk = moved()
+    walk.journal().record("decommission", "f", Event.STARTED, "stop-lanes")
+    was = walk.counts()
+    with pytest.raises(NoWayBack, match=r"stop-lanes of decommission was begun.*what is written on the source") as told:
+        ways_back(session(walk), "", "start")
+    assert told.value.exit_code == 5
+    assert "decommission: stop-lanes cannot be undone" in told.value.message
+    assert walk.counts() == was
+
+
+def test_what_ends_it_in_the_middle_says_what_was_done_and_the_same_command_goes_on() -> None:
+    walk = moved()
+    walk.estate.workloads["fraud"].elsewhere = "nowhere:9092"
+    s = session(walk)
+    with pytest.raises(Blocked, match="fraud points to nowhere:9092") as told:
+        go(s, ways_back(s, "", "rehearse"))
+    assert told.value.hint.splitlines()[-1] == "  done before: rollback/checkout#1"
+    walk.estate.workloads["fraud"].elsewhere = ""
+    s = session(walk)
+    ways = ways_back(s, "", "start")
+    assert [way.unit.name for way in ways] == ["rollback/fraud#1", *PHASES]
+    go(s, ways)
+    walk.exact()
+
+
+def test_a_wave_of_which_nothing_was_begun_has_nothing_to_go_back() -> None:
+    assert names(prepared(), wave=2) == []
