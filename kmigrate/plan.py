@@ -18,6 +18,8 @@ KEEPS = "keeps"
 """The fact in which a begun unit keeps `Unit.keeps`."""
 HELD = "held_ms"
 """The fact of when a unit held because it outgrew its budget; whoever runs it again has decided to go on."""
+LEFT = "left_there"
+"""The fact of what an undoing could not take back; the only one that outlives a unit that went back."""
 
 
 class Action(StrEnum):

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, TurnBack, WentBack
 from kmigrate.journal import Event, Journal
-from kmigrate.plan import HELD, Step, Unit
+from kmigrate.plan import HELD, LEFT, Step, Unit
 from kmigrate.world import World
 
 
@@ -32,7 +32,8 @@ def undo_unit(unit: Unit, world: World, journal: Journal) -> None:
         step.undo(world, record.steps[step.name].before)
         journal.record(unit.name, unit.fingerprint, Event.UNDONE, step.name)
         world.reporter.step_undone(unit.name, step.name)
-    journal.record(unit.name, unit.fingerprint, Event.WENT_BACK)
+    left = world.ledger.get(LEFT)
+    journal.record(unit.name, unit.fingerprint, Event.WENT_BACK, data=None if left is None else {LEFT: left})
 
 
 def turn_back(unit: Unit, world: World, journal: Journal, cause: TurnBack) -> NoReturn:

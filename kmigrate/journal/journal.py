@@ -195,6 +195,7 @@ class Journal:
         elif entry.event is Event.WENT_BACK:
             unit.sealed, unit.approved, unit.went_back = False, False, True
             unit.facts.clear()
+            unit.facts.update(entry.data if isinstance(entry.data, Mapping) else {})  # what could not be taken back
 
     def _is_of(self, migration: str) -> None:
         opened = self.entries[0].data

@@ -125,6 +125,11 @@ def start_lane(world: World, target: Target, lane: Lane, deadline_ms: int) -> No
     _steer(world, target, lane, RUNNING, deadline_ms, runs)
 
 
+def ask_to_run(world: World, target: Target, lane: Lane) -> None:
+    """Ask the lane to run and wait for nothing: where nobody answers yet who could start it."""
+    _change(world, target, lane, lambda resource: with_state(resource, lane, RUNNING))
+
+
 def arm_lane(world: World, target: Target, lane: Lane, last: Mapping[Partition, int], deadline_ms: int) -> None:
     """Set the offsets of a stopped lane, and prove it by reading them back: it goes on behind `last`, by partition.
 

@@ -25,14 +25,20 @@ def wrong_rights(world: World, migration: Migration, topics: Iterable[str], owne
     return (*told, *([f"rights of {reverse_principal(migration)} on the source"] if wrong else []))
 
 
-def turn_rights(world: World, migration: Migration, topics: Iterable[str], owner: Side) -> None:
-    """Take the right to write away from the mirror that wrote until now, then give it to the one that will."""
+def turn_rights(
+    world: World, migration: Migration, topics: Iterable[str], owner: Side, *, awaited: bool = True
+) -> None:
+    """Take the right to write away from the mirror that wrote until now, then give it to the one that will.
+
+    With `awaited=False` the target's operator is asked and not waited for.
+    """
     chosen = tuple(topics)
     if owner is Side.SOURCE:
         world.source_admin.revoke(_wanted(migration, chosen))
     body = _user(world, migration, chosen, owner)
     apply_all(world, (body,))
-    await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
+    if awaited:
+        await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
     if owner is Side.TARGET:
         world.source_admin.grant(_wanted(migration, chosen))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import SHARED, STEPS
+from where import AWAY, CUTOVER, SHARED, STEPS
 
 LINES = "kmigrate.adapters.shared_lines"
 
@@ -70,6 +70,27 @@ RULE_13 = (
         "        if self._away is not None and not alone:\n            told =",
         "        if False:\n            told =",
         SHARED + "while_the_target_is_away_only_what_undoes_goes_on",
+    ),
+    Fault(
+        "what could not be taken back from a target that is away is forgotten",
+        "kmigrate.journal.journal",
+        "            unit.facts.update(entry.data if isinstance(entry.data, Mapping) else {})",
+        "            pass",
+        AWAY + "it_may_happen_twice_in_a_row",
+    ),
+    Fault(
+        "who read on a target that was away is not looked for",
+        CUTOVER + "left_there",
+        "            if past:\n",
+        "            if False:\n",
+        AWAY + "who_read_there_meanwhile_is_named_before_anything_is_stopped_anew",
+    ),
+    Fault(
+        "any failure of the target counts as that it is away",
+        CUTOVER + "carry_positions",
+        "if self.entering is Side.SOURCE or answers(world, Side.TARGET):",
+        "if self.entering is Side.SOURCE:",
+        AWAY + "a_target_that_answers_is_asked_again_and_the_undoing_goes_on_then",
     ),
     Fault(
         "the claim counts although not every line is on the target",

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked, VerifyFailed
-from kmigrate.model import Json, JsonObject, Partition, Position, Reads
-from kmigrate.plan import Action, Change, Finding
+from kmigrate.errors import Blocked, PlatformError, VerifyFailed
+from kmigrate.model import Json, JsonObject, Partition, Position, Reads, Side
+from kmigrate.plan import LEFT, Action, Change, Finding
+from kmigrate.probes.answering import answers
 from kmigrate.probes.groups import partitions_read
 from kmigrate.probes.translation import Translator, translator
 from kmigrate.probes.uncommitted import passed
+from kmigrate.steps.cutover.left_there import Left, left_there, refuse_read_since, write_left
 from kmigrate.steps.cutover.move import (
     BOUNDS,
     COMMITTED,
@@ -41,11 +43,13 @@ class CarryPositions(MoveStep):
         """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
         before: dict[str, Json] = {}
         changes: list[Change] = []
-        standing = self._there(world)
+        standing, left = self._there(world), left_there(world, self.entering)
         for reads in self.app.reads:
             there = standing[reads.group]
             carried = self._carried(world, reads.group)
             held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
+            if reads.group in left and left[reads.group].stands(held):
+                held = left[reads.group].before
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
             settled = self._settled(world, reads.group)
             short = [p for p in there if not _stands(there[p], carried.get(p), past=settled)]
@@ -63,6 +67,7 @@ class CarryPositions(MoveStep):
                 hint=f"somebody else moved a group: look at its positions on both sides, or roll {self.app.name} back",
             )
         self._unread(world, "put the group back to where it was stopped on the side left, then run `apply` again")
+        refuse_read_since(world, self)
         with self.within_budget(world, 0):
             self._carry(world)
 
@@ -79,6 +84,8 @@ class CarryPositions(MoveStep):
             world.groups(self.entering).commit(group, offsets)
         self._read_back(world)
         world.ledger.put(COMMITTED, write_offsets(bounds))
+        if left_there(world, self.entering):
+            world.ledger.put(LEFT, dict.fromkeys(found))
 
     def verify(self, world: World) -> Json:
         """What the coordinator holds was read back before it was called committed; it must stand there or past it."""
@@ -88,8 +95,32 @@ class CarryPositions(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """The group gets back exactly what it held there; where that was less, it is removed first.
 
-        Raises Blocked when somebody has read with it there since: going back would give those records twice.
+        Raises Blocked when somebody has read with it there since: going back would give those records twice. A target
+        that does not answer keeps what was put there, and the ledger says so: nobody was started there, and the next
+        attempt looks whether anybody read on, and puts other positions over them.
         """
+        if world.ledger.get(POSITIONS) is None:
+            return
+        try:
+            self._take_back(world, before)
+        except PlatformError:
+            if self.entering is Side.SOURCE or answers(world, Side.TARGET):
+                raise
+            self._leave(world, before)
+        else:
+            world.ledger.put(LEFT, None)
+
+    def _leave(self, world: World, before: JsonObject) -> None:
+        held = {group: read_partitions(offsets) for group, offsets in before.items()}
+        left = {r.group: Left(put=self._carried(world, r.group), before=held.get(r.group, {})) for r in self.app.reads}
+        world.ledger.put(LEFT, write_left(left))
+        world.ledger.put(COMMITTED, None)
+        world.reporter.note(
+            f"the target does not answer, so the positions of group {', '.join(left)} stay there as they were carried; "
+            f"nobody was started with them, and the next attempt looks whether anybody read there meanwhile"
+        )
+
+    def _take_back(self, world: World, before: JsonObject) -> None:
         self._unread(
             world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there"
         )

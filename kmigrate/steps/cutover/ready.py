@@ -15,6 +15,7 @@ from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
 from kmigrate.steps.cutover.fences import denials
+from kmigrate.steps.cutover.left_there import refuse_read_since
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
 from kmigrate.steps.lanes import lane_state
 from kmigrate.steps.logins import secret_of
@@ -80,6 +81,7 @@ class Ready(MoveStep):
                 world.transactions(side).allowed(self.app.transactional_ids)
         self._fits(world)
         self._undecided(world)
+        refuse_read_since(world, self)
         self._readers_first(world)
         self._translatable(world)
         self._warm(world)

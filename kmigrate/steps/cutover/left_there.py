@@ -1,0 +1,60 @@
+"""Positions that an undoing could not take back, since the target did not answer: known until others are put there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kmigrate.errors import Blocked
+from kmigrate.model import Json, Partition, Side
+from kmigrate.plan import LEFT
+from kmigrate.steps.cutover.move import MoveStep, read_partitions
+from kmigrate.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Of one group: where it was put, and what it held there before."""
+
+    put: Mapping[Partition, int]
+    before: Mapping[Partition, int]
+
+    def stands(self, held: Mapping[Partition, int]) -> bool:
+        """Whether the group stands just as it was put."""
+        return held == {**self.before, **self.put}
+
+
+def left_there(world: World, side: Side) -> dict[str, Left]:
+    """What was left on that side by any attempt, by group; none of what was put anew since. It is ever the target."""
+    found: dict[str, Left] = {}
+    for fact in world.ledger.every(LEFT) if side is Side.TARGET else ():
+        for group, told in fact.items() if isinstance(fact, Mapping) else ():
+            if isinstance(told, Mapping):
+                found[group] = Left(put=read_partitions(told.get("put")), before=read_partitions(told.get("before")))
+            else:
+                found.pop(group, None)
+    return found
+
+
+def write_left(left: Mapping[str, Left]) -> Json:
+    """As the ledger keeps it."""
+    return {group: {"put": _told(of.put), "before": _told(of.before)} for group, of in left.items() if of.put}
+
+
+def refuse_read_since(world: World, step: MoveStep) -> None:
+    """Raise Blocked where somebody has read on the target from a position that was left there."""
+    for group, left in left_there(world, step.entering).items():
+        if group in {reads.group for reads in step.app.reads}:
+            there = world.groups(step.entering).positions(group, left.put)
+            past = [p for p, at in there.items() if at is not None and at > left.put[p]]
+            if past:
+                raise Blocked(
+                    f"somebody has read on the {step.entering} with group {group}, where an attempt that was undone "
+                    f"had put it: {past[0]} from {left.put[past[0]]} to {there[past[0]]}; those were given twice",
+                    hint=f"find out who, and stop it; then remove group {group} there: "
+                    f"kafka-consumer-groups.sh --delete --group {group}",
+                )
+
+
+def _told(offsets: Mapping[Partition, int]) -> Json:
+    return {str(p): at for p, at in sorted(offsets.items())}
