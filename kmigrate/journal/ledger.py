@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kmigrate.journal.records import Event, UnitRecord
@@ -16,6 +17,10 @@ class PastFacts:
 
     def __init__(self, journal: Journal, record: UnitRecord | None = None) -> None:
         self._journal, self._record = journal, record
+
+    def by_unit(self, name: str) -> Mapping[str, Json]:
+        """What `every` gives, by the name of the unit."""
+        return self._journal.by_unit(name)
 
     def every(self, name: str) -> tuple[Json, ...]:
         """The last value under that name in each unit that has one, in the order units were begun."""
@@ -35,6 +40,10 @@ class UnitLedger:
 
     def __init__(self, journal: Journal, unit: str, fingerprint: str) -> None:
         self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
+
+    def by_unit(self, name: str) -> Mapping[str, Json]:
+        """What `every` gives, by the name of the unit."""
+        return self._journal.by_unit(name)
 
     def every(self, name: str) -> tuple[Json, ...]:
         """The last value under that name in each unit that has one, in the order units were begun."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kmigrate.model import Json, OffsetRange, Partition, Record, Side
 from kmigrate.probes.foreign import Foreign
-from kmigrate.probes.ownership import epochs
+from kmigrate.probes.ownership import epochs, that_hold
 from kmigrate.world import Cluster, World
 
 _MOST, _AT_ONCE = 5_000, 300_000
@@ -52,7 +52,8 @@ def since(world: World, left: Side, partitions: Iterable[Partition]) -> dict[Par
     Partitions that the side owns have nothing to compare. Offsets only grow, so what an earlier epoch was compared up
     to lies before the hand-over.
     """
-    done = {p: at for fact in world.ledger.every(compared(left)) for p, at in read_cursors(fact).items()}
+    facts = that_hold(world, compared(left))
+    done = {p: at for fact, gone in facts for p, at in read_cursors(fact).items() if p.topic not in gone}
     lives, found = epochs(world), dict[Partition, Cursor]()
     for p in partitions:
         if p in lives and lives[p].owner is not left:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from kmigrate.advice import FOREIGN_WRITE
 from kmigrate.errors import ForeignWrite
 from kmigrate.model import Grade, Json, OffsetRange, Partition, Position, Side
+from kmigrate.probes.ownership import that_hold
 from kmigrate.probes.writers import may_write
 from kmigrate.world import World
 
@@ -124,9 +125,10 @@ def kept(world: World, side: Side) -> tuple[Foreign, ...]:
 def known(world: World) -> dict[Side, tuple[Foreign, ...]]:
     """What any unit has met, by side."""
     found: dict[Side, tuple[Foreign, ...]] = {}
-    for fact in world.ledger.every(FOREIGN):
+    for fact, gone in that_hold(world, FOREIGN):
         for side, records in _read(fact).items():
-            found[side] = tuple(dict.fromkeys((*found.get(side, ()), *records)))
+            there = [each for each in records if each.partition.topic not in gone]
+            found[side] = tuple(dict.fromkeys((*found.get(side, ()), *there)))
     return found
 
 

@@ -14,16 +14,43 @@ SEAMS = "seams"
 """The fact of a hand-over: by partition the new owner, where its epoch begins on either side, and what was seen."""
 
 
+MADE_ANEW = "made_anew"
+"""The fact of topics that are made on the target once more: topic → the units whose facts are of the one before."""
+Telling = tuple[tuple[Json, frozenset[str]], ...]
+"""Facts by the order of their units, each with the topics of which it tells nothing any more."""
+
+
+def that_hold(world: World, name: str) -> Telling:
+    """Every unit's fact of that name; what it says of a topic that was made anew since is of another topic."""
+    gone: dict[str, set[str]] = {}
+    for fact in world.ledger.every(MADE_ANEW):
+        for topic, units in fact.items() if isinstance(fact, Mapping) else ():
+            for unit in units if isinstance(units, Sequence) else ():
+                gone.setdefault(str(unit), set()).add(topic)
+    return tuple((fact, frozenset(gone.get(unit, ()))) for unit, fact in world.ledger.by_unit(name).items())
+
+
+def hand_overs_of(world: World, topics: Iterable[str]) -> dict[str, Json]:
+    """By topic, the units that handed it over, of those topics that ever were."""
+    found: dict[str, list[Json]] = {}
+    for unit, fact in world.ledger.by_unit(SEAMS).items():
+        for topic in sorted({p.topic for p in read_seams(fact)}.intersection(topics)):
+            found.setdefault(topic, []).append(unit)
+    return dict(found)
+
+
 @dataclass(slots=True)
 class _Newest:
     """What was made of the newest hand-overs: a move asks some forty times, and there are more of them with each."""
 
-    facts: tuple[Json, ...] = ()
+    facts: Telling = ()
     epochs: dict[Partition, Epochs] = field(default_factory=dict)
 
-    def of(self, facts: tuple[Json, ...]) -> dict[Partition, Epochs]:
+    def of(self, facts: Telling) -> dict[Partition, Epochs]:
         """The epochs of these very facts, made anew only where they are others; a fact never changes once it is put."""
-        if len(facts) != len(self.facts) or any(a is not b for a, b in zip(facts, self.facts, strict=True)):
+        if len(facts) != len(self.facts) or any(
+            a is not b or gone != before for (a, gone), (b, before) in zip(facts, self.facts, strict=True)
+        ):
             self.facts, self.epochs = facts, _epochs(facts)
         return dict(self.epochs)
 
@@ -33,14 +60,15 @@ _newest = _Newest()
 
 def epochs(world: World) -> dict[Partition, Epochs]:
     """Every partition that was ever handed over, with all its epochs; all others are the source's since ever."""
-    return _newest.of(world.ledger.every(SEAMS))
+    return _newest.of(that_hold(world, SEAMS))
 
 
-def _epochs(facts: Iterable[Json]) -> dict[Partition, Epochs]:
+def _epochs(facts: Telling) -> dict[Partition, Epochs]:
     found: dict[Partition, list[Seam]] = {}
-    for fact in facts:
+    for fact, gone in facts:
         for partition, seam in read_seams(fact).items():
-            found.setdefault(partition, [*FORWARD]).append(seam)
+            if partition.topic not in gone:
+                found.setdefault(partition, [*FORWARD]).append(seam)
     return {partition: Epochs(tuple(seams)) for partition, seams in found.items()}
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from kmigrate.errors import Blocked
 from kmigrate.manifests.topics import CarriedTopic, carried_topic
 from kmigrate.model import JsonObject, Migration, Side, Topic
+from kmigrate.probes.lanes import part
+from kmigrate.probes.ownership import MADE_ANEW, hand_overs_of
+from kmigrate.probes.resources import key_of
 from kmigrate.steps.clusters import brokers
 from kmigrate.world import World
 
@@ -30,6 +35,18 @@ def as_they_are_now(world: World, migration: Migration) -> tuple[JsonObject, ...
     """Their resources, by what the ledger says of the way back."""
     released = is_released(world)
     return tuple(each.released if released else each.body for each in carried(world, migration))
+
+
+def forget_those_before(world: World, wanted: Iterable[JsonObject]) -> None:
+    """Write down, before they are made, that topics of that name were handed over and taken away since.
+
+    What the ledger knows of hand-overs, and of records on one side alone, is of those.
+    """
+    new = [str(part(body, "spec").get("topicName")) for body in wanted if world.resources.get(key_of(body)) is None]
+    before = hand_overs_of(world, new)
+    if before:
+        known = world.ledger.get(MADE_ANEW)
+        world.ledger.put(MADE_ANEW, {**(known if isinstance(known, Mapping) else {}), **before})
 
 
 def _source(world: World, migration: Migration) -> tuple[Topic, ...]:

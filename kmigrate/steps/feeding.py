@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
 from kmigrate.model import Lane, Partition, Target
-from kmigrate.probes.ownership import epochs, origin
+from kmigrate.probes.ownership import epochs, origin, that_hold
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.lanes import arm_lane, asked_reset, lane_state, set_reset, start_lane, stop_lane
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -70,7 +70,8 @@ def _reset(world: World, lane: Lane) -> str:
 
 def _is_armed(world: World, lane: Lane) -> bool:
     wanted = {str(p): begin for p, begin in begins(world, lane).items()}
-    facts = [fact.get(lane.name) for fact in world.ledger.every(ARMED) if isinstance(fact, Mapping)]
+    told = [fact for fact, gone in that_hold(world, ARMED) if gone.isdisjoint(lane.topics)]
+    facts = [fact.get(lane.name) for fact in told if isinstance(fact, Mapping)]
     return wanted in facts
 
 

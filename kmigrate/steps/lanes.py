@@ -6,7 +6,7 @@ ever added or removed here: that would roll the pods, inside a pause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, Conflict, StillUnderWay, VerifyFailed
@@ -123,6 +123,15 @@ def start_lane(world: World, target: Target, lane: Lane, deadline_ms: int) -> No
         return state.running
 
     _steer(world, target, lane, RUNNING, deadline_ms, runs)
+
+
+def remove_lists(world: World, target: Target, lanes: Iterable[Lane]) -> None:
+    """Take away what asked for offsets of lanes that are gone, and what was told of them."""
+    for lane in lanes:
+        names = names_of(lane)
+        for name in (names.offsets_wanted(lane), names.offsets_listed(lane)):
+            if world.resources.get(lane_key(lane, target.namespace)) is None:
+                world.resources.delete(Key("ConfigMap", target.namespace, name))
 
 
 def ask_to_run(world: World, target: Target, lane: Lane) -> None:

@@ -26,7 +26,7 @@ from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
 from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
-from kmigrate.steps.carried import as_they_are_now
+from kmigrate.steps.carried import as_they_are_now, forget_those_before
 from kmigrate.steps.clusters import brokers, new_cluster
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
@@ -199,6 +199,7 @@ class CreateTopics(Step):
         wanted = self._wanted(world)
         self._adopt(world, wanted)
         world.ledger.put(LANES, topics_by_lane(self.migration))
+        forget_those_before(world, wanted)
         apply_all(world, wanted)
         await_ready(world, wanted, what="topics", deadline_ms=_DEADLINE_MS)
         await_topics(world, wanted, deadline_ms=_DEADLINE_MS)

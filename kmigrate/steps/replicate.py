@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
@@ -22,7 +22,8 @@ from kmigrate.probes.retention import (
     shortest_term,
     uncopied,
 )
-from kmigrate.steps.lanes import asked_reset, asked_state
+from kmigrate.steps.feeding import begins, feed, feeds
+from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
 from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.resources import apply_all, find, restore
@@ -74,23 +75,40 @@ class StartMirror(Step):
     mirror_login: str
 
     def check(self, world: World) -> Finding:
-        """Missing while it is not stored as wanted or not Ready; raises Blocked when a task has FAILED."""
+        """Missing while it is not stored as wanted or not Ready, and a lane that came back and does not run.
+
+        Raises Blocked when a task has FAILED.
+        """
         finding = find(world, self._wanted(world))
         trouble = [] if finding.changes else [t for lane in self._lanes() for t in world.mirror.trouble(lane)]
         if trouble:
             raise Blocked(
                 f"the mirror is Ready, and yet: {'; '.join(trouble)}", hint="mend what it names, then run this again"
             )
-        return finding
+        late = [] if finding.changes else self._late(world)
+        return replace(
+            finding, changes=(*finding.changes, *(Change(action=Action.START, subject=each) for each in late))
+        )
 
     def apply(self, world: World) -> None:
-        """Apply it and wait until it is Ready at its generation."""
+        """Apply it and wait until it is Ready at its generation; then start what came back, where it had got to."""
         apply_all(world, self._wanted(world))
         await_ready(world, self._wanted(world), what="mirror", deadline_ms=_READY_MS)
+        for lane in self._back_here(world):
+            feed(world, self.migration.target, lane, _READY_MS)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove it, or put back what was there."""
         restore(world, before)
+        remove_lists(world, self.migration.target, self._lanes())
+
+    def _late(self, world: World) -> list[str]:
+        lanes = self._back_here(world)
+        return [f"lane {lane.name}" for lane in lanes if not feeds(world, self.migration.target, lane)]
+
+    def _back_here(self, world: World) -> list[Lane]:
+        """Lanes whose topics were handed over, and back: while the mirror is not there they stand still."""
+        return [lane for lane in self._lanes() if begins(world, lane)]
 
     def _lanes(self) -> tuple[Lane, ...]:
         return forward_lanes(self.migration)

@@ -20,7 +20,7 @@ from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.lanes import lane_key, part
 from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
-from kmigrate.steps.lanes import lane_state
+from kmigrate.steps.lanes import lane_state, remove_lists
 from kmigrate.steps.logins import REVERSE_LOGIN, acl_name, at_source, at_target, login_name
 from kmigrate.steps.provision import REVERSE_USER
 from kmigrate.steps.resources import apply_all, find, restore
@@ -180,6 +180,7 @@ class PrepareReverse(Step):
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove it, or put back what was there."""
         restore(world, before)
+        remove_lists(world, self.migration.target, self._lanes())
 
     def _lanes(self) -> tuple[Lane, ...]:
         return reverse_lanes(self.migration)

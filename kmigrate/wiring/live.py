@@ -34,6 +34,10 @@ from kmigrate.world import Claim, Clock, Key, Ledger, Reporter, ResourceStore, W
 class NoLedger:
     """The ledger of nothing: facts are asked for outside of any unit (world.Ledger)."""
 
+    def by_unit(self, name: str) -> dict[str, Json]:
+        """Nothing is known."""
+        return {}
+
     def every(self, name: str) -> tuple[Json, ...]:
         """Nothing is known."""
         return ()

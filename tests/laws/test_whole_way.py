@@ -7,6 +7,7 @@ import json
 from contextlib import nullcontext
 
 import pytest
+from law_watch import estate_of, watch_of
 from laws import BEFORE, Walk
 from rich.console import Console
 from writers_move import PLAN, die_after, prepared
@@ -15,10 +16,11 @@ from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.cli import whole_way
 from kmigrate.cli.rollback import go, ways_back
 from kmigrate.cli.session import Session
-from kmigrate.engine import where
+from kmigrate.engine import phase_done, where
 from kmigrate.errors import Blocked, NoWayBack, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
+from kmigrate.probes.ownership import epochs
 
 PHASES = tuple(reversed(BEFORE))
 
@@ -169,3 +171,42 @@ def test_what_ends_it_in_the_middle_says_what_was_done_and_the_same_command_goes
 
 def test_a_wave_of_which_nothing_was_begun_has_nothing_to_go_back() -> None:
     assert names(prepared(), wave=2) == []
+
+
+@pytest.mark.parametrize("checkpoint", ["start", "assess", "provision", "replicate"])
+def test_after_everything_went_back_it_goes_forward_again_and_back_and_again(checkpoint: str) -> None:
+    """What hand-overs said of topics that were taken away is not taken for what is made anew."""
+    walk = moved()
+    for _ in range(2):
+        s = session(walk)
+        go(s, ways_back(s, "", checkpoint))
+        walk.rest()
+        walk.exact()
+        for command in (*BEFORE[len(BEFORE) - missing(walk) :], "cutover fraud", "cutover checkout"):
+            walk.type(command)
+        walk.exact()
+    assert where(walk.journal(), "checkout") is Side.TARGET
+    for life in epochs(session(walk).world).values():
+        assert len(life.seams) == (2 if checkpoint in ("start", "assess") else 6)
+    assert watch_of(walk.estate).unruly == []
+
+
+def test_everything_undone_leaves_nothing_on_either_side() -> None:
+    walk = Walk(estate_of(PLAN))
+    walk.rest()
+    was = walk.estate.picture()
+    for command in (*BEFORE, "cutover fraud", "cutover checkout", "rollback checkout", "cutover checkout"):
+        walk.type(command)
+    s = session(walk)
+    go(s, ways_back(s, "", "start"))
+    walk.rest()
+    now = walk.estate.picture()
+    # a cluster forgets positions with their topic, which the memory world does not
+    assert {name: part for name, part in now.items() if name != "groups"} == {
+        name: part for name, part in was.items() if name != "groups"
+    }
+
+
+def missing(walk: Walk) -> int:
+    """How many phases are not done."""
+    return sum(not phase_done(walk.plan, walk.journal(), phase) for phase in BEFORE)

@@ -301,8 +301,8 @@ RULE_4 = (
     Fault(
         "any lane that was armed at these offsets counts",
         STEPS + "feeding",
-        "facts = [fact.get(lane.name) for fact in world.ledger.every(ARMED) if isinstance(fact, Mapping)]",
-        "facts = [x for fact in world.ledger.every(ARMED) if isinstance(fact, Mapping) for x in fact.values()]",
+        "facts = [fact.get(lane.name) for fact in told if isinstance(fact, Mapping)]",
+        "facts = [x for fact in told if isinstance(fact, Mapping) for x in fact.values()]",
         HAND_OVER
         + "a_lane_feeds_only_where_it_was_armed_itself_also_where_the_offsets_of_both_are_equal[the other one]",
     ),

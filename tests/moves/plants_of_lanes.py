@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import BACK, HAND_OVER, LANES, MANIFESTS, PROBES, PROVISION, REFUSALS, RENDERED, STEPS, WRITERS, law
+from where import ANEW, BACK, HAND_OVER, LANES, MANIFESTS, PROBES, PROVISION, REFUSALS, RENDERED, STEPS, WRITERS, law
 
 WAVES = "test_waves_lanes.py::test_"
 
@@ -136,6 +136,20 @@ RULE_8 = (
         "        if owned:\n",
         "        if False:\n",
         HAND_OVER + "topics_that_the_target_owns_are_not_removed_there",
+    ),
+    Fault(
+        "what was said of a topic that was taken away counts for the one that is made anew",
+        STEPS + "carried",
+        "    if before:\n        known",
+        "    if False:\n        known",
+        ANEW + "[start]",
+    ),
+    Fault(
+        "a mirror that is made anew leaves standing the lanes that came back",
+        STEPS + "replicate",
+        "        for lane in self._back_here(world):\n            feed(",
+        "        for lane in ():\n            feed(",
+        ANEW + "[provision]",
     ),
 )
 RULE_12 = (

@@ -14,6 +14,10 @@ class MemoryFacts(State):
 
     known: dict[str, Json] = field(default_factory=dict)
 
+    def by_unit(self, name: str) -> dict[str, Json]:
+        """What this unit has, or nothing."""
+        return {} if self.get(name) is None else {"": self.get(name)}
+
     def every(self, name: str) -> tuple[Json, ...]:
         """What this unit has, or nothing."""
         return () if self.get(name) is None else (self.get(name),)
@@ -30,6 +34,10 @@ class MemoryFacts(State):
 @dataclass(frozen=True, slots=True)
 class NoFacts:
     """The ledger of no unit (world.Ledger)."""
+
+    def by_unit(self, name: str) -> dict[str, Json]:
+        """Nothing is known."""
+        return {}
 
     def every(self, name: str) -> tuple[Json, ...]:
         """Nothing is known."""
