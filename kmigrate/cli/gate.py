@@ -81,6 +81,15 @@ def need_answer(
         )
 
 
+def need_name(unit: str, typed: str, name: str) -> None:
+    """What cannot be taken back wants to be told twice, also where nobody is asked; raises NotConfirmed."""
+    if typed != name:
+        raise NotConfirmed(
+            f"{unit} cannot be taken back, and --yes answers one of its two questions",
+            hint=f"if you mean it: the same command with --yes --name {name}",
+        )
+
+
 def ask(unit: str, question: str) -> None:
     """Ask, and raise NotConfirmed for anything but a yes; Ctrl-C ends it at once."""
     with interrupt.at_once():

@@ -32,6 +32,9 @@ def apply(
     app: App = "",
     wave: Annotated[int, typer.Option("--wave", help="Every move of a wave of `kmigrate plan`, one by one.")] = 0,
     yes: Yes = False,
+    name: Annotated[
+        str, typer.Option("--name", help="The migration's name, where --yes alone is not enough: decommission.")
+    ] = "",
     timeout: Annotated[
         str, typer.Option("--timeout", help="End this call after so long (10m), not the work: exit code 11.")
     ] = "",
@@ -45,14 +48,15 @@ def apply(
     most_ms = gate.milliseconds(timeout)
     with session(file, as_json=as_json, read_only=False, most_ms=most_ms, take_over=take_over) as s:
         chosen = chosen_moves(s, phase, app, wave)
-        for done, name in enumerate(chosen):
+        for done, app in enumerate(chosen):
             with gate.telling_of_the_rest(
                 chosen[:done], chosen[done + 1 :], f"the same command with --wave {wave} goes on"
             ):
-                _apply_one(s, phase, name, yes=yes, as_json=as_json)
+                apply_one(s, phase, app, yes=yes, name=name, as_json=as_json)
 
 
-def _apply_one(s: Session, phase: str, app: str, *, yes: bool, as_json: bool) -> None:
+def apply_one(s: Session, phase: str, app: str, *, yes: bool, name: str, as_json: bool) -> None:
+    """Do what is next of a phase, or of one application; `name` is the migration's, where `yes` is not enough."""
     from kmigrate.engine import run_unit
 
     unit = unit_to_apply(s, phase, app)
@@ -60,6 +64,8 @@ def _apply_one(s: Session, phase: str, app: str, *, yes: bool, as_json: bool) ->
         result(f"nothing to do: {app or phase} is done", as_json=as_json)
         return
     gate.need_answer(unit.name, yes=yes)
+    if yes and _closes(unit):
+        gate.need_name(unit.name, name, s.migration.name)
     bind(s, read_only=False)
     _show(s, unit, as_json=as_json)
     if not yes:
@@ -112,8 +118,13 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
 def confirm(s: Session, unit: Unit) -> None:
     """Ask the question of the gate, and a second one where there is no way back; raises NotConfirmed."""
     gate.ask(unit.name, unit.gate)
-    if unit.name.partition("#")[0] == "decommission":
+    if _closes(unit):
         gate.ask_for_name(unit.name, s.migration.name)
+
+
+def _closes(unit: Unit) -> bool:
+    """Whether it closes ways back for good; a move's own steps that are not undone are gone back from by a move."""
+    return "/" not in unit.name and any(step.one_way for step in unit.steps)
 
 
 def _move(s: Session, app: str) -> Unit | None:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 from memory_estate import TOPIC, Estate, migration
-from walking import APP, crossing, journal_of, plan_of, run_until, walk
+from walking import APP, command, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli import gate
-from kmigrate.cli.migrate import confirm, unit_to_apply
+from kmigrate.cli.migrate import apply_one, confirm, unit_to_apply
 from kmigrate.cli.rollback import go_back, ways_back
 from kmigrate.cli.session import DEFAULT_PLAN, Session, bind
 from kmigrate.cli.verify import Looked, compare_content, look_again
+from kmigrate.engine import phase_done
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
@@ -292,6 +293,22 @@ def test_what_cannot_be_taken_back_wants_the_name_typed(
     with pytest.raises(NotConfirmed):
         gate.ask_for_name("decommission", "shop")
     return None
+
+
+def test_without_a_human_what_cannot_be_taken_back_is_told_twice_too() -> None:
+    estate, lines = moved()
+    command("rehearse", estate, lines)
+    command("assess", estate, lines)
+    estate.writing = False
+    s, was = session_of(estate, lines), estate.picture()
+    for name in ("", "y", "shops"):
+        with pytest.raises(NotConfirmed, match="--yes answers one of its two questions") as told:
+            apply_one(s, "decommission", "", yes=True, name=name, as_json=True)
+        assert "--yes --name shop" in told.value.hint
+    assert estate.picture() == was
+    assert s.journal.unit("decommission") is None
+    apply_one(s, "decommission", "", yes=True, name="shop", as_json=True)
+    assert phase_done(s.plan, s.journal, "decommission")
 
 
 @pytest.mark.parametrize(("typed", "begun"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])

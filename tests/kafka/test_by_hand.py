@@ -186,14 +186,14 @@ def test_across_back_and_across_again_while_the_writer_goes_on(by_hand: ByHand) 
 
 
 def test_the_source_is_not_left_while_somebody_writes_there(by_hand: ByHand) -> None:
-    refused = by_hand.kmigrate("apply", "--phase", "decommission", "--yes")
+    refused = by_hand.kmigrate("apply", "--phase", "decommission", "--yes", "--name", "by-hand")
     assert refused.returncode == 3
     assert "readings grows (sensors may write it)" in refused.stderr
 
 
 def test_once_the_writer_is_stopped_the_source_is_left_and_nothing_was_lost(by_hand: ByHand) -> None:
     by_hand.end_writer()
-    by_hand.done("apply", "--phase", "decommission", "--yes")
+    by_hand.done("apply", "--phase", "decommission", "--yes", "--name", "by-hand")
     closed = by_hand.kmigrate("rollback", "--app", "averages", "--yes")
     assert closed.returncode == 5
     assert "there is no way back any more" in closed.stderr

@@ -266,7 +266,7 @@ def test_interrupted_it_says_that_the_application_is_stopped_and_both_ways_on(
 
 
 def test_the_source_is_not_left_while_applications_stay(walk: Killer) -> None:
-    refused = walk.run("apply", "--phase", "decommission", "--yes")
+    refused = walk.run("apply", "--phase", "decommission", "--yes", "--name", "shop")
     assert refused.returncode == 3, refused.stderr
     said = " ".join(refused.stderr.split())
     assert all(f"{name} runs there" in said for name in ("storefront", "order-service", "billing"))
