@@ -23,7 +23,7 @@ from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.source import SourcePart
 from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.manifests.users import Rule, user
-from kmigrate.model import Target
+from kmigrate.model import JsonObject, Target
 from kmigrate.probes.resources import unready
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.wiring import folder_store
@@ -80,12 +80,15 @@ class TargetPart:
     def start(self) -> None:
         """Install Strimzi's definitions, apply the cluster, start the stand-in."""
         install(self._store, self._bench.reporter)
-        wanted = target(self._options.folder)
-        for body in kafka(wanted, brokers=self._options.brokers, config=small_machine_config()):
+        for body in self.cluster():
             self._store.apply(body)
         reads = [Rule(resource=kind, name="*", operations=("Describe", "Read")) for kind in ("topic", "group")]
-        self._store.apply(user(AUDITOR, reads, wanted))
+        self._store.apply(user(AUDITOR, reads, target(self._options.folder)))
         self._operator.start()
+
+    def cluster(self) -> tuple[JsonObject, ...]:
+        """The Kafka and its pool of nodes."""
+        return kafka(target(self._options.folder), brokers=self._options.brokers, config=small_machine_config())
 
     def tick(self) -> None:
         """Tell a defect of the stand-in, which has a thread of its own."""

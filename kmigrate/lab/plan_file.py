@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -11,7 +11,7 @@ import yaml
 from kmigrate.lab import shop
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.shop import ShopApplication
-from kmigrate.model import Json
+from kmigrate.model import Json, Topic
 
 NAMESPACE = "kafka"
 CLUSTER = "shop"
@@ -19,7 +19,14 @@ LISTENER = "scram"
 _HEAD = "# The lab's migration plan: edit it as you like; what began already refuses to be changed.\n"
 
 
-def plan_file(folder: LabFolder, bootstrap: str, ca: Path) -> str:
+def plan_file(
+    folder: LabFolder,
+    bootstrap: str,
+    ca: Path,
+    *,
+    applications: Sequence[ShopApplication] = shop.APPLICATIONS,
+    topics: Sequence[Topic] = shop.TOPICS,
+) -> str:
     """YAML text; relative paths are relative to the folder `work` it is written into."""
     plan: Mapping[str, Json] = {
         "apiVersion": "kmigrate/v1alpha1",
@@ -36,8 +43,8 @@ def plan_file(folder: LabFolder, bootstrap: str, ca: Path) -> str:
             "kubernetes": {"namespace": NAMESPACE},
             "cluster": {"name": CLUSTER, "listener": {"name": LISTENER}},
         },
-        "topics": {"include": [topic.name for topic in shop.TOPICS]},
-        "applications": [_application(folder, app) for app in shop.APPLICATIONS],
+        "topics": {"include": [topic.name for topic in topics]},
+        "applications": [_application(folder, app) for app in applications],
         "mirror": {
             "forward": {
                 "auth": {"type": "plain", "username": shop.MIRROR_FORWARD, "password": _file(shop.MIRROR_FORWARD)}

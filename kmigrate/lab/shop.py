@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +91,16 @@ class Right:
     prefix: bool = False
 
 
-def rights() -> tuple[Right, ...]:
+def rights(
+    applications: Sequence[ShopApplication] = APPLICATIONS, topics: Sequence[Topic] = TOPICS
+) -> tuple[Right, ...]:
     """Every right on the source before the migration; what is not here is denied.
 
     The reverse mirror has none: what it needs kmigrate grants by itself, and Write on a topic when it is handed over.
     """
-    applications = (right for app in APPLICATIONS for right in _application_rights(app))
-    ids = (name for app in APPLICATIONS for name in app.transactional_ids)
-    return (*applications, *tool_rights((topic.name for topic in TOPICS), ids))
+    own = (right for app in applications for right in _application_rights(app))
+    ids = (name for app in applications for name in app.transactional_ids)
+    return (*own, *tool_rights((topic.name for topic in topics), ids))
 
 
 def _rows(principal: str, resource: str, name: str, *operations: str, prefix: bool = False) -> Iterator[Right]:
@@ -157,13 +159,20 @@ def _binding(row: Right) -> AclBinding:
     )
 
 
-def install_apps(folder: Path, *, bootstrap: str, passwords: Mapping[str, str], ca: str) -> tuple[Path, ...]:
+def install_apps(
+    folder: Path,
+    *,
+    bootstrap: str,
+    passwords: Mapping[str, str],
+    ca: str,
+    applications: Sequence[ShopApplication] = APPLICATIONS,
+) -> tuple[Path, ...]:
     """Write `apps/NAME/` for every application, set to the source and wished stopped; the folders made.
 
     `passwords` is by principal; `ca` is a PEM file. Folders have mode 0700, secrets 0600.
     """
     made = []
-    for app in APPLICATIONS:
+    for app in applications:
         home = folder / "apps" / app.name
         (home / "audit").mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = {

@@ -14,8 +14,8 @@ Every kind
                                                                Operator; STRIMZI_FULL_RECONCILIATION_INTERVAL_MS
  5  a topic, user or pool whose label strimzi.io/cluster names no Kafka is ignored: no status        strimzi.md §2.5
 Kafka, KafkaNodePool
- 6  status tells listeners with addresses and certificates, clusterId, versions, pools; Secret <c>-cluster-ca-cert
-    holds ca.crt                                                                     KafkaReconciler; strimzi.md §3
+ 6  status tells listeners with addresses (configuration.brokers[].advertisedPort where it is said) and certificates,
+    clusterId, versions, pools; Secret <c>-cluster-ca-cert holds ca.crt              KafkaReconciler; strimzi.md §3
  7  listeners vanish while NotReady, clusterId and versions stay       KafkaAssemblyOperator.createOrUpdate
  8  refused: no pool, no controller, no broker                                              KafkaPoolUtils, KafkaCluster
  9  refused: a version that is not supported                                                KafkaVersion.Lookup

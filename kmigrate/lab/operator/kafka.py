@@ -170,8 +170,9 @@ class KafkaReconciler:
         listeners: list[Listener] = []
         for name, given in _listener_ports(resource).items() if "broker" in roles else ():
             (port,) = self._bench.ports.take(1)
+            told = _advertised_port(resource, name, number) or port
             listeners.append(
-                Listener(name=_listener_name(name, given), port=port, advertised_port=port, mechanism=SCRAM)
+                Listener(name=_listener_name(name, given), port=port, advertised_port=told, mechanism=SCRAM)
             )
         internal, controller = self._bench.ports.take(2)
         return Node(
@@ -228,6 +229,14 @@ def _ca(resource: Resource, certificate: str) -> JsonObject:
 def _listener_ports(resource: Resource) -> dict[str, int]:
     listeners = objects(mapping(resource.spec.get("kafka")).get("listeners"))
     return {str(listener["name"]): whole(listener.get("port"), 0) for listener in listeners}
+
+
+def _advertised_port(resource: Resource, listener: str, broker: int) -> int:
+    """What `configuration.brokers` has clients told instead of the broker's own port; 0 where it says nothing."""
+    listeners = objects(mapping(resource.spec.get("kafka")).get("listeners"))
+    chosen = next(each for each in listeners if each["name"] == listener)
+    brokers = objects(mapping(chosen.get("configuration")).get("brokers"))
+    return next((whole(each.get("advertisedPort"), 0) for each in brokers if each.get("broker") == broker), 0)
 
 
 def _listener_name(name: str, port: int) -> str:

@@ -1,0 +1,101 @@
+"""What a seed stands for: a fault, a step, a direction, an instant, who moves, and whether it goes on or back."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import product
+
+STEPS = (
+    "ready",
+    "stop-workloads",
+    "fence-clients",
+    "drain-mirror",
+    "carry-positions",
+    "hand-over-topics",
+    "lift-fence",
+    "switch-settings",
+    "start-workloads",
+    "turn-mirror",
+    "soak",
+)
+FAULTS = (
+    "kill kmigrate",
+    "kill Connect",
+    "kill the source's broker",
+    "kill the target's broker",
+    "kill the application",
+    "mirror to source gone",
+    "mirror to source slow",
+    "kmigrate to source gone",
+    "kmigrate to source slow",
+    "kmigrate to target gone",
+    "kmigrate to target slow",
+    "disk full",
+    "clock jumps",
+    "second operator",
+    "operator stopped",
+    "operator slow",
+    "connector restarted",
+)
+DIRECTIONS = ("cutover", "rollback")
+WRITER = "order-service"
+READERS = ("search-indexer", "fraud-check", "trends")
+"""Far behind, static, and KIP-848; each may move whatever side the others are on."""
+_OF_WRITERS = ("hand-over-topics", "turn-mirror")
+_LONGEST_MS = {
+    "ready": 400,
+    "stop-workloads": 100,
+    "fence-clients": 20,
+    "drain-mirror": 150,
+    "carry-positions": 30,
+    "hand-over-topics": 500,
+    "start-workloads": 300,
+    "turn-mirror": 1_500,
+    "soak": 800,
+}
+"""How long after its first line a step is surely under way still; the others are over at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One run: `fault` strikes `delay_ms` after the line `event` of `step`; then it goes `after` (on or back)."""
+
+    seed: int
+    fault: str
+    step: str
+    direction: str
+    app: str
+    event: str
+    delay_ms: int
+    after: str
+    lasts_ms: int
+
+    def __str__(self) -> str:
+        when = f"{self.delay_ms} ms after {self.event} of {self.step}"
+        return f"seed {self.seed}: {self.fault}, {when}, {self.direction} of {self.app}, then {self.after}"
+
+
+def case(seed: int, faults: tuple[str, ...] = FAULTS) -> Case:
+    """The same for the same seed; `len(faults)` * 22 seeds in a row have every fault at every step in both directions.
+
+    Neighbours are far apart: the same pair comes first in cutover, then in rollback.
+    """
+    pairs = list(product(faults, STEPS))
+    random.Random(len(pairs)).shuffle(pairs)
+    rest, way = divmod(seed, len(DIRECTIONS))
+    fault, step = pairs[rest % len(pairs)]
+    chance = random.Random(seed)
+    event = chance.choice(("STARTED", "APPLIED"))
+    longest = _LONGEST_MS.get(step, 0) if event == "STARTED" else 0
+    return Case(
+        seed=seed,
+        fault=fault,
+        step=step,
+        direction=DIRECTIONS[way],
+        app=WRITER if step in _OF_WRITERS or chance.random() < 0.4 else chance.choice(READERS),
+        event=event,
+        delay_ms=chance.randint(0, longest),
+        after=chance.choice(("on", "back")),
+        lasts_ms=chance.choice((1_500, 4_000, 8_000)),
+    )

@@ -1,0 +1,216 @@
+"""What strikes, and how it passes: each fault tells whom it met, and what has to be done once it is over."""
+
+from __future__ import annotations
+
+import random
+import resource
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import psutil
+from cases import Case
+from relay import Relay, Weather
+from stage import SOURCE_BROKER, TARGET_BROKER, Stage
+
+from kmigrate.lab.apps.audit import replace
+from kmigrate.lab.operator.status import mapping
+from kmigrate.lab.plan_file import NAMESPACE
+from kmigrate.lab.runtime.connect import ConnectRest
+from kmigrate.wiring import folder_store
+
+LATE_S = 0.4
+JUMP_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """Whom a fault met, and what ends it; `lasts` says that it goes on for a while before it is ended."""
+
+    whom: str
+    heal: Callable[[], None] = lambda: None
+    lasts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """What a strike has at hand: the lab, the case, and kmigrate, frozen within the step."""
+
+    stage: Stage
+    case: Case
+    kmigrate: subprocess.Popen[str]
+
+    @property
+    def chance(self) -> random.Random:
+        return random.Random(f"blow {self.case.seed}")
+
+
+def kill_kmigrate(blow: Blow) -> Struck:
+    blow.kmigrate.kill()
+    return Struck(f"kmigrate {blow.kmigrate.pid}")
+
+
+def kill_connect(blow: Blow) -> Struck:
+    """One of the workers; the stand-in starts it again."""
+    return _kill(blow.stage, blow.chance.choice(blow.stage.workers()))
+
+
+def kill_source_broker(blow: Blow) -> Struck:
+    """On the source nobody but us starts it again, as it was."""
+    stage = blow.stage
+    broker = stage.source_broker()
+    words, here, around = broker.cmdline(), broker.cwd(), broker.environ()
+    log = stage.lab.source / "node-1.log"
+    broker.kill()
+    broker.wait(10)
+
+    def again() -> None:
+        with log.open("ab") as output:
+            stage.revived.append(subprocess.Popen(words, cwd=here, env=around, stdout=output, stderr=output))
+
+    return Struck(f"{SOURCE_BROKER} {broker.pid}", again, lasts=True)
+
+
+def kill_target_broker(blow: Blow) -> Struck:
+    """The stand-in starts it again."""
+    return _kill(blow.stage, TARGET_BROKER)
+
+
+def kill_application(blow: Blow) -> Struck:
+    """Who moves, where it runs; else any other. The lab starts it again where it is wished."""
+    names = blow.stage.names("app-")
+    first = f"app-{blow.case.app}"
+    others = blow.chance.sample(sorted({*names} - {first}), len(names) - 1)
+    return _kill(blow.stage, next(name for name in (first, *others) if blow.stage.process(name) is not None))
+
+
+def disk_full(blow: Blow) -> Struck:
+    """No file of kmigrate grows beyond the journal's size, and a few bytes more: the next line is torn."""
+    most = blow.stage.desk.size() + blow.chance.choice((0, 40))
+    resource.prlimit(blow.kmigrate.pid, resource.RLIMIT_FSIZE, (most, most))
+    return Struck(f"journal at {most} bytes")
+
+
+def clock_jumps(blow: Blow) -> Struck:
+    """The clock of kmigrate's machine is an hour ahead, or behind, from now on."""
+    jump = blow.chance.choice((JUMP_S, -JUMP_S))
+    replace(blow.stage.desk.jump, str(jump))
+    return Struck(f"{jump:+} s", lambda: blow.stage.desk.jump.unlink(), lasts=True)
+
+
+def second_operator(blow: Blow) -> Struck:
+    """Somebody types the same, here or on another laptop, while the first is at work: refused."""
+    desk = blow.stage.desk if blow.chance.random() < 0.5 else blow.stage.desk.another("laptop")
+    refused = desk.move(blow.case.direction, blow.case.app)
+    assert refused.code == 8, f"the second operator: {refused}"
+    return Struck(f"at {desk.plan.stem}")
+
+
+def operator_stopped(blow: Blow) -> Struck:
+    """The stand-in hangs, and with it all that starts and stops applications."""
+    supervisor = blow.stage.supervisor
+    supervisor.suspend()
+    return Struck(f"supervisor {supervisor.pid}", supervisor.resume, lasts=True)
+
+
+def operator_slow(blow: Blow) -> Struck:
+    """The stand-in works a tenth of the time."""
+    supervisor, over = blow.stage.supervisor, threading.Event()
+
+    def hold_up() -> None:
+        while not over.wait(0.05):
+            supervisor.suspend()
+            over.wait(0.45)
+            supervisor.resume()
+
+    holding = threading.Thread(target=hold_up, daemon=True)
+    holding.start()
+
+    def release() -> None:
+        over.set()
+        holding.join(10)
+
+    return Struck(f"supervisor {supervisor.pid}", release, lasts=True)
+
+
+def connector_restarted(blow: Blow) -> Struck:
+    """Any connector that is there, with its tasks, over Connect's own interface."""
+    found = [(rest, name) for rest in rests(blow.stage) for name in connectors(rest)]
+    rest, name = blow.chance.choice(sorted(found, key=lambda each: each[1]))
+    rest.post(f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
+    return Struck(name)
+
+
+def network(relay: str, who: str, *, gone: bool) -> Callable[[Blow], Struck]:
+    """Between one side and kmigrate, or the workers, nothing passes for a while; or all of it comes late."""
+
+    def strike(blow: Blow) -> Struck:
+        between: Relay = getattr(blow.stage, relay)
+
+        def of() -> set[int]:
+            return _family(blow.kmigrate.pid) if who == "kmigrate" else _pids(blow.stage, blow.stage.workers())
+
+        between.set(Weather(of=of, gone=gone, late_s=0.0 if gone else LATE_S))
+
+        def clear() -> None:
+            between.set(Weather())
+
+        return Struck(f"{who}, processes {sorted(of())}", clear, lasts=True)
+
+    return strike
+
+
+STRIKES: dict[str, Callable[[Blow], Struck]] = {
+    "kill kmigrate": kill_kmigrate,
+    "kill Connect": kill_connect,
+    "kill the source's broker": kill_source_broker,
+    "kill the target's broker": kill_target_broker,
+    "kill the application": kill_application,
+    "mirror to source gone": network("source", "mirror", gone=True),
+    "mirror to source slow": network("source", "mirror", gone=False),
+    "kmigrate to source gone": network("source", "kmigrate", gone=True),
+    "kmigrate to source slow": network("source", "kmigrate", gone=False),
+    "kmigrate to target gone": network("target", "kmigrate", gone=True),
+    "kmigrate to target slow": network("target", "kmigrate", gone=False),
+    "disk full": disk_full,
+    "clock jumps": clock_jumps,
+    "second operator": second_operator,
+    "operator stopped": operator_stopped,
+    "operator slow": operator_slow,
+    "connector restarted": connector_restarted,
+}
+
+
+def rests(stage: Stage) -> list[ConnectRest]:
+    """Connect's interface of every group of workers that says where it is."""
+    store = folder_store(stage.lab.store)
+    groups = [each for kind in ("KafkaMirrorMaker2", "KafkaConnect") for each in store.list(kind, NAMESPACE)]
+    return [ConnectRest(str(group.status["url"]), timeout_ms=10_000) for group in groups if group.status.get("url")]
+
+
+def connectors(rest: ConnectRest) -> dict[str, str]:
+    """Every connector of a group with its state."""
+    there = mapping(rest.get("/connectors?expand=status"))
+    return {name: str(mapping(mapping(mapping(seen)["status"])["connector"])["state"]) for name, seen in there.items()}
+
+
+def _kill(stage: Stage, name: str) -> Struck:
+    process = stage.process(name)
+    assert process is not None, f"{name} is down already"
+    process.kill()
+    return Struck(f"{name} {process.pid}")
+
+
+def _family(pid: int) -> set[int]:
+    """A process with all that it has started."""
+    try:
+        process = psutil.Process(pid)
+        return {pid, *(child.pid for child in process.children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _pids(stage: Stage, names: list[str]) -> set[int]:
+    return {process.pid for name in names if (process := stage.process(name)) is not None}

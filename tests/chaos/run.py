@@ -1,0 +1,159 @@
+"""Chaos by hand: `./dev python tests/chaos/run.py --count N --seed S` adds N runs to the table, from seed S on.
+
+One lab stays up for all of them. A run is written down once the auditor has found nothing after it (every
+`--audit-every` runs). What fails is told with its seed, which replays it: `--seed S --count 1`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import checks
+import one_run
+import table
+from cases import FAULTS, Case, case
+from stage import Stage, staged
+
+from kmigrate.lab.folder import LabFolder
+
+PHASES = ("assess", "provision", "replicate", "rehearse")
+FIRST = ("ml-features", "billing", "notifier")
+"""They read what order-service writes, so they go before it, and stay: readers that live through all of it."""
+
+
+@dataclass
+class Session:
+    """Runs on one lab; `kept` are those that wait for the auditor, `count` takes those that he has let pass."""
+
+    stage: Stage
+    commit: str
+    count: Callable[[list[dict]], None]
+    kept: list[dict] = field(default_factory=list)
+    counted: list[dict] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+    def run(self, wanted: Case) -> None:
+        """One run; what misses is told and does not count."""
+        began = time.monotonic()
+        try:
+            told = one_run.run(self.stage, wanted)
+        except one_run.Missed as missed:
+            self.missed.append(str(missed))
+            self.stage.await_healthy()
+            say(f"  missed: {missed}")
+            return
+        self.kept.append(table.row(wanted, self.commit, told))
+        shown = {name: told[name] for name in ("whom", "last_line", "ended", "then", "rate", "recovery_ms")}
+        say(f"  {wanted}: {shown} in {time.monotonic() - began:.0f} s")
+
+    def audit(self) -> None:
+        """What was kept counts, if nothing is wrong."""
+        began = time.monotonic()
+        alike = checks.content(self.stage, self.stage.desk.run(*checks.FULL))
+        verdict = checks.audited(self.stage)
+        wrong = checks.counted(verdict)
+        examples = [text for app in verdict.applications for text in app.examples]
+        seeds = [row["seed"] for row in self.kept]
+        assert not wrong, f"after seeds {seeds}: {wrong}\n{examples}"
+        rows = [{**row, "zeros": True} for row in self.kept]
+        self.counted += rows
+        self.count(rows)
+        say(f"  audit of {seeds}: all zeros; {alike}; {time.monotonic() - began:.0f} s")
+        self.kept.clear()
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def session(folder: LabFolder, commit: str, count: Callable[[list[dict]], None]) -> Iterator[Session]:
+    """A lab with everything up to the first move of who moves in the runs."""
+    with staged(folder) as stage:
+        for phase in PHASES:
+            done = stage.desk.run("apply", "--phase", phase, "--yes", "--json")
+            assert done.code == 0, f"{done}"
+        for app in FIRST:
+            done = stage.desk.move("cutover", app)
+            assert done.code == 0, f"{done}"
+        yield Session(stage, commit, count)
+
+
+def in_order(stage: Stage, wanted: Sequence[Case]) -> Iterator[Case]:
+    """Those first whose application stands where they begin, so that hardly any calm move is needed."""
+    left = list(wanted)
+    while left:
+        fits = (each for each in left if stage.desk.side(each.app) != one_run.SIDE[each.direction])
+        chosen = next(fits, left[0])
+        left.remove(chosen)
+        yield chosen
+
+
+def run_all(at: Session, wanted: Sequence[Case], *, audit_every: int, until: float) -> list[Case]:
+    """Every run, also after one that failed, as long as its application can be brought home; those that failed."""
+    failed: list[Case] = []
+    for chosen in in_order(at.stage, wanted):
+        if time.monotonic() > until:
+            break
+        try:
+            at.run(chosen)
+        except Exception:
+            failed.append(chosen)
+            say(f"FAILED: {chosen}\n{traceback.format_exc()}")
+            one_run.finish(at.stage, replace(chosen, after="on", direction="rollback"))
+        if len(at.kept) >= audit_every:
+            at.audit()
+    if at.kept:
+        at.audit()
+    return failed
+
+
+def commit_of() -> str:
+    here = Path(__file__).parent
+    words = ("git", "-C", str(here), "rev-parse", "--short=9", "HEAD")
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=-1, help="the first; by default the first that the table lacks")
+    parser.add_argument("--fault", choices=FAULTS, action="append", help="only runs of this fault; may come again")
+    parser.add_argument("--minutes", type=float, default=60, help="begin no run after so long")
+    parser.add_argument("--audit-every", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path(".kmigrate-chaos"))
+    given = parser.parse_args()
+    wanted = chosen_cases(given.seed, given.count, given.fault)
+    until = time.monotonic() + given.minutes * 60
+    with session(LabFolder(given.folder.absolute()), commit_of(), table.write) as at:
+        failed = run_all(at, wanted, audit_every=given.audit_every, until=until)
+    say(f"{len(at.counted)} runs counted, {len(at.missed)} missed, {len(failed)} failed")
+    for each in failed:
+        say(f"FAILED: {each}")
+    return 1 if failed else 0
+
+
+def chosen_cases(seed: int, count: int, faults: Sequence[str] | None) -> list[Case]:
+    """From that seed on; without one, those that the table does not have."""
+    done = {row["seed"] for row in table.read()} if seed < 0 else set()
+    found: list[Case] = []
+    number = max(seed, 0)
+    while len(found) < count:
+        each = case(number)
+        if number not in done and (not faults or each.fault in faults):
+            found.append(each)
+        number += 1
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

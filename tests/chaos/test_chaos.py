@@ -1,0 +1,49 @@
+"""Ten runs of chaos on one lab, by fixed seeds; the full count is made by hand (README.md beside this)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import run
+from cases import DIRECTIONS, FAULTS, STEPS, WRITER, Case, case
+
+from kmigrate.lab.folder import LabFolder
+
+SEEDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+MINUTES = 15
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[run.Session]:
+    with run.session(LabFolder(tmp_path_factory.mktemp("chaos") / "lab"), "here", lambda _: None) as at:
+        yield at
+
+
+@pytest.mark.kafka
+@pytest.mark.chaos
+@pytest.mark.timeout(1_200)
+def test_ten_seeds_lose_nothing_and_give_nothing_twice(session: run.Session) -> None:
+    wanted = [case(seed) for seed in SEEDS]
+    failed = run.run_all(session, wanted, audit_every=5, until=time.monotonic() + MINUTES * 60)
+    assert not failed
+    assert not session.missed
+    assert {row["seed"] for row in session.counted} == set(SEEDS)
+
+
+def test_a_seed_stands_for_one_case() -> None:
+    assert [case(seed) for seed in range(50)] == [case(seed) for seed in range(50)]
+
+
+def test_seeds_in_a_row_meet_every_fault_at_every_step_in_both_directions() -> None:
+    every = len(FAULTS) * len(STEPS) * len(DIRECTIONS)
+    met = {(each.fault, each.step, each.direction) for each in map(case, range(every))}
+    assert len(met) == every
+
+
+def test_only_who_writes_hands_topics_over() -> None:
+    def hands_over(each: Case) -> bool:
+        return each.step in ("hand-over-topics", "turn-mirror")
+
+    assert {each.app for each in map(case, range(400)) if hands_over(each)} == {WRITER}
