@@ -128,7 +128,7 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
     return StatusView(
         migration=migration.name,
         time=world.clock.now_ms(),
-        units=tuple(_unit(unit) for unit in journal.units.values()),
+        units=tuple(_unit(unit, journal) for unit in journal.units.values()),
         applications=tuple(_application(app, plan, journal, world) for app in migration.applications),
         pauses=predicted(migration, plan, journal),
         lag=tuple(_lag(world, migration, lane) for lane in forward_lanes(migration)),
@@ -197,8 +197,11 @@ def _told(ask: Callable[[], Unit | None]) -> Unit | None:
         return None
 
 
-def _unit(unit: UnitRecord) -> UnitView:
-    if unit.sealed:
+def _unit(unit: UnitRecord, journal: Journal) -> UnitView:
+    newest = journal.attempts(unit.move)[-1] if unit.moves else unit
+    if unit.open and newest is not unit:
+        state = f"left for {newest.name}"
+    elif unit.sealed:
         state = "sealed"
     elif unit.went_back:
         state = "went back"

@@ -234,6 +234,15 @@ def test_status_as_json_has_every_part() -> None:
     assert set(told["units"][-1]["pause_parts"]) == {"tool", "application"}
 
 
+def test_a_cutover_that_a_move_back_took_over_is_not_told_as_half_done() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"event":"APPLIED","step":"start-workloads"')
+    walk(estate, lines, ("rollback",))
+    told = {unit.name: unit.state for unit in status(estate, lines).units if "/" in unit.name}
+    assert told == {f"cutover/{APP}#1": f"left for rollback/{APP}#1", f"rollback/{APP}#1": "sealed"}
+
+
 def test_how_long_catching_up_takes_is_told_from_two_looks_only() -> None:
     then, now = views.LagView(lane="l", behind=300), views.LagView(lane="l", behind=100)
     assert pictures.eta_ms(now, then, 2_000) == 1_000
