@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
-from commands import Ended, end
 from faults import connectors, rests
 from stage import Stage, await_none
 
+from kmigrate.cli import views
+from kmigrate.cli.pictures import status_json
+from kmigrate.cli.session import bind, session
+from kmigrate.cli.verify import Looked, compare_content, look_again
 from kmigrate.errors import Transient
 from kmigrate.lab import compose, shop
 from kmigrate.lab.auditor.audit import ApplicationAudit, Cluster, Verdict, audit
@@ -21,45 +26,48 @@ from kmigrate.planfile import load
 from kmigrate.wiring import folder_store
 from kmigrate.world import Key
 
-FULL = ("verify", "--full", "--json")
 COUNTS = ("lost", "redelivered", "out_of_order", "unexplained", "audit_gaps", "missing_written", "resurrected")
+Status = dict[str, Any]
 
 
 def check(stage: Stage, app: str, side: str) -> dict[str, Json]:
     """Everything but the auditor; raises AssertionError with what is wrong."""
     stage.await_healthy()
-    words = (*FULL, "--app", app)
-    looking = stage.desk.begin(*words)  # beside status: both only look
-    status = stage.desk.status()
+    status, compared = looked(stage, app)
     standing = next(each for each in status["applications"] if each["name"] == app)
     assert (standing["side"], standing["running"]) == (side, "yes"), standing
     newest = [unit for unit in status["units"] if unit["name"].partition("/")[2].partition("#")[0] == app][-1]
     assert newest["state"] in ("sealed", "went back"), f"half done: {newest}"
     shown = fences(stage, status)
     running = lanes(stage, status)
-    compared = content(stage, end(looking, *words))
     await_none(stage.desk.left_over, "every process of kmigrate to end", 40)
     return {"fences": shown, "lanes": running, "content": compared}
 
 
-def content(stage: Stage, seen: Ended) -> str:
-    """What verify --full says of the topics; everything sealed is looked at again, too."""
-    seen = await_right(stage, seen)
-    (told,) = [unit["told"] for unit in seen.result["units"] if unit["unit"] == "content"]
-    return str(told)
+def looked(stage: Stage, app: str = "", deadline_s: int = 60) -> tuple[Status, str]:
+    """What `status --json` and `verify --full [--app A]` say, looked at in this process, which starts only once.
 
-
-def await_right(stage: Stage, seen: Ended, deadline_s: int = 60) -> Ended:
-    """Right after a fault something may still not be to be looked at (exit 7); what is wrong stays wrong."""
+    Right after a fault something may still not be to be looked at; what is wrong stays wrong.
+    """
     until = time.monotonic() + deadline_s
-    while seen.code == 7 and time.monotonic() < until:
+    while True:
+        status, seen = _look(stage, app)
+        wrong = [each for unit in seen for each in unit.wrong]
+        if not wrong:
+            return status, " ".join(unit.told for unit in seen if unit.told)
+        assert all(each.unknown for each in wrong), wrong
+        assert time.monotonic() < until, wrong
         time.sleep(1)
-        seen = stage.desk.run(*seen.words)
-    assert seen.code == 0, f"{seen}\n{seen.out[-2000:]}"
-    return seen
 
 
-def fences(stage: Stage, status: dict) -> int:
+def _look(stage: Stage, app: str) -> tuple[Status, tuple[Looked, ...]]:
+    with session(stage.desk.plan, as_json=True, read_only=True, quiet=True) as s:
+        bind(s, read_only=True)
+        told = json.loads(json.dumps(status_json(views.look(s.migration, s.plan, s.journal, s.world))))
+        return told, (*look_again(s.plan, s.journal, s.world, app), compare_content(s, app))
+
+
+def fences(stage: Stage, status: Status) -> int:
     """Every denial that stands on either side is one that status shows; how many those are."""
     shown = {denied for fence in status["fences"] for denied in fence["denied"]}
     assert not any(fence["unknown"] for fence in status["fences"]), status["fences"]
@@ -83,7 +91,7 @@ def denied_on_target(stage: Stage) -> set[str]:
     return found
 
 
-def lanes(stage: Stage, status: dict) -> list[str]:
+def lanes(stage: Stage, status: Status) -> list[str]:
     """The connectors that run are those of the lanes in force, and no connector is there that is of no lane."""
     migration = load(stage.desk.plan)
     every = {lane.name: lane for lane in (*forward_lanes(migration), *reverse_lanes(migration))}

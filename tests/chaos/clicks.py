@@ -13,16 +13,17 @@ from kmigrate.lab.apps.writer import TransactionalWriter, TransactionLostError, 
 
 APP, TOPIC, PARTITIONS = "clicks", "clicks", 6
 TICK_S = 0.5
-PER_TRANSACTION = 150
+PER_S = 400
+MOST = 2_000
 ABORT_EVERY = 10
 
 
-def step(writer: TransactionalWriter, drafts: Drafts, number: int) -> None:
-    """One transaction."""
+def step(writer: TransactionalWriter, drafts: Drafts, number: int, waited_s: float) -> None:
+    """One transaction with what was clicked meanwhile: people click as fast however slow the machine is."""
     tx = writer.begin()
     if tx is None:
         return
-    writer.send(drafts.make(PER_TRANSACTION, now_ms()), tx)
+    writer.send(drafts.make(min(MOST, int(PER_S * waited_s)), now_ms()), tx)
     if number % ABORT_EVERY == 4:
         writer.abort()
         return
@@ -39,12 +40,12 @@ def main(folder: Path) -> int:
     audit.add("started", app=APP, run=audit.run, reads=[], writes=[TOPIC], group="", isolation="")
     audit.flush()
     writer = TransactionalWriter(producer_config(settings.client(APP), f"{APP}-0"), TOPIC, audit, stop)
-    drafts, number = Drafts(writer=APP, run=audit.run, partitions=PARTITIONS), 0
+    drafts, number, before = Drafts(writer=APP, run=audit.run, partitions=PARTITIONS), 0, time.monotonic()
     while not stop:
         began = time.monotonic()
-        step(writer, drafts, number)
+        step(writer, drafts, number, began - before)
         audit.alive(0, reads=False)
-        number += 1
+        number, before = number + 1, began
         stop.wait_until(began + TICK_S)
     writer.close()
     audit.close("asked")

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import psutil
 
 HOST = "127.0.0.1"
-CHUNK = 1 << 16
 
 
 @dataclass(slots=True)
@@ -32,8 +31,8 @@ class Relay:
     forward: int
     weather: Weather = field(default_factory=Weather)
     met: int = 0
-    """How many chunks and connections the weather has held up since it was made."""
-    _open: dict[int, asyncio.StreamWriter] = field(default_factory=dict)
+    """How many chunks and connections the weather has held up or cut since the relay was made."""
+    open: dict[int, Caller] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._up = threading.Event()
@@ -49,65 +48,107 @@ class Relay:
         """Another weather from now on; gone ends the connections that are open, for those it is for."""
         self.weather = weather
         if weather.gone:
-            ports = ports_of(weather.of())
-            self._loop.call_soon_threadsafe(self._cut, ports)
+            self._loop.call_soon_threadsafe(self._cut, ports_of(weather.of()))
 
     def _serve(self) -> None:
         asyncio.run(self._until_closed())
 
     async def _until_closed(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._accept, HOST, self.listen)
+        server = await self._loop.create_server(lambda: Caller(self), HOST, self.listen)
         self._up.set()
         await self._over.wait()
         server.close()
-        self._cut(tuple(self._open))
+        for caller in tuple(self.open.values()):
+            caller.transport.abort()
+        await asyncio.sleep(0)
 
     def _cut(self, ports: Iterable[int]) -> None:
         for port in ports:
-            if port in self._open:
+            if port in self.open:
                 self.met += 1
-                self._open[port].transport.abort()
+                self.open[port].transport.abort()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        port = writer.get_extra_info("peername")[1]
-        owner = _Owner(port)
-        if self.weather.gone and owner.feels(self.weather):
-            self.met += 1
-            writer.transport.abort()
+
+class End(asyncio.Protocol):
+    """One end of a connection: what comes in goes out at the other, in order, late where the weather is bad."""
+
+    transport: asyncio.Transport
+    other: End | None = None
+    due: float = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.other is not None:
+            self.other.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        assert self.other is not None
+        now, late = asyncio.get_running_loop().time(), self.late_s()
+        if not late and self.due <= now:
+            self.other.transport.write(data)
             return
-        self._open[port] = writer
+        self.due = max(now + late, self.due + 0.000_01)  # never before what is held up already
+        asyncio.get_running_loop().call_at(self.due, self.other.transport.write, data)
+
+    def late_s(self) -> float:
+        return self.other.late_s() if self.other is not None else 0.0
+
+
+class Caller(End):
+    """The end of whoever called: its port tells which process that is, found out once the weather is bad for some."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay, self.port = relay, 0
+        self._asked: Weather | None = None
+        self._feels = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.port = transport.get_extra_info("peername")[1]
+        if self.relay.weather.gone and self._feels_it():
+            self.relay.met += 1
+            self.transport.abort()
+            return
+        self.relay.open[self.port] = self
+        self.transport.pause_reading()
+        self._calling = asyncio.get_running_loop().create_task(self._call())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.relay.open.pop(self.port, None)
+        super().connection_lost(exc)
+
+    def late_s(self) -> float:
+        if not self.relay.weather.late_s or not self._feels_it():
+            return 0.0
+        self.relay.met += 1
+        return self.relay.weather.late_s
+
+    async def _call(self) -> None:
         try:
-            there, back = await asyncio.open_connection(HOST, self.forward)
+            _, there = await asyncio.get_running_loop().create_connection(End, HOST, self.relay.forward)
         except OSError:
-            writer.transport.abort()
-            self._open.pop(port, None)
+            self.transport.abort()
             return
-        with contextlib.suppress(asyncio.CancelledError):  # the relay closes, and asyncio would tell of each
-            await asyncio.gather(self._pass(reader, back, owner), self._pass(there, writer, owner))
-        self._open.pop(port, None)
+        self.other, there.other = there, self
+        if self.transport.is_closing():
+            there.transport.close()
+        else:
+            self.transport.resume_reading()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, owner: _Owner) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(CHUNK):
-                if self.weather.late_s and owner.feels(self.weather):
-                    self.met += 1
-                    await asyncio.sleep(self.weather.late_s)
-                writer.write(chunk)
-                await writer.drain()
-        with contextlib.suppress(OSError):
-            writer.close()
-
-
-@dataclass(slots=True)
-class _Owner:
-    """Which process a connection comes from, found out once somebody asks."""
-
-    port: int
-    _asked: Weather | None = None
-    _feels: bool = False
-
-    def feels(self, weather: Weather) -> bool:
+    def _feels_it(self) -> bool:
+        weather = self.relay.weather
         if self._asked is not weather:
             self._asked, self._feels = weather, self.port in ports_of(weather.of())
         return self._feels

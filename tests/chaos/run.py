@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from pathlib import Path
 import checks
 import one_run
 import table
-from cases import FAULTS, Case, case
+from cases import EVERY, FAULTS, Case, case
 from stage import Stage, staged
 
 from kmigrate.lab.folder import LabFolder
@@ -57,7 +59,7 @@ class Session:
     def audit(self) -> None:
         """What was kept counts, if nothing is wrong."""
         began = time.monotonic()
-        alike = checks.content(self.stage, self.stage.desk.run(*checks.FULL))
+        _, alike = checks.looked(self.stage)
         verdict = checks.audited(self.stage)
         wrong = checks.counted(verdict)
         examples = [text for app in verdict.applications for text in app.examples]
@@ -143,16 +145,24 @@ def main() -> int:
 
 
 def chosen_cases(seed: int, count: int, faults: Sequence[str] | None) -> list[Case]:
-    """From that seed on; without one, those that the table does not have."""
-    done = {row["seed"] for row in table.read()} if seed < 0 else set()
-    found: list[Case] = []
-    number = max(seed, 0)
-    while len(found) < count:
-        each = case(number)
-        if number not in done and (not faults or each.fault in faults):
-            found.append(each)
-        number += 1
-    return found
+    """From that seed on; without one, those that the table does not have, the rarest faults first."""
+    if seed >= 0:
+        found = (case(number) for number in itertools.count(seed))
+        return list(itertools.islice((each for each in found if not faults or each.fault in faults), count))
+    rows = table.read()
+    done = {row["seed"] for row in rows}
+    met = Counter(row["fault"] for row in rows)
+    chosen: list[Case] = []
+    left = [each for each in map(case, range(EVERY * 2)) if each.seed not in done]
+    while left and len(chosen) < count:
+        allowed = (each for each in left if not faults or each.fault in faults)
+        rarest = min(allowed, key=lambda each: (met[each.fault], each.seed), default=None)
+        if rarest is None:
+            break
+        left.remove(rarest)
+        met[rarest.fault] += 1
+        chosen.append(rarest)
+    return chosen
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 import run
-from cases import DIRECTIONS, FAULTS, STEPS, WRITER, Case, case
+from cases import DIRECTIONS, EVERY, FAULTS, STEPS, WRITER, Case, case
 
 from kmigrate.lab.folder import LabFolder
 
@@ -37,9 +38,8 @@ def test_a_seed_stands_for_one_case() -> None:
 
 
 def test_seeds_in_a_row_meet_every_fault_at_every_step_in_both_directions() -> None:
-    every = len(FAULTS) * len(STEPS) * len(DIRECTIONS)
-    met = {(each.fault, each.step, each.direction) for each in map(case, range(every))}
-    assert len(met) == every
+    met = {(each.fault, each.step, each.direction) for each in map(case, range(EVERY))}
+    assert met == set(product(FAULTS, STEPS, DIRECTIONS))
 
 
 def test_only_who_writes_hands_topics_over() -> None:
