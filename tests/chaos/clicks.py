@@ -13,7 +13,7 @@ from kmigrate.lab.apps.writer import TransactionalWriter, TransactionLostError, 
 
 APP, TOPIC, PARTITIONS = "clicks", "clicks", 6
 TICK_S = 0.5
-PER_S = 400
+PER_S = 320
 MOST = 2_000
 ABORT_EVERY = 10
 

@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=-1, help="the first; by default the first that the table lacks")
     parser.add_argument("--fault", choices=FAULTS, action="append", help="only runs of this fault; may come again")
     parser.add_argument("--minutes", type=float, default=60, help="begin no run after so long")
-    parser.add_argument("--audit-every", type=int, default=5)
+    parser.add_argument("--audit-every", type=int, default=10)
     parser.add_argument("--folder", type=Path, default=Path(".kmigrate-chaos"))
     given = parser.parse_args()
     wanted = chosen_cases(given.seed, given.count, given.fault)
