@@ -6,16 +6,37 @@ import ctypes
 import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from kmigrate import interrupt
 
+# on Linux the monotonic clock stands still while a laptop sleeps, and a pause does not
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+
+def _steady_ns() -> int:
+    return time.clock_gettime_ns(_STEADY)
+
+
+@dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The real clock (world.Clock); Ctrl-C and SIGTERM end its sleep with Interrupted."""
+    """The real clock (world.Clock); Ctrl-C and SIGTERM end its sleep with Interrupted.
+
+    Whoever sets the machine's clock while we run shortens or lengthens no pause: what time it is we ask only once.
+    """
+
+    wall_ns: Callable[[], int] = time.time_ns
+    steady_ns: Callable[[], int] = _steady_ns
+    _ahead_ns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask what time it is."""
+        object.__setattr__(self, "_ahead_ns", self.wall_ns() - self.steady_ns())
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
+        return (self.steady_ns() + self._ahead_ns) // 1_000_000
 
     def monotonic_ms(self) -> int:
         """Milliseconds that never go back."""

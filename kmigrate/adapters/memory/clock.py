@@ -14,17 +14,21 @@ def _nobody_works() -> None:
 
 @dataclass(slots=True)
 class MemoryClock(State):
-    """Time that passes only when somebody sleeps (world.Clock); then everybody else works."""
+    """Time that passes only when somebody sleeps (world.Clock); then everybody else works.
+
+    `set_by` is how far somebody has set the wall clock ahead, or back.
+    """
 
     work: Callable[[], None] = _nobody_works
     now: int = 1_000_000
+    set_by: int = 0
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, which lies not far back."""
-        return self.now
+        return self.now + self.set_by
 
     def monotonic_ms(self) -> int:
-        """The same: it never goes back either."""
+        """Milliseconds that nobody can set."""
         return self.now
 
     def sleep(self, milliseconds: int) -> None:

@@ -41,6 +41,11 @@ BACK_DEADLINE_MS = 600_000
 """How long going back waits for the application's own programs, or for a human: there is nothing better to do."""
 
 
+def passed_ms(world: World, since: int) -> int:
+    """Milliseconds since then, by the wall clock; none where somebody has set that back meanwhile."""
+    return max(0, world.clock.now_ms() - since)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MoveStep(Step):
     """The fields of every step of a move; `ours` are the principals (`User:…`) of kmigrate and its mirror.
@@ -112,7 +117,7 @@ class MoveStep(Step):
         if world.ledger.get(PAUSE) is not None:
             return self.policy.max_pause_ms
         started, most = world.ledger.get(CLOCK_STARTED), self.policy.max_pause_ms
-        spent = world.clock.now_ms() - started if isinstance(started, int) else 0
+        spent = passed_ms(world, started) if isinstance(started, int) else 0
         back = way_back(world.ledger, self.app, self.leaving, self.policy).ms or 0
         return most - back - spent
 

@@ -23,6 +23,7 @@ from kmigrate.steps.cutover.move import (
     MoveStep,
     held,
     left_behind,
+    passed_ms,
     read_offsets,
     read_partitions,
     write_offsets,
@@ -81,7 +82,8 @@ class Soak(MoveStep):
             world.ledger.put(self._far, write_cursors(self._from(world)))
         if self.app.writes and world.ledger.get(COPIED) is None:
             world.ledger.put(COPIED, {str(p): at for p, at in sorted(self._copied(world).items())})
-        if world.ledger.get(BEGAN) is None:
+        began = world.ledger.get(BEGAN)
+        if not isinstance(began, int) or began > world.clock.now_ms():  # or somebody has set the clock back
             world.ledger.put(TIME, self.policy.soak_ms)
             world.ledger.put(BEGAN, world.clock.now_ms())
         wait_until(
@@ -116,7 +118,7 @@ class Soak(MoveStep):
 
     def _remaining(self, world: World) -> int:
         began = world.ledger.get(BEGAN)
-        return self._time(world) - (world.clock.now_ms() - began if isinstance(began, int) else 0)
+        return self._time(world) - (passed_ms(world, began) if isinstance(began, int) else 0)
 
     def _time(self, world: World) -> int:
         begun_with = world.ledger.get(TIME)

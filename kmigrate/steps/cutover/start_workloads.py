@@ -96,14 +96,14 @@ class StartWorkloads(MoveStep):
         if not isinstance(started, int) or not isinstance(begun, int) or world.ledger.get(PAUSE) is not None:
             return
         at, now = world.ledger.get(STOPPED), world.clock.now_ms()
-        stopping, starting = at - started if isinstance(at, int) else 0, now - begun
-        tool = now - started - stopping - starting
+        stopping, starting = max(0, at - started) if isinstance(at, int) else 0, max(0, now - begun)
+        tool = max(0, now - started - stopping - starting)
         world.ledger.put(PARTS, {"tool": tool, "application": stopping + starting})
-        # a crash in it, or a human who decided to go on, says nothing of the next time
-        usual = tool if now - started <= self.policy.max_pause_ms else None
+        # a crash in it, a human who decided to go on, or one who set the clock back says nothing of the next time
+        usual = tool if now - started == tool + stopping + starting <= self.policy.max_pause_ms else None
         fact = measured(self.app, self.leaving, stopping=stopping, starting=starting, tool=usual)
         world.ledger.put(MEASURED, fact)
-        world.ledger.put(PAUSE, now - started)
+        world.ledger.put(PAUSE, tool + stopping + starting)
 
     def _ends(self, world: World) -> dict[Partition, int]:
         written = self.written(world) if self.app.writes else ()
