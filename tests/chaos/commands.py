@@ -18,7 +18,7 @@ from kmigrate.lab.folder import LabFolder
 
 PROGRAM = str(Path(sys.executable).with_name("kmigrate"))
 PATIENCE_S = 240
-LOOK_S = 0.001
+LOOK_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,13 @@ class Desk:
 
     lab: LabFolder
     plan: Path
+    journal: Path
 
-    @property
-    def journal(self) -> Path:
-        return self.plan.parent / yaml.safe_load(self.plan.read_text())["journal"]["store"] / "journal.jsonl"
+    @classmethod
+    def of(cls, lab: LabFolder, plan: Path) -> Desk:
+        """The desk with that plan file."""
+        store = yaml.safe_load(plan.read_text())["journal"]["store"]
+        return cls(lab, plan, plan.parent / store / "journal.jsonl")
 
     @property
     def jump(self) -> Path:
@@ -81,7 +84,7 @@ class Desk:
         plan = self.plan.with_name(f"{name}.yaml")
         told = yaml.safe_load(self.plan.read_text())
         plan.write_text(yaml.safe_dump({**told, "journal": {"store": f"./{name}"}}))
-        return Desk(self.lab, plan)
+        return Desk.of(self.lab, plan)
 
     def lines(self, offset: int = 0) -> list[dict]:
         """Every whole line of the journal from an offset on."""

@@ -94,10 +94,13 @@ def disk_full(blow: Blow) -> Struck:
 
 
 def clock_jumps(blow: Blow) -> Struck:
-    """The clock of kmigrate's machine is an hour ahead, or behind, from now on."""
+    """The clock of kmigrate's machine is an hour ahead, or behind, until the run is over; half of them die of it."""
     jump = blow.chance.choice((JUMP_S, -JUMP_S))
     replace(blow.stage.desk.jump, str(jump))
-    return Struck(f"{jump:+} s", lambda: blow.stage.desk.jump.unlink(), lasts=True)
+    dies = blow.chance.random() < 0.5
+    if dies:
+        blow.kmigrate.kill()
+    return Struck(f"{jump:+} s" + (", and kmigrate is killed" if dies else ""))
 
 
 def second_operator(blow: Blow) -> Struck:

@@ -49,8 +49,11 @@ class Strike:
 def run(stage: Stage, case: Case) -> dict[str, Json]:
     """What to write down of the run; raises Missed, AssertionError with what is wrong."""
     bring(stage, case.app, OTHER[case.direction])
-    strike = struck(stage, case)
-    ended = [] if strike.ended == 0 and case.after == "on" else finish(stage, case)
+    try:
+        strike = struck(stage, case)
+        ended = [] if strike.ended == 0 and case.after == "on" else finish(stage, case)
+    finally:
+        stage.desk.jump.unlink(missing_ok=True)
     took = time.monotonic() - strike.at
     side = SIDE[case.direction] if case.after == "on" else SIDE[OTHER[case.direction]]
     seen = checks.check(stage, case.app, side)
@@ -84,10 +87,12 @@ def struck(stage: Stage, case: Case) -> Strike:
         end(follower.running, *words)
         raise Missed(f"{case}: the step was over")
     last = _told(stage.desk.lines(follower.offset)[-1])
-    blow = STRIKES[case.fault](Blow(stage, case, follower.running))
-    at, now_ms = time.monotonic(), time.time_ns() // 1_000_000
-    with _passing(blow, case.lasts_ms):
+    try:
+        blow = STRIKES[case.fault](Blow(stage, case, follower.running))
+    finally:
+        at, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         follower.running.send_signal(signal.SIGCONT)
+    with _passing(blow, case.lasts_ms):
         ended = end(follower.running, *words)
     assert ended.code in (0, -signal.SIGKILL, *GOES_ON), f"{blow.whom}: {ended}"
     written = traffic(stage, now_ms - RATE_MS, now_ms)

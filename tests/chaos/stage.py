@@ -107,7 +107,7 @@ def staged(folder: LabFolder) -> Iterator[Stage]:
     )
     try:
         with relays(ports(folder)) as (source, target):
-            stage = Stage(folder, Desk(folder, folder.extra / "kmigrate.yaml"), source, target)
+            stage = Stage(folder, Desk.of(folder, folder.extra / "kmigrate.yaml"), source, target)
             for home in folder.apps.iterdir():
                 apps.steer(home, "running")
             stage.await_healthy()
