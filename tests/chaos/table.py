@@ -46,7 +46,8 @@ def drawn(rows: Sequence[dict]) -> str:
 
 
 def _line(fault: str, rows: Sequence[dict], counts: Counter[tuple[str, str, str]]) -> str:
-    cells = [" + ".join(str(counts[fault, step, way]) for way in DIRECTIONS) for step in STEPS]
+    met = [[counts[fault, step, way] for way in DIRECTIONS] for step in STEPS]
+    cells = [" + ".join(map(str, each)) if any(each) else "" for each in met]
     after = Counter(each["after"] for each in rows)
     times = [each["recovery_ms"] / 1_000 for each in rows]
     told = f"{statistics.median(times):.1f} s, {max(times):.1f} s" if times else ""
