@@ -23,6 +23,7 @@ from kmigrate.model import Json
 RATE_MS = 5_000
 LEAST_RATE, LEAST_PARTITIONS = 500, 6
 TRIES = 12
+SAID = 300
 AGAIN_S = 2.0
 SIDE = {"cutover": "target", "rollback": "source"}
 OTHER = {"cutover": "rollback", "rollback": "cutover"}
@@ -41,6 +42,7 @@ class Strike:
     whom: str
     last_line: str
     ended: int
+    said: str
     at: float
     rate: int
     partitions: int
@@ -61,6 +63,7 @@ def run(stage: Stage, case: Case) -> dict[str, Json]:
         "whom": strike.whom,
         "last_line": strike.last_line,
         "ended": strike.ended,
+        "said": strike.said,
         "then": [each.code for each in ended],
         "rate": strike.rate,
         "partitions": strike.partitions,
@@ -100,7 +103,8 @@ def struck(stage: Stage, case: Case) -> Strike:
     partitions = touched(stage, now_ms - RATE_MS, now_ms)
     if rate < LEAST_RATE or partitions < LEAST_PARTITIONS:
         raise Missed(f"{case}: {rate} records/s over {partitions} partitions only")
-    return Strike(blow.whom, last, ended.code, at, rate, partitions)
+    said = " ".join(ended.err.split())[:SAID] if ended.code else ""
+    return Strike(blow.whom, last, ended.code, said, at, rate, partitions)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class Session:
             say(f"  missed: {missed}")
             return
         self.kept.append(table.row(wanted, self.commit, told))
-        shown = {name: told[name] for name in ("whom", "last_line", "ended", "then", "rate", "recovery_ms")}
+        shown = {name: told[name] for name in ("whom", "last_line", "ended", "said", "then", "rate", "recovery_ms")}
         say(f"  {wanted}: {shown} in {time.monotonic() - began:.0f} s")
 
     def audit(self) -> None:

@@ -12,7 +12,8 @@ from cases import DIRECTIONS, EVERY, FAULTS, STEPS, WRITER, Case, case
 
 from kmigrate.lab.folder import LabFolder
 
-SEEDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+SEEDS = (1, 3, 5, 7, 9, 12, 16, 24, 26, 32)
+"""Ten faults; each run begins where another ends, so that no calm move is needed between them."""
 MINUTES = 15
 
 
