@@ -15,8 +15,8 @@ from pathlib import Path
 import checks
 from cases import Case
 from commands import Ended, Follower, end, words_of
-from faults import STRIKES, Blow, Struck
 from stage import Stage
+from strikes import STRIKES, Blow, Struck
 
 from kmigrate.model import Json
 
