@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 from two_clusters import Figures
+from typist import Typist
 
 from kmigrate.lab import compose, shop
 from kmigrate.lab.apps import control as apps
@@ -29,7 +26,6 @@ from kmigrate.model import Lane, Partition, Side
 from kmigrate.positions import Seam
 from kmigrate.probes.lanes import lane_key, with_state
 from kmigrate.probes.ownership import SEAMS, read_seams
-from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Reporter
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
@@ -37,42 +33,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 APP, STAYS, TOPIC = "storefront", "order-service", "orders"
 MOVES = {"cutover": ("apply", "--phase", "cutover", "--app", APP), "rollback": ("rollback", "--app", APP)}
 SOAK = "25s"
-_DEADLINE_MS = 180_000
 
 
-@dataclass(frozen=True)
-class Hand:
-    """Types commands on a lab, and edits its resources behind kmigrate's back."""
-
-    walk: Walk
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return {**os.environ, "KMIGRATE_PLAN": str(self.walk.folder.extra / "kmigrate.yaml")}
-
-    def begin(self, *words: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "kmigrate", *words]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
-
-    def run(self, *words: str) -> tuple[int, str, str]:
-        process = self.begin(*words)
-        out, err = process.communicate(timeout=400)
-        return process.returncode, out, " ".join(err.split())
-
-    def done(self, *words: str) -> str:
-        code, out, err = self.run(*words)
-        assert code == 0, err
-        return out
-
-    def until(self, what: str, holds: Callable[[], object]) -> None:
-        wait_until(
-            lambda: Ready(None) if holds() else NotYet("not yet"),
-            what=what,
-            clock=self.walk.world.clock,
-            reporter=Reporter(),
-            deadline_ms=_DEADLINE_MS,
-            slowest_ms=200,
-        )
+class Hand(Typist):
+    """Edits the lab's resources behind kmigrate's back, and reads both logs."""
 
     def facts(self, way: str) -> Mapping[str, object]:
         """What the newest attempt of a move has left in the journal so far."""
