@@ -84,6 +84,10 @@ class Step(ABC):
             )
         return {"missing": 0}
 
+    def may_be_undone(self, world: World, before: JsonObject) -> None:
+        """Raise Blocked where undoing would lose something for good; asked before a way back begins, and by `undo`."""
+        return
+
     @abstractmethod
     def undo(self, world: World, before: JsonObject) -> None:
         """Put back what the first check of this attempt recorded."""

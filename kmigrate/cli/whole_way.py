@@ -41,7 +41,10 @@ class WholeWay:
 
 
 def look(s: Session, ways: Sequence[WayBack], checkpoint: str = "") -> WholeWay:
-    """Look at every leg; changes nothing, and what a later leg would find is told as things are now."""
+    """Look at every leg; changes nothing, and what a later leg would find is told as things are now.
+
+    Raises Blocked for what would be lost for good.
+    """
     return WholeWay(legs=tuple(_leg(s, way) for way in ways), left=tuple(_left(s, ways, checkpoint)))
 
 
@@ -61,7 +64,9 @@ def way_json(seen: WholeWay) -> JsonObject:
 
 def _leg(s: Session, way: WayBack) -> Leg:
     if way.undo:
-        undone = way_back(way.unit, s.journal)
+        undone, record = way_back(way.unit, s.journal), s.journal.units[way.unit.name]
+        for step in undone:
+            step.may_be_undone(s.world, record.steps[step.name].before)
         steps = tuple(Preview(step=step.name, title=step.title, changes=()) for step in undone)
     else:
         steps = preview(way.unit, s.world, s.journal)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from kmigrate.errors import Blocked
 from kmigrate.manifests.topics import CarriedTopic, carried_topic
 from kmigrate.model import JsonObject, Migration, Side, Topic
+from kmigrate.probes.foreign import known
 from kmigrate.probes.lanes import part
 from kmigrate.probes.ownership import MADE_ANEW, hand_overs_of
 from kmigrate.probes.resources import key_of
@@ -45,8 +46,20 @@ def forget_those_before(world: World, wanted: Iterable[JsonObject]) -> None:
     new = [str(part(body, "spec").get("topicName")) for body in wanted if world.resources.get(key_of(body)) is None]
     before = hand_overs_of(world, new)
     if before:
-        known = world.ledger.get(MADE_ANEW)
-        world.ledger.put(MADE_ANEW, {**(known if isinstance(known, Mapping) else {}), **before})
+        kept = world.ledger.get(MADE_ANEW)
+        world.ledger.put(MADE_ANEW, {**(kept if isinstance(kept, Mapping) else {}), **before})
+
+
+def refuse_to_lose(world: World, names: Iterable[str]) -> None:
+    """Raise Blocked for records that somebody wrote on the target alone: they would go with their topics."""
+    alone = [each for each in known(world).get(Side.TARGET, ()) if each.partition.topic in set(names)]
+    if alone:
+        topics = ", ".join(sorted({each.partition.topic for each in alone}))
+        raise Blocked(
+            f"{topics} would be removed on the target, and these records stand there alone: "
+            f"{', '.join(map(str, alone))}",
+            hint=f"copy them where they are needed, then remove KafkaTopic {topics} yourself and run this again",
+        )
 
 
 def _source(world: World, migration: Migration) -> tuple[Topic, ...]:

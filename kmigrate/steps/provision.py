@@ -9,6 +9,7 @@ from typing import ClassVar
 from kmigrate.errors import Blocked
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
+from kmigrate.manifests.names import resource_name
 from kmigrate.manifests.users import (
     application_rules,
     forward_mirror_rules,
@@ -26,7 +27,7 @@ from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, require, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
 from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
-from kmigrate.steps.carried import as_they_are_now, forget_those_before
+from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_to_lose
 from kmigrate.steps.clusters import brokers, new_cluster
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
@@ -222,7 +223,19 @@ class CreateTopics(Step):
                 f"{', '.join(owned)} is written on the target now, so it is not removed there",
                 hint="roll back whoever writes it first; `kmigrate status` names them",
             )
+        self.may_be_undone(world, before)
         restore(world, before)
+
+    def may_be_undone(self, world: World, before: JsonObject) -> None:
+        """Raise Blocked for records that stand on the target alone."""
+        refuse_to_lose(world, self._removed(world, before))
+
+    def _removed(self, world: World, before: JsonObject) -> list[str]:
+        """The topics of the plan that are there and were made here."""
+        made = {Key(*name.split("|")) for name, body in before.items() if body is None}
+        namespace = self.migration.target.namespace
+        keys = {name: Key("KafkaTopic", namespace, resource_name(name)) for name in self.migration.topics}
+        return [name for name, key in keys.items() if key in made and world.resources.get(key) is not None]
 
     def _adopt(self, world: World, wanted: Sequence[JsonObject]) -> None:
         """Look at topics that are there and not yet ours; while kmigrate cannot sign in nothing can be looked at."""

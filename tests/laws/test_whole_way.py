@@ -10,7 +10,7 @@ import pytest
 from law_watch import estate_of, watch_of
 from laws import BEFORE, Walk
 from rich.console import Console
-from writers_move import PLAN, die_after, prepared
+from writers_move import FIRST, PLAN, die_after, prepared, stray
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.cli import whole_way
@@ -20,7 +20,9 @@ from kmigrate.engine import phase_done, where
 from kmigrate.errors import Blocked, NoWayBack, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
+from kmigrate.probes.foreign import Foreign, keep
 from kmigrate.probes.ownership import epochs
+from kmigrate.world import Key
 
 PHASES = tuple(reversed(BEFORE))
 
@@ -210,3 +212,23 @@ def test_everything_undone_leaves_nothing_on_either_side() -> None:
 def missing(walk: Walk) -> int:
     """How many phases are not done."""
     return sum(not phase_done(walk.plan, walk.journal(), phase) for phase in BEFORE)
+
+
+def test_a_topic_with_records_that_stand_on_the_target_alone_is_not_removed_and_that_is_told_first() -> None:
+    walk = moved("rollback checkout", "rollback fraud")
+    at, unit = stray(walk, Side.TARGET), walk.journal().units["rollback/checkout#1"]
+    world = session(walk).world.bound(walk.journal().ledger(unit.name, unit.fingerprint))
+    keep(world, Side.TARGET, [Foreign(partition=FIRST, offset=at, last=at, time=77)])
+    was = walk.counts()
+    with pytest.raises(Blocked, match=f"orders would be removed on the target, .* stand there alone: orders/0 at {at}"):
+        seen(walk, to="start")
+    s = session(walk)
+    assert walk.counts() == was
+    with pytest.raises(Blocked, match="stand there alone") as told:
+        go(s, ways_back(s, "", "start"))
+    assert "not begun: assess" in told.value.hint
+    assert "orders" in walk.estate.clusters[Side.TARGET].made
+    walk.estate.store.delete(Key("KafkaTopic", "kafka", "orders"))
+    s = session(walk)
+    go(s, ways_back(s, "", "start"))
+    assert names(walk, to="start") == []

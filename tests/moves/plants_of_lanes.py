@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import ANEW, BACK, HAND_OVER, LANES, MANIFESTS, PROBES, PROVISION, REFUSALS, RENDERED, STEPS, WRITERS, law
+from where import (
+    ANEW,
+    BACK,
+    HAND_OVER,
+    LANES,
+    MANIFESTS,
+    PROBES,
+    PROVISION,
+    REFUSALS,
+    RENDERED,
+    STEPS,
+    WHOLE,
+    WRITERS,
+    law,
+)
 
 WAVES = "test_waves_lanes.py::test_"
 
@@ -140,9 +154,16 @@ RULE_8 = (
     Fault(
         "what was said of a topic that was taken away counts for the one that is made anew",
         STEPS + "carried",
-        "    if before:\n        known",
-        "    if False:\n        known",
+        "    if before:\n        kept",
+        "    if False:\n        kept",
         ANEW + "[start]",
+    ),
+    Fault(
+        "topics are removed with records that stand nowhere else",
+        STEPS + "carried",
+        "    if alone:\n",
+        "    if False:\n",
+        WHOLE + "a_topic_with_records_that_stand_on_the_target_alone_is_not_removed_and_that_is_told_first",
     ),
     Fault(
         "a mirror that is made anew leaves standing the lanes that came back",
