@@ -97,7 +97,8 @@ def _whole(plan: Plan, journal: Journal, names: Iterable[str]) -> tuple[WayBack,
 def _in_reverse(plan: Plan, journal: Journal, names: Sequence[str]) -> list[str]:
     """Half-done moves first; then as given, the newest first, but moves with no phase between in the plan's reverse."""
     order = {name: at for at, move in enumerate(plan.moves) for name in move.split(TOGETHER)}
-    half_done = [name for name in names if "/" in name and journal.units[name].open]
+    newest = {journal.attempts(journal.units[name].move)[-1].name for name in names if "/" in name}
+    half_done = [name for name in names if name in newest and journal.units[name].open]
     found: list[str] = []
     for moves, some in groupby((name for name in names if name not in half_done), key=lambda name: "/" in name):
         last = {name: max(order.get(each, -1) for each in journal.units[name].moves) if moves else 0 for name in some}

@@ -80,6 +80,14 @@ def test_what_is_half_done_comes_first_since_somebody_stands_still() -> None:
     assert [step.step for step in first.steps] == ["stop-workloads", "ready"]
 
 
+def test_an_attempt_that_a_move_back_took_over_is_not_half_done_for_ever() -> None:
+    walk = prepared(readers=False)
+    die_after(walk, "start-workloads", "cutover fraud")
+    for command in ("rollback fraud", "cutover fraud", "cutover checkout"):
+        walk.type(command)
+    assert names(walk, to="rehearse") == ["rollback/checkout#1", "rollback/fraud#2"]
+
+
 def test_a_wave_goes_back_and_who_is_on_the_source_already_is_left() -> None:
     walk = moved()
     assert names(walk, wave=2) == ["rollback/checkout#1"]
