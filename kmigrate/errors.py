@@ -27,9 +27,10 @@ from collections.abc import Sequence
 
 
 class KmigrateError(Exception):
-    """What went wrong and where, in one sentence; `hint` says what to type next."""
+    """What went wrong, in one sentence; `hint` says what to type next, `where` which step of which unit it was."""
 
     exit_code: int = 1
+    where: str = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

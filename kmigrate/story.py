@@ -9,6 +9,7 @@ from typing import TypedDict
 from kmigrate.advice import ABORTED_AHEAD, BORNE, FOREIGN_WRITE
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, topics_by_lane
+from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
 from kmigrate.model import TOGETHER, Application, Direction, Json, Lane, Migration, Policy, Reads, Side
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
@@ -29,10 +30,7 @@ from kmigrate.steps.decommission import ProveIdle, ReleaseRetention, StopLanes
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.logins import login_name
 from kmigrate.steps.provision import (
-    KMIGRATE_USER,
     LANES,
-    MIRROR_USER,
-    REVERSE_USER,
     CreateTopics,
     CreateUsers,
     FindCluster,

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from confluent_kafka import Consumer, TopicPartition
 
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
+from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.manifests.topics import kafka_topic
 from kmigrate.manifests.users import Rule, user
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition
 from kmigrate.positions import MirrorsOwn, SyncIndex, mirrors_own, read_checkpoint
 from kmigrate.probes.resources import await_ready
-from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, World
 from redelivery.methods import CHECKPOINTS, Choices

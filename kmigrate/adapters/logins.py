@@ -29,7 +29,12 @@ class Logins:
         if side is Side.TARGET:
             return self._on_target(self.own)
         source = self.migration.source
-        return Login(name="source", bootstrap=source.bootstrap, ca=self.ca(), **self.credential(source.auth))
+        known = {"principal": source.auth.principal, **self.credential(source.auth)}
+        return Login(name="source", bootstrap=source.bootstrap, ca=self.ca(), **known)
+
+    def of(self, auth: Auth, side: Side) -> Login:
+        """How somebody else signs in where we do."""
+        return replace(self.ours(side), principal=auth.principal, **self.credential(auth))
 
     def of_application(self, app: Application, side: Side) -> tuple[Login, ...]:
         """The application's own credentials on that side, as far as the plan refers to them."""
@@ -82,7 +87,7 @@ class Logins:
         if side is Side.TARGET:
             return self._on_target(principal.target)
         assert principal.source_auth is not None
-        return replace(self.ours(side), **self.credential(principal.source_auth))
+        return self.of(principal.source_auth, side)
 
     def _on_target(self, user: str) -> Login:
         return Login(

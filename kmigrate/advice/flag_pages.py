@@ -88,6 +88,15 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Add it to the reads of its application. If it is dead, delete it on the source; if it shall stay behind, "
         "accept the flag with the group as subject.",
     ),
+    "KM-NOT-ALL-SEEN": (
+        "Not every topic or group can be seen",
+        "kmigrate's own principal holds ACLs on the source, and none that lets it describe every topic or every group. "
+        "Brokers leave out of a list what one may not describe, and do not say that they do.",
+        "A topic, a group or a writer that nobody has decided about may be there, and would be left behind unseen.",
+        "Grant DESCRIBE on every topic and every group ('*'); `kmigrate plan --rights` prints the commands. If a role "
+        "gives it instead of an ACL, or what is hidden is none of this migration, accept the flag with 'topics' or "
+        "'groups' as subject.",
+    ),
     "KM-PRINCIPAL-UNASSIGNED": (
         "A principal that belongs to no application",
         "A principal holds ACLs on the source, and no application of the plan is it; kmigrate's and the mirror's own "

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from kmigrate.advice.estate import Inventory
 from kmigrate.advice.flag import Flag, accept, blocks, warns
-from kmigrate.model import Application, Migration, Right
+from kmigrate.model import Application, Migration, Right, granted
 
 _WRITES = ("Write", "All")
 
@@ -35,6 +35,22 @@ def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
                 name,
                 "it holds ACLs on the source, and no application of the plan is it",
                 f"add it to the principals of an application, or {accept('KM-PRINCIPAL-UNASSIGNED', name)}",
+            )
+
+
+def unseen(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
+    """What the brokers leave out of every list, as far as ACLs tell; whoever holds none may have a role instead."""
+    own, listed = migration.source.auth.known_as, inventory.rights or ()
+    if own is None or own not in inventory.principals:
+        return
+    for resource in ("topic", "group"):
+        if not granted(Right(principal=own, resource=resource, name="*", operation="Describe"), listed):
+            yield blocks(
+                "KM-NOT-ALL-SEEN",
+                f"{resource}s",
+                f"{own} may describe some {resource}s of the source and not every one, so there may be others",
+                f"grant Describe on every {resource}: kmigrate plan --rights has the command; "
+                f"or go on without: {accept('KM-NOT-ALL-SEEN', f'{resource}s')}",
             )
 
 

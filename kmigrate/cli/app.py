@@ -51,7 +51,7 @@ def run() -> None:
     try:
         app()
     except KmigrateError as error:
-        typer.echo(f"kmigrate: {error.message}", err=True)
+        typer.echo(f"kmigrate: {error.where and f'{error.where}: '}{error.message}", err=True)
         if error.hint:
             typer.echo(f"  → {error.hint}", err=True)
         sys.exit(error.exit_code)

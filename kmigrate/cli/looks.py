@@ -36,6 +36,10 @@ def plan(
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 10 if there are changes and nothing blocks.")
     ] = False,
+    rights: Annotated[
+        bool, typer.Option("--rights", help="Only the least rights, as a script that grants them; asks no cluster.")
+    ] = False,
+    phase: Annotated[str, typer.Option("--phase", help="With --rights: those that this phase needs.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing.
@@ -45,6 +49,9 @@ def plan(
     from kmigrate.cli import planned
     from kmigrate.cli.draw import say, show
 
+    if rights or phase:
+        _rights(file, phase, as_json=as_json)
+        return
     with session(file, as_json=as_json, read_only=True) as s:
         _belongs(s)
         seen = planned.look_ahead(s.migration, s.plan, s.journal, s.world)
@@ -53,6 +60,18 @@ def plan(
     else:
         show(planned.plan_picture(seen))
     raise typer.Exit(seen.exit_code(detailed=detailed))
+
+
+def _rights(file: Path, phase: str, *, as_json: bool) -> None:
+    from kmigrate.cli.draw import say
+    from kmigrate.cli.granting import chosen, rights_json, rights_text
+
+    phases = chosen(phase)
+    with session(file, as_json=as_json, read_only=True) as s:
+        if as_json:
+            say(rights_json(s.migration, phases))
+        else:
+            typer.echo(rights_text(s.migration, phases))
 
 
 def status(

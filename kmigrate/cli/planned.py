@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli.granting import lacking_text
 from kmigrate.cli.ordering import draw_waves, waves_json
 from kmigrate.cli.views import predicted, tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview, where
@@ -20,6 +21,7 @@ from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
+from kmigrate.probes.lacking import Lacking, lacking
 from kmigrate.probes.pauses import SHORTEN, Prediction, too_long
 from kmigrate.probes.uncommitted import COMMITTED, aborted_copies_now
 from kmigrate.waves import moves, together
@@ -48,6 +50,7 @@ class PlanView:
     aborted: dict[str, int | str]
     failed: int
     unanswered: tuple[str, ...]
+    lacking: Lacking
 
     @property
     def too_long(self) -> tuple[str, ...]:
@@ -86,6 +89,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         aborted=_aborted(world, migration, plan, journal),
         failed=failed,
         unanswered=unanswered(world),
+        lacking=lacking(world.bound(journal.past()), migration),
     )
 
 
@@ -96,6 +100,8 @@ def plan_picture(seen: PlanView) -> Group:
     parts += [_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]") for told in seen.unanswered if told != seen.unknown]
     if seen.judged is not None and (seen.judged.flags or seen.judged.accepted):
         parts.append(_flags(seen.judged))
+    if seen.lacking.needs:
+        parts.append(_lacking(seen))
     if seen.edits:
         parts.append(_edits(seen.edits))
     parts += [tree(unit, steps) for unit, steps in seen.units] or [_line("Nothing to do.")]
@@ -112,6 +118,7 @@ def plan_json(seen: PlanView) -> JsonObject:
         "inventory": _counts(seen.inventory),
         "unknown": seen.unknown,
         "unanswered": list(seen.unanswered),
+        "lackingRights": {told: list(how) for told, how in lacking_text(seen.migration, seen.lacking.needs)},
         "flags": _flags_json(seen.judged),
         "edits": edited,
         "units": units,
@@ -180,6 +187,15 @@ def _flags(judged: Judged) -> Tree:
             branch.add(f"way out: {escape(flag.way_out)}  [dim]kmigrate explain {flag.id}[/]")
     for flag in judged.accepted:
         drawn.add(f"[dim]accepted  {escape(str(flag))}[/]")
+    return drawn
+
+
+def _lacking(seen: PlanView) -> Tree:
+    drawn = Tree("[bold]Rights that are missing[/]")
+    for told, granting in lacking_text(seen.migration, seen.lacking.needs):
+        branch = drawn.add(f"[red]{escape(told)}[/]")
+        for command in granting:
+            branch.add(escape(command))
     return drawn
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmigrate.cli import gate
-from kmigrate.errors import Blocked, PlatformError
+from kmigrate.errors import Blocked, KmigrateError, PlatformError
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal
@@ -69,11 +69,24 @@ def session(
                 timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
             begun = as_begun(migration, journal)
             read_anew = partial(open_journal, migration, world, read_only=True)
-            yield Session(migration=begun, plan=story(begun), journal=journal, world=timed, read_anew=read_anew)
+            with _telling_rights(timed, begun):
+                yield Session(migration=begun, plan=story(begun), journal=journal, world=timed, read_anew=read_anew)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()
         world.close()
+
+
+@contextmanager
+def _telling_rights(world: World, migration: Migration) -> Iterator[None]:
+    """What is raised here says which rights are missing, if any are."""
+    from kmigrate.cli.granting import telling
+
+    try:
+        yield
+    except KmigrateError as error:
+        telling(error, world, migration)
+        raise
 
 
 def bind(s: Session, *, read_only: bool, without_target: bool = False) -> None:

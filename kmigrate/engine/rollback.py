@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, TurnBack, WentBack
 from kmigrate.journal import Event, Journal
 from kmigrate.plan import HELD, LEFT, Step, Unit
 from kmigrate.world import World
+
+
+@contextmanager
+def naming(unit: Unit, step: Step) -> Iterator[None]:
+    """What is raised here says which step of which unit it was."""
+    try:
+        yield
+    except KmigrateError as error:
+        error.where = error.where or f"{unit.name}, {step.name}"
+        raise
 
 
 def way_back(unit: Unit, journal: Journal) -> tuple[Step, ...]:
@@ -29,7 +41,8 @@ def undo_unit(unit: Unit, world: World, journal: Journal) -> None:
     for step in way_back(unit, journal):
         assert record is not None
         journal.record(unit.name, unit.fingerprint, Event.UNDOING, step.name)
-        step.undo(world, record.steps[step.name].before)
+        with naming(unit, step):
+            step.undo(world, record.steps[step.name].before)
         journal.record(unit.name, unit.fingerprint, Event.UNDONE, step.name)
         world.reporter.step_undone(unit.name, step.name)
     left = world.ledger.get(LEFT)
@@ -47,15 +60,20 @@ def turn_back(unit: Unit, world: World, journal: Journal, cause: TurnBack) -> No
         if isinstance(cause, Overrun):
             world.ledger.put(HELD, world.clock.now_ms())
         told = f"{cause.message}; it holds, {unit.point_of_no_undo} was begun"
-        raise Blocked(told, hint=cause.held or cause.hint) from cause
+        raise _where(cause, Blocked(told, hint=cause.held or cause.hint)) from cause
     world.reporter.note(f"{cause.message}: going back")
     try:
         undo_unit(unit, world, journal)
     except Interrupted:
         raise
     except KmigrateError as error:
-        raise Blocked(
-            f"{cause.message}; and going back failed, so {unit.name} stands halfway: {error.message}",
-            hint=error.hint or "mend what it names, then run `kmigrate rollback`: it goes on where it stopped",
-        ) from error
-    raise WentBack(f"{cause.message}; all of {unit.name} is undone", hint=cause.hint) from cause
+        told = f"{cause.message}; and going back failed, so {unit.name} stands halfway: {error.message}"
+        hint = error.hint or "mend what it names, then run `kmigrate rollback`: it goes on where it stopped"
+        raise _where(error, Blocked(told, hint=hint)) from error
+    raise _where(cause, WentBack(f"{cause.message}; all of {unit.name} is undone", hint=cause.hint)) from cause
+
+
+def _where(first: KmigrateError, told: KmigrateError) -> KmigrateError:
+    """The same place."""
+    told.where = first.where
+    return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kmigrate.engine.moves import refuse_one_way
-from kmigrate.engine.rollback import turn_back
+from kmigrate.engine.rollback import naming, turn_back
 from kmigrate.errors import Blocked, TurnBack
 from kmigrate.journal import Event, Journal
 from kmigrate.plan import KEEPS, Step, Unit
@@ -28,7 +28,8 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
     _keep(unit, world)
     try:
         for step in unit.steps:
-            run_step(step, unit, world, journal)
+            with naming(unit, step):
+                run_step(step, unit, world, journal)
     except TurnBack as cause:
         turn_back(unit, world, journal, cause)
     journal.record(unit.name, unit.fingerprint, Event.SEALED)

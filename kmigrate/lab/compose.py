@@ -22,8 +22,10 @@ from kmigrate.lab.runtime.board import Board
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.source import SourcePart
 from kmigrate.manifests.kafka import kafka, small_machine_config
+from kmigrate.manifests.rights import Need, for_any_plan, needs
 from kmigrate.manifests.users import Rule, user
 from kmigrate.model import JsonObject, Target
+from kmigrate.planfile import load
 from kmigrate.probes.resources import unready
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.wiring import folder_store
@@ -113,14 +115,13 @@ class EstatePart:
         """Make the estate once, wish every application running, write the plan file."""
         folder = self._options.folder
         admin = {k: str(v) for k, v in self._source.cluster.layout.admin_config().items()}
-        if self._options.empty:
-            shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), tuple(shop.tool_rights(["*"], ["*"])))
-        else:
+        if not self._options.empty:
+            self._write_plan()
             stock.create_estate(admin, self._board, replication=self._options.brokers)
+        shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), shop.tool_rights(self._least_rights()))
         ready = self._await_target()
         self._board.publish("target", {"store": str(folder.store), "listeners": ready.status.get("listeners")})
         if not self._options.empty:
-            self._write_plan()
             self._install()
 
     def tick(self) -> None:
@@ -145,6 +146,12 @@ class EstatePart:
             deadline_ms=_TARGET_DEADLINE_MS,
             slowest_ms=100,
         )
+
+    def _least_rights(self) -> tuple[Need, ...]:
+        """What the plan needs, and no more; in an empty lab, where nobody knows the plan, the same over every name."""
+        if self._options.empty:
+            return for_any_plan(f"User:{shop.KMIGRATE}", f"User:{shop.MIRROR_FORWARD}")
+        return needs(load(self._options.folder.extra / "kmigrate.yaml"))
 
     def _write_plan(self) -> None:
         folder = self._options.folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from kmigrate import model
 from kmigrate.errors import PlatformError
 from kmigrate.lab.apps import billing, fraud_check, ml_features, notifier, order_service, search_indexer, storefront
 from kmigrate.lab.apps.audit import replace
 from kmigrate.lab.apps.reader import Reading
-from kmigrate.manifests.lanes import REVERSE
-from kmigrate.model import Reads, Topic
+from kmigrate.manifests.rights import Need
+from kmigrate.model import Reads, Side, Topic
 
 CALL_S = 30.0
 
@@ -91,16 +93,28 @@ class Right:
     prefix: bool = False
 
 
-def rights(
-    applications: Sequence[ShopApplication] = APPLICATIONS, topics: Sequence[Topic] = TOPICS
-) -> tuple[Right, ...]:
-    """Every right on the source before the migration; what is not here is denied.
+def rights(applications: Sequence[ShopApplication] = APPLICATIONS) -> tuple[Right, ...]:
+    """What the applications may do on the source; kmigrate and its mirrors may what a plan needs (`tool_rights`)."""
+    return tuple(right for app in applications for right in _application_rights(app))
 
-    The reverse mirror has none: what it needs kmigrate grants by itself, and Write on a topic when it is handed over.
-    """
-    own = (right for app in applications for right in _application_rights(app))
-    ids = (name for app in applications for name in app.transactional_ids)
-    return (*own, *tool_rights((topic.name for topic in topics), ids))
+
+def tool_rights(wanted: Iterable[Need]) -> tuple[Right, ...]:
+    """Of the least rights those on the source that are granted beforehand."""
+    return tuple(_as_row(need.right) for need in wanted if need.side is Side.SOURCE and not need.made)
+
+
+def _as_row(right: model.Right) -> Right:
+    return Right(
+        principal=right.principal.removeprefix("User:"),
+        resource=_snake(right.resource),
+        name=right.name,
+        operation=_snake(right.operation),
+        prefix=right.pattern == "prefix",
+    )
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", name).lower()
 
 
 def _rows(principal: str, resource: str, name: str, *operations: str, prefix: bool = False) -> Iterator[Right]:
@@ -117,24 +131,6 @@ def _application_rights(app: ShopApplication) -> Iterator[Right]:
         yield from _rows(app.principal, "topic", topic, "write", "describe")
     for transactional_id in app.transactional_ids:
         yield from _rows(app.principal, "transactional_id", transactional_id, "write", "describe")
-
-
-def tool_rights(mirrored: Iterable[str], ids: Iterable[str]) -> Iterator[Right]:
-    """What kmigrate and the forward mirror of these topics (or `*`) need on the source.
-
-    `ids` are the transactional ids (or `*`) that kmigrate ends when it has stopped an application.
-    """
-    # The table of operations that Confluent Cloud knows; group read and topic read are for positions at rollback.
-    yield from _rows(KMIGRATE, "topic", "*", "read", "describe", "describe_configs")
-    yield from _rows(KMIGRATE, "group", "*", "read", "describe")
-    yield from _rows(KMIGRATE, "cluster", "kafka-cluster", "describe", "alter")
-    for transactional_id in ids:
-        yield from _rows(KMIGRATE, "transactional_id", transactional_id, "write", "describe")
-    # the one small topic of each reverse lane, made and removed again
-    yield from _rows(KMIGRATE, "topic", REVERSE.all_connector_offsets, "create", "delete", prefix=True)
-    for topic in mirrored:
-        yield from _rows(MIRROR_FORWARD, "topic", topic, "read", "describe", "describe_configs")
-    yield from _rows(MIRROR_FORWARD, "group", "*", "describe")
 
 
 def grant(admin: AdminClient, rows: tuple[Right, ...]) -> None:

@@ -1,4 +1,7 @@
-"""KafkaUsers and the rules in them: applications, mirrors, kmigrate itself, fences (`strimzi.md` §2.5)."""
+"""KafkaUsers and the rules in them: applications, mirrors, fences (`strimzi.md` §2.5).
+
+Describe comes with Read, Write and Delete.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +141,7 @@ def reverse_mirror_rules(lanes: Iterable[Lane], names: MirrorNames) -> tuple[Rul
     chosen = tuple(lanes)
     copied = sorted({topic for lane in chosen for topic in lane.topics})
     return (
-        *(Rule(resource="topic", name=topic, operations=("Describe", "Read")) for topic in copied),
+        *(Rule(resource="topic", name=topic, operations=("Read",)) for topic in copied),
         *(_written(names.offset_syncs(lane)) for lane in chosen),
     )
 
@@ -147,17 +150,13 @@ def reverse_source_rules(lanes: Iterable[Lane], names: MirrorNames, owned: Itera
     """What reverse mirrors need on the source (`lab.md`), and no WRITE on topics the source owns (`owned`)."""
     chosen = tuple(lanes)
     ours = frozenset(owned)
-    both = ("Describe", "Write")
     copied = sorted({topic for lane in chosen for topic in lane.topics})
     return (
         *(Rule(resource="topic", name=topic, operations=("Describe",)) for topic in copied if topic in ours),
         *(_written(topic) for topic in copied if topic not in ours),
+        *(Rule(resource="topic", name=names.connector_offsets(lane), operations=("Read", "Write")) for lane in chosen),
         *(
-            Rule(resource="topic", name=names.connector_offsets(lane), operations=("Describe", "Read", "Write"))
-            for lane in chosen
-        ),
-        *(
-            Rule(resource="transactionalId", name=_transactions(lane, names), operations=both, pattern="prefix")
+            Rule(resource="transactionalId", name=_transactions(lane, names), operations=("Write",), pattern="prefix")
             for lane in chosen
         ),
     )
@@ -170,38 +169,22 @@ def _transactions(lane: Lane, names: MirrorNames) -> str:
 
 def worker_rules(names: MirrorNames) -> tuple[Rule, ...]:
     """What exactly-once workers need on the target, whatever their connectors do: their topics, group and leader."""
-    kept = ("Describe", "DescribeConfigs", "Read", "Write")
+    kept = ("Read", "Write")
     return (
         *(
             Rule(resource="topic", name=topic, operations=kept)
             for topic in (names.configs, names.offsets, names.status)
         ),
-        Rule(resource="group", name=names.group, operations=("Describe", "Read")),
-        Rule(resource="transactionalId", name=f"connect-cluster-{names.group}", operations=("Describe", "Write")),
-    )
-
-
-def kmigrate_rules(ids: Iterable[str] = ()) -> tuple[Rule, ...]:
-    """kmigrate's own: look at everything, commit and take back positions of groups; it writes no record.
-
-    Delete on groups is for undo: a group that held nothing on the target before is removed again. Write on the plan's
-    transactional ids, and on no others, is for ending what a stopped application may have left open.
-    """
-    return (
-        *(Rule(resource="transactionalId", name=name, operations=("Describe", "Write")) for name in sorted(set(ids))),
-        Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read")),
-        Rule(resource="group", name="*", operations=("Delete", "Describe", "Read")),
-        Rule(resource="transactionalId", name="*", operations=("Describe",)),
-        Rule(resource="cluster", operations=("Describe", "DescribeConfigs")),
+        Rule(resource="group", name=names.group, operations=("Read",)),
+        Rule(resource="transactionalId", name=f"connect-cluster-{names.group}", operations=("Write",)),
     )
 
 
 def ledger_rules(migration: str) -> tuple[Rule, ...]:
     """What kmigrate writes on the target beside positions: its ledger, by a transactional id of its own."""
-    both = ("Describe", "Write")
     return (
-        Rule(resource="topic", name=ledger_name(migration), operations=both),
-        Rule(resource="transactionalId", name=ledger_id(migration), operations=both),
+        _written(ledger_name(migration)),
+        Rule(resource="transactionalId", name=ledger_id(migration), operations=("Write",)),
     )
 
 
@@ -214,16 +197,16 @@ def fence_rules(*, groups: Iterable[str] = (), topics: Iterable[str] = ()) -> tu
 
 
 def _connect_rules(names: MirrorNames, lanes: Sequence[Lane]) -> tuple[Rule, ...]:
-    kept = ("Describe", "DescribeConfigs", "Read", "Write")
+    kept = ("Read", "Write")
     return (
         *worker_rules(names),
         *(Rule(resource="topic", name=names.connector_offsets(lane), operations=kept) for lane in lanes),
-        Rule(resource="transactionalId", name=f"{names.group}-", operations=("Describe", "Write"), pattern="prefix"),
+        Rule(resource="transactionalId", name=f"{names.group}-", operations=("Write",), pattern="prefix"),
     )
 
 
 def _written(topic: str) -> Rule:
-    return Rule(resource="topic", name=topic, operations=("Describe", "Write"))
+    return Rule(resource="topic", name=topic, operations=("Write",))
 
 
 def _acl(rule: Rule) -> JsonObject:

@@ -27,6 +27,7 @@ from kmigrate.model.facts import (
     Topic,
     Trial,
 )
+from kmigrate.model.granted import BRINGS_DESCRIBE, granted
 from kmigrate.model.migration import (
     TOGETHER,
     Accepted,
@@ -47,6 +48,7 @@ from kmigrate.model.migration import (
 )
 
 __all__ = [
+    "BRINGS_DESCRIBE",
     "KEYED_ROW",
     "NO_BRACKET",
     "TOGETHER",
@@ -88,4 +90,5 @@ __all__ = [
     "Trial",
     "Workloads",
     "by_group",
+    "granted",
 ]

@@ -106,7 +106,7 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
         name=plan.metadata.name,
         source=Source(
             bootstrap=plan.source.bootstrapServers,
-            auth=_auth(plan.source.auth, folder, plan.source.auth.type),
+            auth=replace(_auth(plan.source.auth, folder, plan.source.auth.type), principal=plan.source.principal or ""),
             ca=str(folder / plan.source.ca) if plan.source.ca else "",
         ),
         target=Target(

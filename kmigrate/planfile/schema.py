@@ -101,10 +101,14 @@ class MetadataPart(Part):
 
 
 class SourcePart(Part):
-    """The cluster that is left; `ca` is a PEM file for a private certificate authority."""
+    """The cluster that is left; `ca` is a PEM file for a private certificate authority.
+
+    `principal` is what ACLs call kmigrate there, where that is not the user name: `User:sa-…` on Confluent Cloud.
+    """
 
     bootstrapServers: Annotated[str, StringConstraints(pattern=BOOTSTRAP_PATTERN)]  # noqa: N815
     auth: AuthPart
+    principal: Annotated[str, StringConstraints(pattern=PRINCIPAL_PATTERN)] | None = None
     ca: Text | None = None
 
 

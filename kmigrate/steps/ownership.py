@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.model import JsonObject, Migration, Right, Side
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, missing
 from kmigrate.steps.logins import acl_name
-from kmigrate.steps.provision import MIRROR_USER, mirror_user
+from kmigrate.steps.provision import mirror_user
 from kmigrate.steps.resources import apply_all
 from kmigrate.world import World
 

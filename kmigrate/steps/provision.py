@@ -10,15 +10,12 @@ from kmigrate.errors import Blocked
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
 from kmigrate.manifests.names import resource_name
+from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, on_target
 from kmigrate.manifests.users import (
     application_rules,
     forward_mirror_rules,
     keeping_denials,
-    kmigrate_rules,
-    ledger_rules,
-    reverse_mirror_rules,
     user,
-    worker_rules,
 )
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Action, Change, Finding, Step
@@ -31,10 +28,6 @@ from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_
 from kmigrate.steps.clusters import brokers, new_cluster
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import Key, Resource, World
-
-KMIGRATE_USER = "kmigrate"
-MIRROR_USER = "kmigrate-mirror"
-REVERSE_USER = "kmigrate-mirror-back"
 
 LANES = "lanes"
 """The fact of which topics share a lane, by the lane's number."""
@@ -149,11 +142,8 @@ class CreateUsers(Step):
         restore(world, before)
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        ids = (name for app in self.migration.applications for name in app.transactional_ids)
-        rules = {KMIGRATE_USER: (*kmigrate_rules(ids), *ledger_rules(self.migration.name))}
-        if self.migration.reverse_auth:
-            back = reverse_lanes(self.migration)
-            rules[REVERSE_USER] = (*reverse_mirror_rules(back, REVERSE), *worker_rules(REVERSE))
+        rules = {name: tuple(rule for rule, _ in rows) for name, rows in on_target(self.migration).items()}
+        del rules[MIRROR_USER]  # it depends on who owns what
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))

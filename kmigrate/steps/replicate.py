@@ -9,6 +9,7 @@ from typing import ClassVar
 from kmigrate.errors import Blocked
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import mirror_maker, reset
+from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
@@ -25,7 +26,6 @@ from kmigrate.probes.retention import (
 from kmigrate.steps.feeding import begins, feed, feeds
 from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
-from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 

@@ -14,6 +14,7 @@ from kmigrate.manifests.internal import topics_on_source
 from kmigrate.manifests.lanes import REVERSE, reverse_lanes
 from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, reset
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
+from kmigrate.manifests.rights import REVERSE_USER
 from kmigrate.manifests.users import reverse_source_rules, rights_of
 from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, Right, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
@@ -22,7 +23,6 @@ from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
 from kmigrate.steps.lanes import lane_state, remove_lists
 from kmigrate.steps.logins import REVERSE_LOGIN, acl_name, at_source, at_target, login_name
-from kmigrate.steps.provision import REVERSE_USER
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World

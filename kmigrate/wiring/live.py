@@ -24,10 +24,10 @@ from kmigrate.adapters.together import as_one
 from kmigrate.advice import Inventory
 from kmigrate.errors import Blocked
 from kmigrate.manifests.internal import ledger_id, ledger_name
+from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
 from kmigrate.model import Application, Auth, CommandWorkload, Json, Migration, SecretRef, Side, Source, Target
 from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
-from kmigrate.steps.provision import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
 from kmigrate.world import Claim, Clock, Key, Ledger, Reporter, ResourceStore, Workload
 
 
@@ -123,7 +123,8 @@ class LiveWorld:
         if side is Side.SOURCE:
             mirrors = (self.wires.migration.mirror_auth, self.wires.migration.reverse_auth)
             ours = {connection.login.username, *(self.secrets.username(auth) for auth in mirrors if auth)}
-            named = {auth.principal for auth in mirrors if auth and auth.principal}
+            every = (self.wires.migration.source.auth, *mirrors)
+            named = {auth.principal for auth in every if auth and auth.principal}
             spared = frozenset(f"User:{name}" for name in ours) | named
             return AclFence(connection=connection, spared=spared, logins=partial(self.logins.of_principal, side=side))
         return UserFence(
@@ -151,7 +152,7 @@ class LiveWorld:
             application=self.wires.migration.application,
             brokers=lambda: self.cluster(side).brokers(),
             logins=lambda app: self.logins.of_application(app, side),
-            signed=lambda auth: replace(self.logins.ours(side), **self.logins.credential(auth)),
+            signed=lambda auth: self.logins.of(auth, side),
         )
 
     @property

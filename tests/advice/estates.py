@@ -44,6 +44,7 @@ def group(
 
 RIGHTS = (
     right("User:kmigrate", "topic", "*", "Read"),
+    right("User:kmigrate", "group", "*", "Describe"),
     right("User:mirror", "topic", "*", "Read"),
     right("User:sa-reader", "group", "reader", "Read"),
     right("User:sa-reader", "topic", "orders", "Read"),

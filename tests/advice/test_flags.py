@@ -58,6 +58,11 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
         ),
         accepting_topics({"message.timestamp.before.max.ms": "86400000", "max.message.bytes": "5"}),
     ),
+    "KM-NOT-ALL-SEEN": (
+        "groups",
+        migration(),
+        inventory(rights=tuple(r for r in RIGHTS if (r.resource, r.name) != ("group", "*"))),
+    ),
     "KM-WRITE-UNDECLARED": (
         "orders",
         replace(
@@ -147,6 +152,13 @@ def test_accept_of_another_subject_takes_nothing_off_and_is_told(name: str) -> N
     flags = told(accepting(plan, name, "another"), seen)
     assert (name, subject) in flags
     assert ("KM-ACCEPT-UNMATCHED", "another") in flags
+
+
+def test_not_all_is_seen_where_own_acls_leave_something_out_and_nothing_is_said_where_there_are_none() -> None:
+    narrow = [replace(each, name="orders") if each.resource == "topic" else each for each in RIGHTS]
+    assert told(migration(), inventory(rights=tuple(narrow))) == [("KM-NOT-ALL-SEEN", "topics")]
+    others = tuple(each for each in RIGHTS if each.principal != "User:kmigrate")
+    assert told(migration(), inventory(rights=others)) == []
 
 
 def test_excluded_topics_are_left_and_so_are_the_groups_that_hold_nothing_else() -> None:

@@ -22,7 +22,9 @@ from kmigrate.lab.runtime.bench import Bench
 from kmigrate.lab.runtime.board import Board
 from kmigrate.lab.runtime.source import RELAY, SourcePart
 from kmigrate.lab.shop import ShopApplication
+from kmigrate.manifests.rights import needs
 from kmigrate.model import JsonObject, Reads, Topic
+from kmigrate.planfile import load
 from kmigrate.wiring import folder_store
 from kmigrate.world import ResourceStore
 
@@ -62,10 +64,11 @@ class StreetPart(compose.EstatePart):
         wanted = NewTopic(CLICKS.name, num_partitions=CLICKS.partitions, replication_factor=1, config=CLICKS.config)
         for future in client.create_topics([wanted]).values():
             future.result()
-        shop.grant(client, shop.rights(MORE, (CLICKS,)))
+        self._write_plan()
+        least = shop.tool_rights(needs(load(self._options.folder.extra / "kmigrate.yaml")))
+        shop.grant(client, (*shop.rights(MORE), *least))
         ready = self._await_target()
         self._board.publish("target", {"listeners": ready.status.get("listeners")})
-        self._write_plan()
         self._install()
 
     @property

@@ -100,6 +100,15 @@ def test_every_end_has_its_exit_code_and_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+def test_the_least_rights_are_told_without_any_cluster(folder: Path) -> None:
+    told = kmigrate(folder, "plan", "--rights")
+    assert told.returncode == 0, told.stderr
+    assert "kafka-acls.sh --bootstrap-server localhost:1 " in told.stdout
+    assess = json.loads(kmigrate(folder, "plan", "--rights", "--phase", "assess", "--json").stdout)
+    assert {each["side"] for each in assess["rights"]} == {"source"}
+    assert kmigrate(folder, "plan", "--phase", "nonsense").returncode == 2
+
+
 def test_the_next_command_is_named_when_the_phase_is_missing(folder: Path) -> None:
     assert "kmigrate apply --phase assess" in kmigrate(folder, "apply").stderr
 

@@ -119,9 +119,10 @@ def test_a_sealed_unit_is_not_looked_at_again(death: Death) -> None:
 
 def test_a_step_that_lies_is_not_sealed(death: Death) -> None:
     room, lines = Room(death), MemoryLines(death)
-    with pytest.raises(VerifyFailed):
+    with pytest.raises(VerifyFailed) as told:
         run_unit(unit(Light(name="a", lies=True)), room, journal_of(lines))
     assert list(events(lines)) == ["STARTED a", "APPLIED a"]
+    assert told.value.where == "room, a"
 
 
 def calm() -> int:
@@ -248,8 +249,9 @@ class Outgrown(Light):
 
 def test_a_unit_that_outgrows_its_budget_is_undone_newest_first(death: Death) -> None:
     room, lines = Room(death), MemoryLines(death)
-    with pytest.raises(WentBack, match="it takes too long"):
+    with pytest.raises(WentBack, match="it takes too long") as told:
         run_unit(unit(Light(name="a"), Outgrown(name="b")), room, journal_of(lines))
+    assert told.value.where == "room, b"
     assert room.lamps == {"a": "off", "b": "off"}
     assert list(events(lines))[-5:] == ["UNDOING b", "UNDONE b", "UNDOING a", "UNDONE a", "WENT_BACK"]
 

@@ -16,7 +16,7 @@ from two_clusters import KMIGRATE, WRITER, TwoClusters
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
 from kmigrate.adapters.kafka.trials import denied_to
 from kmigrate.errors import Blocked, Transient
-from kmigrate.manifests.users import kmigrate_rules
+from kmigrate.manifests.users import Rule
 from kmigrate.model import GroupState, Partition
 
 pytestmark = pytest.mark.kafka
@@ -52,10 +52,10 @@ def connection(two: TwoClusters) -> Iterator[Connection]:
 
 @pytest.fixture
 def topic(two: TwoClusters, connection: Connection) -> Iterator[str]:
-    """A topic, and a transactional id of that name which kmigrate may end by the very rules it renders."""
+    """A topic, and a transactional id of that name which kmigrate may end by the very right that the plan gives it."""
     name, transactions = f"t-{uuid4().hex[:8]}", KafkaTransactions(connection=connection)
     two.source.topic(name, 1)
-    rules = [rule for rule in kmigrate_rules([name]) if rule.name == name]
+    rules = [Rule(resource="transactionalId", name=name, operations=("Write",))]
     two.source.allow(KMIGRATE, rules)
     two.until("kmigrate may end it", lambda: _may_end(transactions, name))
     yield name

@@ -18,7 +18,7 @@ from kmigrate.manifests.lanes import reverse_of
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
 from kmigrate.manifests.topics import carried_topic
-from kmigrate.manifests.users import Rule, fence_rules, forward_mirror_rules, kmigrate_rules, reverse_mirror_rules, user
+from kmigrate.manifests.users import Rule, fence_rules, forward_mirror_rules, ledger_rules, reverse_mirror_rules, user
 from kmigrate.model import Json, JsonObject, Lane, Target, Topic
 from kmigrate.world import Reporter
 
@@ -35,7 +35,7 @@ def rendered() -> tuple[JsonObject, ...]:
     rules = [
         *forward_mirror_rules(LANES, NAMES, owned=["e"]),
         *reverse_mirror_rules(LANES, NAMES),
-        *kmigrate_rules(),
+        *ledger_rules("m"),
         *fence_rules(groups=["g"], topics=["e"]),
         Rule(resource="transactionalId", name="t", operations=("Write",)),
     ]

@@ -21,7 +21,6 @@ from kmigrate.manifests.users import (
     fence_rules,
     forward_mirror_rules,
     keeping_denials,
-    kmigrate_rules,
     reverse_mirror_rules,
     reverse_source_rules,
     user,
@@ -204,7 +203,7 @@ def test_the_forward_mirror_may_write_its_topics_but_those_the_target_owns_and_c
 
 def test_the_reverse_mirror_only_reads_the_topics_it_copies() -> None:
     by_name = {rule.name: rule.operations for rule in reverse_mirror_rules([BACK], NAMES)}
-    assert by_name == {"a.b": ("Describe", "Read"), "mm2-offset-syncs.cc-1.internal": ("Describe", "Write")}
+    assert by_name == {"a.b": ("Read",), "mm2-offset-syncs.cc-1.internal": ("Write",)}
 
 
 def test_the_reverse_mirror_writes_nothing_that_the_source_owns() -> None:
@@ -212,10 +211,10 @@ def test_the_reverse_mirror_writes_nothing_that_the_source_owns() -> None:
     after = {rule.name: rule.operations for rule in reverse_source_rules([BACK], NAMES)}
     assert before == {
         "a.b": (("Describe",), "literal"),
-        "fwd-offsets-r1": (("Describe", "Read", "Write"), "literal"),
-        "fwd-kmigrate-r1-": (("Describe", "Write"), "prefix"),
+        "fwd-offsets-r1": (("Read", "Write"), "literal"),
+        "fwd-kmigrate-r1-": (("Write",), "prefix"),
     }
-    assert after["a.b"] == ("Describe", "Write")
+    assert after["a.b"] == ("Write",)
 
 
 def test_workers_may_keep_their_own_topics_and_lead_their_group_and_no_more() -> None:
@@ -223,14 +222,6 @@ def test_workers_may_keep_their_own_topics_and_lead_their_group_and_no_more() ->
     assert {rule.name for rule in rules} == {"fwd", "fwd-configs", "fwd-offsets", "fwd-status", "connect-cluster-fwd"}
     assert {rule.pattern for rule in rules} == {"literal"}
     assert set(rules) <= set(forward_mirror_rules([ONE], NAMES))
-
-
-def test_kmigrate_itself_writes_no_topic_and_no_transactional_id_but_those_of_the_plan() -> None:
-    assert not [rule for rule in kmigrate_rules() if "Write" in rule.operations or "All" in rule.operations]
-    more = set(kmigrate_rules(["b", "a", "b"])) - set(kmigrate_rules())
-    assert {(rule.resource, rule.name, rule.pattern, rule.operations) for rule in more} == {
-        ("transactionalId", name, "literal", ("Describe", "Write")) for name in ("a", "b")
-    }
 
 
 APPLICATION = Application(

@@ -98,8 +98,8 @@ RULE_8 = (
     Fault(
         "the mirror may create topics",
         MANIFESTS + "users",
-        'return Rule(resource="topic", name=topic, operations=("Describe", "Write"))',
-        'return Rule(resource="topic", name=topic, operations=("Create", "Describe", "Write"))',
+        'return Rule(resource="topic", name=topic, operations=("Write",))',
+        'return Rule(resource="topic", name=topic, operations=("Create", "Write"))',
         RENDERED + "the_forward_mirror_may_write_its_topics_but_those_the_target_owns_and_create_none",
     ),
     Fault(

@@ -66,8 +66,10 @@ NEVER = (
         "undoing before its UNDOING line",
         "kmigrate.engine.rollback",
         "        journal.record(unit.name, unit.fingerprint, Event.UNDOING, step.name)\n"
-        "        step.undo(world, record.steps[step.name].before)\n",
-        "        step.undo(world, record.steps[step.name].before)\n"
+        "        with naming(unit, step):\n"
+        "            step.undo(world, record.steps[step.name].before)\n",
+        "        with naming(unit, step):\n"
+        "            step.undo(world, record.steps[step.name].before)\n"
         "        journal.record(unit.name, unit.fingerprint, Event.UNDOING, step.name)\n",
         "laws/test_deaths.py::test_a_death_at_any_instant_comes_to_the_calm_end[one-reader-back]",
     ),
@@ -95,10 +97,10 @@ NEVER = (
     ),
     Fault(
         "kmigrate may write records",
-        MANIFESTS + "users",
-        'Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read")),',
-        'Rule(resource="topic", name="*", operations=("Describe", "DescribeConfigs", "Read", "Write")),',
-        RENDERED + "kmigrate_itself_writes_no_topic_and_no_transactional_id_but_those_of_the_plan",
+        MANIFESTS + "rights",
+        'yield Rule(resource="topic", name=name, operations=("DescribeConfigs",)), _MADE',
+        'yield Rule(resource="topic", name=name, operations=("DescribeConfigs", "Write")), _MADE',
+        "manifests/test_rights.py::test_on_the_target_kmigrate_writes_its_ledger_and_positions_and_no_topic",
     ),
     Fault(
         "where a group holds no position its client's own reset decides",

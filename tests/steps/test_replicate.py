@@ -12,12 +12,12 @@ from kmigrate.adapters.memory import Log, MemoryFacts, MemoryWorld
 from kmigrate.errors import Blocked, Refused, StillUnderWay
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
+from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.manifests.users import forward_mirror_rules, user
 from kmigrate.model import JsonObject, Partition, Side, Topic
 from kmigrate.plan import Finding
 from kmigrate.positions import digest
 from kmigrate.probes.drain import await_copies
-from kmigrate.steps.provision import MIRROR_USER
 from kmigrate.steps.replicate import CatchUp, GuardRetention
 from kmigrate.story import story
 from kmigrate.world import Reporter

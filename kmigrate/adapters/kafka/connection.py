@@ -22,7 +22,7 @@ T = TypeVar("T")
 TIMEOUT_S = 15.0
 _CONNECTING_S = 10.0
 
-# what kmigrate's principal needs (manifests.users.kmigrate_rules); a broker does not tell which operation it missed
+# a broker does not tell which operation it missed; whoever prints the error looks for the very right (manifests.rights)
 _MISSING_RIGHTS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "--operation Describe --operation DescribeConfigs --operation Read"
     " --topic '*'",

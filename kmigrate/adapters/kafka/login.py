@@ -10,7 +10,10 @@ Settings: TypeAlias = dict[str, str | int | float | bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """How kmigrate signs in to a cluster; `ca` is PEM text, empty for the public authorities."""
+    """How kmigrate signs in to a cluster; `ca` is PEM text, empty for the public authorities.
+
+    `principal` (`User:…`) is what ACLs call it, where that is not the user name.
+    """
 
     name: str
     bootstrap: str
@@ -18,6 +21,7 @@ class Login:
     username: str
     password: str = field(repr=False)
     ca: str = ""
+    principal: str = ""
 
     def settings(self) -> Settings:
         """Settings of librdkafka."""
@@ -37,4 +41,4 @@ class Login:
 def granting(login: Login, right: str) -> str:
     """The command that grants our principal a right, given in options of `kafka-acls.sh`."""
     address = f"--bootstrap-server {login.bootstrap} --command-config admin.properties"
-    return f"kafka-acls.sh {address} --add --allow-principal User:{login.username} {right}"
+    return f"kafka-acls.sh {address} --add --allow-principal {login.principal or f'User:{login.username}'} {right}"

@@ -1,0 +1,81 @@
+"""The least rights as commands: those that a migration needs, and those that are missing when something fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kmigrate.errors import Blocked, KmigrateError, PlatformError, Transient, UsageError, VerifyFailed
+from kmigrate.manifests.granting import commands, grouped
+from kmigrate.manifests.rights import PHASES, Need, needs
+from kmigrate.model import Json, JsonObject, Migration
+from kmigrate.probes.lacking import lacking
+from kmigrate.world import World
+
+
+def chosen(phase: str) -> tuple[str, ...]:
+    """The phase that was named, or all; raises UsageError for one that there is not."""
+    if phase and phase not in PHASES:
+        raise UsageError(f"there is no phase {phase!r}", hint=f"--phase takes one of: {', '.join(PHASES)}")
+    return (phase,) if phase else PHASES
+
+
+def rights_text(migration: Migration, phases: Iterable[str]) -> str:
+    """A script: what is to be granted beforehand as commands, what kmigrate grants by itself as remarks."""
+    found = needs(migration, phases)
+    return "\n".join(line for by_hand in (True, False) for line in _part(migration, found, by_hand=by_hand))
+
+
+def rights_json(migration: Migration, phases: Iterable[str]) -> JsonObject:
+    """One object: every right with who needs it, where, in which phases, and the commands that grant it."""
+    found = grouped(needs(migration, phases))
+    return {"migration": migration.name, "rights": [_told(migration, each) for each in found]}
+
+
+def lacking_text(migration: Migration, missing: Iterable[Need]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is missing in words, with the commands that grant it."""
+    for some in grouped(missing):
+        told = f"{_sentence(some)} (for {', '.join(some[0].phases)})"
+        yield told, commands(migration, some)
+
+
+def telling(error: KmigrateError, world: World, migration: Migration) -> None:
+    """Have an error say which of the least rights are missing for what it stopped in, by ACLs, if any are."""
+    if not isinstance(error, Blocked | VerifyFailed | PlatformError) or isinstance(error, Transient):
+        return  # another look would take its time where a cluster is away, and clients may be standing still
+    phase = error.where.partition(",")[0].partition("/")[0].partition("#")[0]
+    missing = lacking(world, migration, chosen(phase)).needs
+    if missing:
+        granting = "; ".join(commands(migration, missing))
+        other = "" if error.hint.startswith("grant it:") else error.hint
+        error.hint = "\n  ".join(each for each in (f"a right is missing; grant it: {granting}", other) if each)
+
+
+def _part(migration: Migration, found: Iterable[Need], *, by_hand: bool) -> Iterator[str]:
+    for some in grouped(need for need in found if need.made is not by_hand):
+        yield f"# {_sentence(some)}: {', '.join(some[0].phases)}"
+        yield from commands(migration, some) if by_hand else ()
+
+
+def _sentence(some: tuple[Need, ...]) -> str:
+    one = some[0]
+    what = ", ".join(need.right.operation for need in some)
+    place = "the cluster" if one.right.resource == "cluster" else f"{one.right.resource} {one.right.name}"
+    begins = "…" if one.right.pattern == "prefix" else ""
+    by = " (kmigrate grants it)" if one.made else ""
+    return f"{one.who} ({one.right.principal}) on the {one.side}: {what} on {place}{begins}{by}"
+
+
+def _told(migration: Migration, some: tuple[Need, ...]) -> Json:
+    one = some[0]
+    return {
+        "side": str(one.side),
+        "who": one.who,
+        "principal": one.right.principal,
+        "resource": one.right.resource,
+        "name": one.right.name,
+        "pattern": one.right.pattern,
+        "operations": [need.right.operation for need in some],
+        "phases": list(one.phases),
+        "grantedByKmigrate": one.made,
+        "commands": list(commands(migration, some)),
+    }
