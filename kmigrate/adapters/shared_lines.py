@@ -109,7 +109,9 @@ class SharedLines:
         alone = self.alone(line)
         if self._away is not None and not alone:
             told = "nothing was begun after the last line of the journal"
-            raise PlatformError(self._away.message, hint=f"{told}. {self._away.hint}".strip())
+            refused = PlatformError(self._away.message, hint=f"{told}. {self._away.hint}".strip())
+            refused.where = self._away.where or "the ledger on the target"
+            raise refused
         self.local.append(line)
         if self._claimed is not None and self._away is None:
             self._copy(self._claimed, line, alone=alone)

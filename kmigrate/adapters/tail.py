@@ -16,10 +16,13 @@ from confluent_kafka import (
 )
 
 from kmigrate.adapters.kafka import Connection, KafkaCluster
+from kmigrate.adapters.kafka.connection import failure
 from kmigrate.errors import Transient
+from kmigrate.manifests.internal import READS
 from kmigrate.model import Partition
 
 _QUIET_S = 15.0
+_DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
 class Tail:
@@ -33,13 +36,14 @@ class Tail:
         self, connection: Connection, topic: str, begins: Mapping[int, int], *, committed: bool = True
     ) -> None:
         self.topic = topic
+        self._login = connection.login
         self.ends = dict(begins)
         self._committed = committed
         self._cluster = KafkaCluster(connection)
         self._consumer = Consumer(
             {
                 **connection.login.settings(),
-                "group.id": "kmigrate-reads-without-a-group",
+                "group.id": READS,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
@@ -85,6 +89,8 @@ class Tail:
         if message is None:
             raise Transient(f"reading {self.topic}: no answer for {_QUIET_S:.0f} s")
         error = message.error()
+        if error is not None and error.code() in _DENIED:
+            raise failure(error, f"{self._login.name}: reading {self.topic}", self._login)
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             raise Transient(f"reading {self.topic}: {error.str()}")
         return message

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kmigrate.errors import Blocked, KmigrateError, PlatformError, Transient, UsageError, VerifyFailed
+from kmigrate.cli.gate import TimeIsUp
+from kmigrate.errors import Blocked, KmigrateError, PlatformError, StillUnderWay, Transient, UsageError, VerifyFailed
 from kmigrate.manifests.granting import commands, grouped
 from kmigrate.manifests.rights import PHASES, Need, needs
 from kmigrate.model import Json, JsonObject, Migration
@@ -40,10 +41,12 @@ def lacking_text(migration: Migration, missing: Iterable[Need]) -> Iterator[tupl
 
 def telling(error: KmigrateError, world: World, migration: Migration) -> None:
     """Have an error say which of the least rights are missing for what it stopped in, by ACLs, if any are."""
-    if not isinstance(error, Blocked | VerifyFailed | PlatformError) or isinstance(error, Transient):
+    if not isinstance(error, Blocked | VerifyFailed | PlatformError | StillUnderWay | TimeIsUp) or isinstance(
+        error, Transient
+    ):
         return  # another look would take its time where a cluster is away, and clients may be standing still
     phase = error.where.partition(",")[0].partition("/")[0].partition("#")[0]
-    missing = lacking(world, migration, chosen(phase)).needs
+    missing = lacking(world, migration, (phase,) if phase in PHASES else PHASES).needs
     if missing:
         granting = "; ".join(commands(migration, missing))
         other = "" if error.hint.startswith("grant it:") else error.hint

@@ -84,6 +84,10 @@ def internal_topics(
     )
 
 
+READS = "kmigrate-reads-without-a-group"
+"""The group that kmigrate's readers name and never join: librdkafka looks for its coordinator all the same."""
+
+
 def ledger_name(migration: str) -> str:
     """The topic on the target that holds the claim on a migration and the copy of its journal (design §4.13)."""
     return f"kmigrate-ledger-{migration}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from kmigrate.manifests.internal import MirrorNames, ledger_name
+from kmigrate.manifests.internal import READS, MirrorNames, ledger_name
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes
 from kmigrate.manifests.users import (
     Rule,
@@ -106,6 +106,7 @@ def _of_names(topics: Iterable[str], groups: Iterable[str], ids: Iterable[str]) 
 def _own_on_target(migration: Migration) -> Iterator[Row]:
     """It looks at what it had made, reads what it compares, and writes positions and its ledger, nothing else."""
     yield Rule(resource="cluster", operations=("Describe",)), _MADE
+    yield Rule(resource="group", name=READS, operations=("Describe",)), _MADE
     for name in migration.topics:
         yield Rule(resource="topic", name=name, operations=("DescribeConfigs",)), _MADE
         yield Rule(resource="topic", name=name, operations=("Read",)), _COPIED

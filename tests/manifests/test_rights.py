@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kmigrate.manifests.granting import commands, confluent, in_cloud, kafka_acls
+from kmigrate.manifests.internal import READS
 from kmigrate.manifests.rights import KMIGRATE, KMIGRATE_USER, MIRROR, MIRROR_BACK, PHASES, needs, on_target
 from kmigrate.model import Migration, Right, SecretRef, Side, granted
 from kmigrate.planfile.load import load
@@ -76,7 +77,7 @@ def test_on_the_target_kmigrate_writes_its_ledger_and_positions_and_no_topic() -
         ("transactionalId", "checkout-0"),
     }
     assert not {(kind, name) for kind, name, _ in rights if name == "*"}
-    assert {name for kind, name, _ in rights if kind == "group"} == {"fraud", "checkout"}
+    assert {name for kind, name, _ in rights if kind == "group"} == {"fraud", "checkout", READS}
     user = {rule.name for rule, _ in on_target(PLAN)[KMIGRATE_USER] if rule.resource == "topic"}
     assert user == {name for kind, name, _ in rights if kind == "topic"}
 

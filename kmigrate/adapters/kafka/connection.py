@@ -14,6 +14,7 @@ from kmigrate.adapters.kafka.login import Login, granting
 from kmigrate.adapters.kafka.offsets import Offsets
 from kmigrate.adapters.retry import Unreachable
 from kmigrate.errors import Blocked, KmigrateError, PlatformError, Transient
+from kmigrate.manifests.internal import READS
 
 __all__ = ["TIMEOUT_S", "Connection", "Login", "failure"]
 
@@ -82,7 +83,7 @@ class Connection:
             {
                 **self.login.settings(),
                 "error_cb": self._hear,
-                "group.id": "kmigrate-reads-without-a-group",
+                "group.id": READS,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
