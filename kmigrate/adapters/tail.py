@@ -127,6 +127,8 @@ def _seen(connection: Connection, topics: Sequence[str]) -> dict[str, Seen]:
         try:
             told = future.result(_QUIET_S)
         except KafkaException as error:
+            if error.args[0].code() in _DENIED:
+                raise connection.failure(error, f"looking for {topic}") from error
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise Transient(f"looking for {topic}: {error}") from error
         else:

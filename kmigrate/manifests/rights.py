@@ -52,14 +52,27 @@ def needs(migration: Migration, phases: Iterable[str] = PHASES) -> tuple[Need, .
         *_of(Side.SOURCE, KMIGRATE, _name(own), _of_names(migration.topics, groups_of(migration), ids_of(migration))),
         *_of(Side.SOURCE, MIRROR, _name(migration.mirror_auth), reads),
         *_of(Side.SOURCE, MIRROR_BACK, _name(back) if back else "", _back_on_source(migration) if back else ()),
-        *(need for user, rules in on_target(migration).items() for need in _of(Side.TARGET, *_user(user), rules)),
+        *(need for user, rules in _on_target(migration).items() for need in _of(Side.TARGET, *_user(user), rules)),
     ]
     chosen = frozenset(phases)
     return _least(sorted(need for need in found if not chosen.isdisjoint(need.phases)))
 
 
-def on_target(migration: Migration) -> dict[str, tuple[Row, ...]]:
-    """The rules of each KafkaUser that kmigrate and its mirrors sign in with on the target."""
+def rules_on_target(migration: Migration) -> dict[str, tuple[Rule, ...]]:
+    """The rules of each KafkaUser that kmigrate and its mirrors sign in with on the target: what all phases need."""
+    found: dict[str, dict[tuple[str, str, str], list[str]]] = {}
+    for right in (need.right for need in needs(migration) if need.side is Side.TARGET):
+        things = found.setdefault(right.principal.removeprefix("User:"), {})
+        things.setdefault((right.resource, right.name, right.pattern), []).append(right.operation)
+    return {user: tuple(_rule(*thing, told) for thing, told in things.items()) for user, things in found.items()}
+
+
+def _rule(resource: str, name: str, pattern: str, operations: Iterable[str]) -> Rule:
+    named = "" if resource == "cluster" else name
+    return Rule(resource=resource, name=named, operations=tuple(sorted(operations)), pattern=pattern)
+
+
+def _on_target(migration: Migration) -> dict[str, tuple[Row, ...]]:
     forward = forward_mirror_rules(forward_lanes(migration), FORWARD)
     users: dict[str, Iterable[Row]] = {
         KMIGRATE_USER: _own_on_target(migration),
@@ -112,7 +125,8 @@ def _own_on_target(migration: Migration) -> Iterator[Row]:
         yield Rule(resource="topic", name=name, operations=("Read",)), _COPIED
     for names, lanes in _groups_of_lanes(migration):
         yield from _mirrors_topics(names, lanes)
-    yield Rule(resource="topic", name=ledger_name(migration.name), operations=("DescribeConfigs", "Read")), _MADE
+    yield Rule(resource="topic", name=ledger_name(migration.name), operations=("DescribeConfigs",)), ("provision",)
+    yield Rule(resource="topic", name=ledger_name(migration.name), operations=("Read",)), _MADE
     yield from ((rule, _MADE) for rule in ledger_rules(migration.name))
     for group in groups_of(migration):
         yield Rule(resource="group", name=group, operations=("Read", "Delete")), _MOVES
@@ -126,13 +140,13 @@ def _groups_of_lanes(migration: Migration) -> tuple[tuple[MirrorNames, tuple[Lan
 
 
 def _mirrors_topics(names: MirrorNames, lanes: Iterable[Lane]) -> Iterator[Row]:
-    """The mirror's own topics on the target: how far it is, what it marked, what runs; of the others only the look."""
-    for name in (names.configs, names.offsets):
-        yield Rule(resource="topic", name=name, operations=("Describe", "DescribeConfigs")), _MADE
+    """The mirror's own topics on the target: that they are as asked, how far it is, what it marked, what runs."""
     read = [names.status, *(names.offset_syncs(lane) for lane in lanes)]
     read += [names.connector_offsets(lane) for lane in lanes if lane.direction == "forward"]
+    for name in (names.configs, names.offsets, *read):
+        yield Rule(resource="topic", name=name, operations=("Describe", "DescribeConfigs")), ("provision",)
     for name in read:
-        yield Rule(resource="topic", name=name, operations=("DescribeConfigs", "Read")), _MADE
+        yield Rule(resource="topic", name=name, operations=("Read",)), _COPIED
 
 
 def _back_on_source(migration: Migration) -> Iterator[Row]:

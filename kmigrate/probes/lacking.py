@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kmigrate.errors import Interrupted, KmigrateError
+from kmigrate.errors import Blocked, Interrupted, KmigrateError
 from kmigrate.manifests.rights import KMIGRATE, MIRROR, MIRROR_BACK, PHASES, Need, needs
 from kmigrate.model import Migration, Right, Side, granted
 from kmigrate.probes.ownership import owned_by
@@ -26,15 +26,16 @@ def lacking(world: World, migration: Migration, phases: Iterable[str] = PHASES) 
     unknown: list[str] = []
     wanted = needs(migration, phases)
     for side in Side:
+        here = [need for need in wanted if need.side is side and _now(world, migration, need)]
         try:
-            listed = world.cluster(side).rights()
+            missing += _missing(here, world.cluster(side).rights())
         except Interrupted:
             raise
         except KmigrateError as error:
             unknown.append(f"rights on the {side}: {error.message}")
-            continue
-        here = [need for need in wanted if need.side is side and _now(world, migration, need)]
-        missing += _missing(here, listed)
+            # whoever may not list them has no right to the cluster at all: Describe comes with every other one
+            refused = isinstance(error, Blocked)
+            missing += [each for each in here if refused and (each.who, each.right.resource) == (KMIGRATE, "cluster")]
     return Lacking(needs=tuple(missing), unknown=tuple(unknown))
 
 

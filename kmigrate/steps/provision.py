@@ -10,7 +10,7 @@ from kmigrate.errors import Blocked
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
 from kmigrate.manifests.names import resource_name
-from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, on_target
+from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, rules_on_target
 from kmigrate.manifests.users import (
     application_rules,
     forward_mirror_rules,
@@ -142,7 +142,7 @@ class CreateUsers(Step):
         restore(world, before)
 
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        rules = {name: tuple(rule for rule, _ in rows) for name, rows in on_target(self.migration).items()}
+        rules = rules_on_target(self.migration)
         del rules[MIRROR_USER]  # it depends on who owns what
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
+from kmigrate.manifests.granting import commands
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import mirror_maker, reset
-from kmigrate.manifests.rights import MIRROR_USER
+from kmigrate.manifests.rights import MIRROR, MIRROR_USER
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
+from kmigrate.probes.lacking import lacking
 from kmigrate.probes.ownership import epochs, in_force
 from kmigrate.probes.resources import await_ready
 from kmigrate.probes.retention import (
@@ -77,8 +79,10 @@ class StartMirror(Step):
     def check(self, world: World) -> Finding:
         """Missing while it is not stored as wanted or not Ready, and a lane that came back and does not run.
 
-        Raises Blocked when a task has FAILED.
+        Raises Blocked when a task has FAILED, and where its principal may not read by the source's ACLs: a mirror sees
+        no topic then, and no task fails.
         """
+        self._may_read(world)
         finding = find(world, self._wanted(world))
         trouble = [] if finding.changes else [t for lane in self._lanes() for t in world.mirror.trouble(lane)]
         if trouble:
@@ -109,6 +113,16 @@ class StartMirror(Step):
     def _back_here(self, world: World) -> list[Lane]:
         """Lanes whose topics were handed over, and back: while the mirror is not there they stand still."""
         return [lane for lane in self._lanes() if begins(world, lane)]
+
+    def _may_read(self, world: World) -> None:
+        found = lacking(world, self.migration, ("replicate",)).needs
+        missing = [need for need in found if (need.side, need.who) == (Side.SOURCE, MIRROR)]
+        if missing:
+            topics = ", ".join(need.right.name for need in missing)
+            raise Blocked(
+                f"the mirror may not read {topics} by the ACLs of the source",
+                hint=f"grant it: {'; '.join(commands(self.migration, missing))}",
+            )
 
     def _lanes(self) -> tuple[Lane, ...]:
         return forward_lanes(self.migration)

@@ -102,11 +102,13 @@ def test_a_hint_that_grants_too_much_gives_way_and_other_errors_are_left_alone()
         assert other.hint == before
 
 
-def test_rights_that_cannot_be_listed_are_not_called_missing() -> None:
+def test_where_rights_cannot_be_listed_only_those_to_the_cluster_are_known_to_be_missing() -> None:
     estate = estate_without(need("Read", "orders"))
     estate.clusters[Side.SOURCE].may_list_rights = False
-    seen = lacking(MemoryWorld(estate), OWN)
-    assert seen.needs == ()
+    seen = lacking(MemoryWorld(estate), OWN, ["assess"])
+    assert [missing.right for missing in seen.needs] == [
+        each.right for each in needs(OWN, ["assess"]) if each.right.resource == "cluster"
+    ]
     assert seen.unknown[0].startswith("rights on the source: ")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kmigrate.manifests.granting import commands, confluent, in_cloud, kafka_acls
 from kmigrate.manifests.internal import READS
-from kmigrate.manifests.rights import KMIGRATE, KMIGRATE_USER, MIRROR, MIRROR_BACK, PHASES, needs, on_target
+from kmigrate.manifests.rights import KMIGRATE, KMIGRATE_USER, MIRROR, MIRROR_BACK, PHASES, needs, rules_on_target
 from kmigrate.model import Migration, Right, SecretRef, Side, granted
 from kmigrate.planfile.load import load
 
@@ -78,8 +78,8 @@ def test_on_the_target_kmigrate_writes_its_ledger_and_positions_and_no_topic() -
     }
     assert not {(kind, name) for kind, name, _ in rights if name == "*"}
     assert {name for kind, name, _ in rights if kind == "group"} == {"fraud", "checkout", READS}
-    user = {rule.name for rule, _ in on_target(PLAN)[KMIGRATE_USER] if rule.resource == "topic"}
-    assert user == {name for kind, name, _ in rights if kind == "topic"}
+    user = rules_on_target(PLAN)[KMIGRATE_USER]
+    assert {(rule.resource, rule.name or "kafka-cluster", op) for rule in user for op in rule.operations} == rights
 
 
 @pytest.mark.parametrize("plan", sorted(PLANS.glob("*.yaml")), ids=lambda file: file.stem)

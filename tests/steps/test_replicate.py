@@ -14,11 +14,11 @@ from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import Endpoint, mirror_maker
 from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.manifests.users import forward_mirror_rules, user
-from kmigrate.model import JsonObject, Partition, Side, Topic
+from kmigrate.model import JsonObject, Partition, Right, Side, Topic
 from kmigrate.plan import Finding
 from kmigrate.positions import digest
 from kmigrate.probes.drain import await_copies
-from kmigrate.steps.replicate import CatchUp, GuardRetention
+from kmigrate.steps.replicate import CatchUp, GuardRetention, StartMirror
 from kmigrate.story import story
 from kmigrate.world import Reporter
 
@@ -316,3 +316,16 @@ def test_replicate_ends_with_the_guard() -> None:
     assert unit is not None
     assert [step.name for step in unit.steps][-2:] == ["catch-up", "guard-retention"]
     assert unit.steps[-1].looks_only
+
+
+def test_a_mirror_that_may_not_read_its_topics_by_acls_is_not_started_and_nothing_is_said_where_it_holds_none() -> None:
+    world = MemoryWorld(Estate())
+    start = StartMirror(migration=migration(), mirror_login="m")
+    assert start.check(world).changes
+    acls = world.cluster(Side.SOURCE).acls
+    acls.rules |= {Right(principal="User:m", resource="topic", name="other", operation="Read")}
+    with pytest.raises(Blocked, match="the mirror may not read shipments by the ACLs") as told:
+        start.check(world)
+    assert "--allow-principal User:m --operation Read --topic shipments" in told.value.hint
+    acls.rules |= {Right(principal="User:m", resource="topic", name="*", operation="Read")}
+    assert start.check(world).changes
