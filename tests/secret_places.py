@@ -17,7 +17,7 @@ MAY_HOLD = (
     r"store/kafka/Secret/[^/]+\.json",
     r"source/node-\d+\.properties",
     r"operator/.*\.properties",
-    r"operator/.*secrets?/[^/]+/[^/]+",
+    r"operator/[^/]+/[^/]+/(secrets|mnt/[^/]+)/[^/]+/[^/]+",
     r"apps/[^/]+/(password|settings\.json)",
 )
 """Where a password must be, since it is signed in with, handed out or asked for from there."""

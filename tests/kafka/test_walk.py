@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from secret_places import arguments_seen, holders, open_to_others, passwords, strangers
 from two_clusters import Figures
 
 from kmigrate.lab import compose
@@ -69,6 +70,8 @@ class Killer:
     lab: LabFolder
     met: list[tuple[str, Instant]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    arguments: set[bytes] = field(default_factory=set)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,9 +82,11 @@ class Killer:
         return self.lab.extra / ".kmigrate" / "journal.jsonl"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        ended = subprocess.run(
             [*KMIGRATE, *words], capture_output=True, text=True, timeout=240, check=False, env=self.environment
         )
+        self.said += [ended.stdout, ended.stderr]
+        return ended
 
     def done(self, *words: str) -> str:
         ended = self.run(*words)
@@ -113,6 +118,7 @@ class Killer:
             seen = now
             time.sleep(0.001)
         _, said = running.communicate(timeout=120)
+        self.said.append(said)
         return running.returncode, said
 
     def kill(self, instant: Instant, *words: str) -> bool:
@@ -149,7 +155,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
         text = plan.read_text()
         assert "soak: 5s" in text
         plan.write_text(text.replace("soak: 5s", "soak: 1s"))
-        yield Killer(folder)
+        with arguments_seen() as seen:
+            yield Killer(folder, arguments=seen)
 
 
 @pytest.fixture(scope="module")
@@ -293,3 +300,20 @@ def test_every_step_was_killed_before_and_after_its_writes(walk: Killer) -> None
     wanted = {Instant(step, event) for step in MOVE for event in ("STARTED", "APPLIED")}
     for way in ("cutover", "rollback"):
         assert not wanted - {instant for unit, instant in walk.met if unit == way}, way
+
+
+def test_no_password_is_anywhere_but_where_it_is_signed_in_with(walk: Killer, figures: Figures) -> None:
+    for words in (("history",), ("plan",), ("plan", "--json"), ("status",), ("positions", APP), ("verify", "--json")):
+        assert walk.run(*words).returncode in (0, 3)
+    secrets = passwords(walk.lab)
+    found = holders(walk.lab.root, secrets)
+    assert not strangers(found)
+    everything = [text.encode() for text in walk.said] + list(walk.arguments)
+    assert any(b"ConnectDistributed" in each for each in walk.arguments)
+    assert not [each for each in everything if any(secret in each for secret in secrets)]
+    figures(passwords=len(secrets), files_that_hold_one=len(found), arguments_of_processes=len(walk.arguments))
+
+
+def test_what_the_lab_wrote_is_its_owners_alone(walk: Killer) -> None:
+    assert not open_to_others(walk.lab.root)
+    assert not [path for path in walk.lab.root.rglob("core*") if path.is_file()]
