@@ -80,6 +80,20 @@ class Translator:
             last={**seen.last, **{p: last for p, (_, last) in known.items() if last is not None}},
         )
 
+    def foresee(self, every: Iterable[Mapping[Partition, int]]) -> None:
+        """Look up what several groups will ask for, in as many rounds as a partition has different places.
+
+        Only where all stands `still`: then each of them finds its answers there. Raises as `translate` does.
+        """
+        assert self.still, "what is answered now may be another answer later"
+        places: dict[Partition, dict[int, None]] = {}
+        for wanted in every:
+            for p, offset in wanted.items():
+                places.setdefault(p, {})[offset] = None
+        rounds = max(map(len, places.values()), default=0)
+        for number in range(rounds):
+            self.translate({p: list(of)[number] for p, of in places.items() if number < len(of)})
+
     def _translate(self, wanted: Mapping[Partition, int]) -> Translation:
         syncs = self._syncs(wanted)  # before the logs: every record that has a mark lies in them then
         logs = self._ranges(self.leaving, wanted)

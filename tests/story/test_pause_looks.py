@@ -125,6 +125,22 @@ def test_a_place_that_another_group_has_is_not_read_again_and_another_place_is()
     assert alone.positions[moved] != first.positions[moved]
 
 
+def test_what_several_groups_will_ask_for_is_looked_up_in_as_many_rounds_as_a_partition_has_places() -> None:
+    estate = Estate()
+    carried(estate)
+    (app,) = migration().applications
+    world = Looked(estate)
+    carrier = translator(world, Side.SOURCE, forward_lanes(migration()), still=True)
+    held = positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+    behind = {p: max(0, offset - 1) for p, offset in held.items()}
+    carrier.foresee([held, behind, held, {}])
+    read = {side: asked.names.total() for side, asked in world.clusters.items()}
+    alone = translator(MemoryWorld(estate), Side.SOURCE, forward_lanes(migration()))
+    for wanted in (held, behind):
+        assert carrier.translate(wanted) == alone.translate(wanted)
+    assert {side: asked.names.total() for side, asked in world.clusters.items()} == read
+
+
 def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:
     estate = Estate()
     lines = crossing(estate)

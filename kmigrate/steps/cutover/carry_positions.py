@@ -75,6 +75,7 @@ class CarryPositions(MoveStep):
         stands_still(world, self.leaving, self.app)
         bounds = read_offsets(world.ledger.get(BOUNDS))
         carrier = translator(world, self.leaving, self.lanes, still=True)
+        carrier.foresee(bounds.get(reads.group, {}) for reads in self.app.reads)
         found = {
             reads.group: self._translate(world, reads, bounds.get(reads.group, {}), carrier) for reads in self.app.reads
         }
