@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from two_clusters import Figures
 
-from kmigrate.cli import migrate
+from kmigrate.cli import migrate, rollback
 from kmigrate.cli.session import bind, session
 from kmigrate.engine import run_step
 from kmigrate.engine.rollback import naming
@@ -121,7 +121,7 @@ class Shop:
         return caught(lambda: migrate.apply(self.plan, yes=True, **words))
 
     def rollback(self) -> KmigrateError | None:
-        return caught(lambda: migrate.rollback(self.plan, app=APP, yes=True))
+        return caught(lambda: rollback.rollback(self.plan, app=APP, yes=True))
 
     def walk(self, phase: str, *, until: str = "", but: str = "") -> KmigrateError | None:
         """Every step of the phase (of the move, up to one) checked, applied and verified anew, and nothing sealed."""
@@ -132,7 +132,7 @@ class Shop:
             unit = migrate.unit_to_apply(s, phase, APP if phase == "cutover" else "")
             assert unit is not None
             bind(s, read_only=False)
-            migrate._approve(s, unit)
+            migrate.approve(s, unit)
             world = s.world.bound(s.journal.ledger(unit.name, unit.fingerprint))
             for step in (each for each in unit.steps if each.name != but):
                 with naming(unit, step):
