@@ -123,6 +123,7 @@ def application_rules(application: Application) -> tuple[Rule, ...]:
 def forward_mirror_rules(lanes: Iterable[Lane], names: MirrorNames, owned: Iterable[str] = ()) -> tuple[Rule, ...]:
     """What forward mirrors need on the target, and no more: no CREATE, no WRITE on topics the target owns (`owned`).
 
+    Those it may describe all the same: else a lane started by mistake waits for them to come instead of failing.
     Connect's own topics, its group, and the transactional ids of exactly-once (`mirrormaker2.md` §4).
     """
     chosen = tuple(lanes)

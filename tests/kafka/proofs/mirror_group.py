@@ -54,6 +54,11 @@ def ownership(topics: Iterable[str]) -> tuple[Rule, ...]:
     return tuple(Rule(resource="topic", name=topic, operations=("Write",)) for topic in topics)
 
 
+def sight(topics: Iterable[str]) -> tuple[Rule, ...]:
+    """What it keeps where it may not write: without it, a mirror waits for the topic to come, and does not fail."""
+    return tuple(Rule(resource="topic", name=topic, operations=("Describe",)) for topic in topics)
+
+
 @dataclass(slots=True, kw_only=True)
 class MirrorGroup:
     """Workers on the target; `workers` are those that run. `once`: they write exactly once, as kmigrate has it."""

@@ -77,13 +77,14 @@ def _kill(cluster: OneCluster) -> None:
 
 def _goes_on(pair: TwoClusters, group: MirrorGroup, connector: str) -> int:
     """Wait until more was copied; how many tasks had to be started again for that."""
-    ends, restarts = Ends(pair.target, TOPIC, PARTITIONS), 0
-    goal = sum(ends.at().values()) + COPIED
+    ends, restarts, goal = Ends(pair.target, TOPIC, PARTITIONS), 0, -1
 
     def more() -> bool:
-        nonlocal restarts
+        nonlocal restarts, goal
         restarts += group.restart_failed(connector)
-        return sum(ends.at().values()) > goal
+        seen = sum(ends.at().values())
+        goal = seen + COPIED if goal < 0 else goal
+        return seen > goal
 
     pair.until("the mirror to go on", more, DEADLINE_MS)
     return restarts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from mirror_group import MirrorGroup, lane, ownership
+from mirror_group import MirrorGroup, lane, ownership, sight
 from traffic import UNCOMMITTED, count, numbered, whole_log, write
 from turning import arm, await_equal, still_ends
 from two_clusters import MIRROR, MIRROR_BACK, Figures
@@ -50,6 +50,7 @@ def both_started(group: MirrorGroup, owner: Side, *, rights_hold: bool) -> Both:
         group.resume(back.connector)
     if rights_hold:
         cluster.withdraw(mirror, ownership([topic]))
+        cluster.allow(mirror, sight([topic]))
     write(cluster, topic, numbered("owned", range(PARTITIONS), EACH))
     await_equal(two, topic)
     group.resume(wrong.connector)

@@ -21,11 +21,16 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from two_clusters import READER, WRITER, OneCluster
 
+from kmigrate.errors import Transient
+
 COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 _BATCH = 20
 _PATIENCE_S = 30.0
 _OUTAGE_S = 90.0
 """How long a writer bears a broker that was killed and comes back."""
+
+# a broker that was killed and comes back does not know yet what a client knows of it
+_COMING_BACK = (KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION)
 
 Identity = tuple[int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
 
@@ -126,7 +131,12 @@ class Ends:
     def at(self, isolation: str = COMMITTED) -> dict[int, int]:
         level = IsolationLevel.READ_COMMITTED if isolation == COMMITTED else IsolationLevel.READ_UNCOMMITTED
         asked = self._admin.list_offsets(self._wanted, isolation_level=level, request_timeout=_PATIENCE_S)
-        return {tp.partition: int(future.result(_PATIENCE_S).offset) for tp, future in asked.items()}
+        try:
+            return {tp.partition: int(future.result(_PATIENCE_S).offset) for tp, future in asked.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _COMING_BACK:
+                raise
+            raise Transient(f"{self.cluster} is coming back: {error}") from error
 
     def is_open(self) -> bool:
         """Whether a transaction is open that has written something."""
