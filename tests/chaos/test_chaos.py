@@ -14,7 +14,7 @@ from kmigrate.lab.folder import LabFolder
 
 SEEDS = (1, 3, 5, 7, 9, 12, 16, 24, 26, 32)
 """Ten faults; each run begins where another ends, so that no calm move is needed between them."""
-MINUTES, LEAST = 8, 5
+MINUTES, LEAST = 6, 4
 """Begin no run after so long, and on a slow machine count at least so many."""
 
 
