@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from kmigrate.engine import run_unit
 from kmigrate.lab import compose, shop
+from kmigrate.lab.auditor.kafka_log import client_settings
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.plan_file import CLUSTER, LISTENER, NAMESPACE
 from kmigrate.model import Migration
@@ -129,13 +130,4 @@ def _principal(name: str) -> dict[str, str]:
 
 
 def _client(bootstrap: str, ca: str, login: tuple[str, str, str]) -> dict[str, str]:
-    mechanism, user, password = login
-    return {
-        "bootstrap.servers": bootstrap,
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.pem": ca,
-        "sasl.mechanism": mechanism,
-        "sasl.username": user,
-        "sasl.password": password,
-        "log_level": "2",
-    }
+    return {**client_settings(bootstrap, ca, login), "log_level": "2"}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from kmigrate.adapters.beside import beside
-from kmigrate.adapters.folder_files import private_folder
 from kmigrate.errors import PlatformError, StillUnderWay, Transient
 from kmigrate.model import CommandWorkload, Side
+from kmigrate.private import private_folder
 from kmigrate.world import WorkloadView
 
 _LOOK_MS = 120_000

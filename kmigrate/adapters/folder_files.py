@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kmigrate.errors import PlatformError, Transient
+from kmigrate.private import private_folder
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Reporter
 
@@ -90,14 +91,6 @@ def replace(path: Path, text: str, *, durable: bool = True) -> None:
             sync_folder(path.parent)
     except OSError as error:
         raise PlatformError(f"cannot write {path}: {error}", hint="look at free space and rights") from error
-
-
-def private_folder(folder: Path) -> None:
-    """Make `folder` and whatever is missing above it, mode 0700 however generous the umask is."""
-    for path in reversed(folder.parents):
-        if not path.exists():
-            path.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from kmigrate.adapters.folder_files import private_folder
 from kmigrate.errors import JournalError, PlatformError
+from kmigrate.private import private_folder
 
 _AGAIN = (
     "nothing was changed. Put journal.jsonl and journal.head back from a copy; where the migration is claimed on the"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kmigrate.adapters.folder_files import private_folder, replace
+from kmigrate.adapters.folder_files import replace
 from kmigrate.model import Application, ManualWorkload, Side
+from kmigrate.private import private_folder
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Groups, Reporter, WorkloadView
 

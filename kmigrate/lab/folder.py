@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kmigrate.errors import Blocked, PlatformError, UsageError
-from kmigrate.lab.runtime.properties import make_private, write_secret
+from kmigrate.lab.runtime.properties import write_secret
 from kmigrate.model import Json, JsonObject
+from kmigrate.private import private_folder
 
 ENVIRONMENT = "KMIGRATE_LAB"
 
@@ -111,7 +112,7 @@ class LabFolder:
     def create(self) -> None:
         """Make the folder a lab's; raises UsageError when it cannot be written or holds something else."""
         try:
-            make_private(self.root)
+            private_folder(self.root)
             strangers = [] if self.marker.exists() else sorted(path.name for path in self.root.iterdir())
         except PermissionError as error:
             raise foreign(self.root) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from kmigrate.lab import compose, shop
 from kmigrate.lab.apps import control as apps
 from kmigrate.lab.auditor.audit import NO_WINDOWS, Cluster, Verdict, audit
-from kmigrate.lab.auditor.kafka_log import KafkaLog
+from kmigrate.lab.auditor.kafka_log import KafkaLog, client_settings
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.outcome import MirrorsOwn, Move
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
@@ -140,16 +140,7 @@ def walking(folder: LabFolder, reporter: Reporter) -> Iterator[Walk]:
 
 @contextmanager
 def _cluster(side: Side, bootstrap: str, ca: str, login: tuple[str, str, str]) -> Iterator[Cluster]:
-    mechanism, user, password = login
-    client = {
-        "bootstrap.servers": bootstrap,
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.pem": ca,
-        "sasl.mechanism": mechanism,
-        "sasl.username": user,
-        "sasl.password": password,
-    }
-    log = KafkaLog(client)
+    log = KafkaLog(client_settings(bootstrap, ca, login))
     try:
         yield Cluster(name=str(side), log=log, addresses=(bootstrap,))
     finally:

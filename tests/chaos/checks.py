@@ -17,7 +17,7 @@ from kmigrate.cli.verify import Looked, compare_content, look_again
 from kmigrate.errors import Transient
 from kmigrate.lab import compose, shop
 from kmigrate.lab.auditor.audit import ApplicationAudit, Cluster, Verdict, audit
-from kmigrate.lab.auditor.kafka_log import KafkaLog
+from kmigrate.lab.auditor.kafka_log import KafkaLog, client_settings
 from kmigrate.lab.operator.status import mapping, objects, strings
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
@@ -123,7 +123,7 @@ def audited(stage: Stage) -> Verdict:
     entered = (across["bootstrapServers"], "".join(across["certificates"]))
     login = ("SCRAM-SHA-512", compose.AUDITOR, str(secret.data["password"]))
     homes = sorted(home for home in stage.lab.apps.iterdir() if (home / "audit").is_dir())
-    logs = [KafkaLog(_client(*source)), KafkaLog(_client(*entered, login))]
+    logs = [KafkaLog(client_settings(*source)), KafkaLog(client_settings(*entered, login))]
     addresses = ((told["bootstrap"], told["relay"]), (entered[0],))
     clusters = [
         Cluster(name=name, log=log, addresses=known)
@@ -150,15 +150,3 @@ def nonzero(app: ApplicationAudit) -> dict[str, int]:
 def vars_of(difference: object) -> dict[str, int]:
     names = ("missing", "extra", "swapped", "changed")
     return {name: getattr(difference, name) for name in names if getattr(difference, name)}
-
-
-def _client(bootstrap: str, ca: str, login: tuple[str, str, str]) -> dict[str, str]:
-    mechanism, user, password = login
-    return {
-        "bootstrap.servers": bootstrap,
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.pem": ca,
-        "sasl.mechanism": mechanism,
-        "sasl.username": user,
-        "sasl.password": password,
-    }

@@ -9,24 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 from two_clusters import Figures
-from typist import Typist
+from typist import Typist, before_the_first_move
 
 from kmigrate.lab import compose, shop
 from kmigrate.lab.apps import control as apps
-from kmigrate.lab.auditor.kafka_log import KafkaLog
+from kmigrate.lab.auditor.kafka_log import KafkaLog, client_settings
 from kmigrate.lab.auditor.lines import lines, snapshot
 from kmigrate.lab.auditor.log import LogRecord, copies
-from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.walk import Walk, walking
+from kmigrate.lab.walk import Walk
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.manifests.mirror import RUNNING, STOPPED
 from kmigrate.model import Lane, Partition, Side
 from kmigrate.positions import Seam
 from kmigrate.probes.lanes import lane_key, with_state
 from kmigrate.probes.ownership import SEAMS, read_seams
-from kmigrate.world import Key, Reporter
+from kmigrate.world import Key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
@@ -95,9 +93,7 @@ def reading(walk: Walk, side: Side) -> Iterator[KafkaLog]:
         assert authority is not None
         where, ca = found.status["listeners"][0]["bootstrapServers"], str(authority.data["ca.crt"])
         login = ("SCRAM-SHA-512", compose.AUDITOR, str(secret.data["password"]))
-    mechanism, user, password = login
-    settings = {"bootstrap.servers": where, "security.protocol": "SASL_SSL", "ssl.ca.pem": ca}
-    log = KafkaLog({**settings, "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password})
+    log = KafkaLog(client_settings(where, ca, login))
     try:
         yield log
     finally:
@@ -107,19 +103,8 @@ def reading(walk: Walk, side: Side) -> Iterator[KafkaLog]:
 @pytest.fixture(scope="module")
 def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
     """A lab whose readers of orders stay, with everything done that comes before the first move."""
-    folder = LabFolder(tmp_path_factory.mktemp("after") / "lab")
-    with compose.lab(folder, brokers=1, empty=False, reporter=Reporter()):
-        path = folder.extra / "kmigrate.yaml"
-        plan = yaml.safe_load(path.read_text())
-        plan["policy"]["soak"] = SOAK
-        for reads in (reads for app in plan["applications"] for reads in app["reads"] if TOPIC in reads["topics"]):
-            reads["mayStay"] = True
-        path.write_text(yaml.safe_dump(plan, sort_keys=False))
-        with walking(folder, Reporter()) as walk:
-            made = Hand(walk)
-            for phase in ("assess", "provision", "replicate", "rehearse"):
-                made.done("apply", "--phase", phase, "--yes")
-            yield made
+    with before_the_first_move(tmp_path_factory.mktemp("after") / "lab", stay=TOPIC, soak=SOAK) as walk:
+        yield Hand(walk)
 
 
 @pytest.mark.parametrize("way", ["cutover", "rollback"])

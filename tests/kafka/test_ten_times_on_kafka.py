@@ -12,14 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-import yaml
 from two_clusters import Figures
-from typist import Typist
+from typist import Typist, before_the_first_move
 
 from kmigrate.engine import back, forward, run_unit
-from kmigrate.lab import compose
 from kmigrate.lab.apps import control as apps
-from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.walk import walking
 from kmigrate.manifests.lanes import forward_lanes
 from kmigrate.model import Side
@@ -78,19 +75,8 @@ class Hand(Typist):
 @pytest.fixture(scope="module")
 def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
     """A lab on which the readers of shipments stay, with everything done that comes before the first move."""
-    folder = LabFolder(tmp_path_factory.mktemp("ten") / "lab")
-    with compose.lab(folder, brokers=1, empty=False, reporter=Reporter()):
-        path = folder.extra / "kmigrate.yaml"
-        plan = yaml.safe_load(path.read_text())
-        plan["policy"]["soak"] = "1s"
-        for reads in (reads for app in plan["applications"] for reads in app["reads"] if WRITES in reads["topics"]):
-            reads["mayStay"] = True
-        path.write_text(yaml.safe_dump(plan, sort_keys=False))
-        with walking(folder, Reporter()) as walk:
-            made = Hand(walk)
-            for phase in ("assess", "provision", "replicate", "rehearse"):
-                made.done("apply", "--phase", phase, "--yes")
-            yield made
+    with before_the_first_move(tmp_path_factory.mktemp("ten") / "lab", stay=WRITES, soak="1s") as walk:
+        yield Hand(walk)
 
 
 def test_there_and_back_time_after_time_nothing_is_lost_or_given_twice(hand: Hand, figures: Figures) -> None:

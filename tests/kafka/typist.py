@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from kmigrate.lab.walk import Walk
+import yaml
+
+from kmigrate.lab import compose
+from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.walk import Walk, walking
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Reporter
 
@@ -48,3 +54,20 @@ class Typist:
             deadline_ms=_DEADLINE_MS,
             slowest_ms=200,
         )
+
+
+@contextmanager
+def before_the_first_move(folder: Path, *, stay: str, soak: str) -> Iterator[Walk]:
+    """A lab whose readers of the topic `stay` may stay, with everything done that comes before the first move."""
+    lab = LabFolder(folder)
+    with compose.lab(lab, brokers=1, empty=False, reporter=Reporter()):
+        path = lab.extra / "kmigrate.yaml"
+        plan = yaml.safe_load(path.read_text())
+        plan["policy"]["soak"] = soak
+        for reads in (reads for app in plan["applications"] for reads in app["reads"] if stay in reads["topics"]):
+            reads["mayStay"] = True
+        path.write_text(yaml.safe_dump(plan, sort_keys=False))
+        with walking(lab, Reporter()) as walk:
+            for phase in ("assess", "provision", "replicate", "rehearse"):
+                Typist(walk).done("apply", "--phase", phase, "--yes")
+            yield walk

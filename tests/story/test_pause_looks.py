@@ -10,9 +10,9 @@ from walking import APP, crossing, journal_of, plan_of, run_until
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Direction, Json, Side
+from kmigrate.model import Direction, Json, Partition, Side
 from kmigrate.probes.groups import positions_held
-from kmigrate.probes.translation import translator
+from kmigrate.probes.translation import Translator, translator
 from kmigrate.steps.cutover import CarryPositions
 from kmigrate.world import Ledger
 
@@ -107,38 +107,42 @@ def test_of_groups_that_stand_still_marks_and_ends_are_looked_up_once() -> None:
         assert {side: asked.names["ranges"] for side, asked in world.clusters.items()} == dict.fromkeys(Side, looks)
 
 
-def test_a_place_that_another_group_has_is_not_read_again_and_another_place_is() -> None:
+def standing() -> tuple[Looked, Translator, Translator, dict[Partition, int]]:
+    """A world that counts, a translator over it of groups that stand still, one that looks anew, and places."""
     estate = Estate()
     carried(estate)
     (app,) = migration().applications
-    world = Looked(estate)
-    carrier = translator(world, Side.SOURCE, forward_lanes(migration()), still=True)
-    held = positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+    world, lanes = Looked(estate), forward_lanes(migration())
+    counted = translator(world, Side.SOURCE, lanes, still=True)
+    alone = translator(MemoryWorld(estate), Side.SOURCE, lanes)
+    return world, counted, alone, positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+
+
+def looks(world: Looked) -> dict[Side, int]:
+    return {side: asked.names.total() for side, asked in world.clusters.items()}
+
+
+def test_a_place_that_another_group_has_is_not_read_again_and_another_place_is() -> None:
+    world, carrier, alone, held = standing()
     first = carrier.translate(held)
-    read = {side: asked.names.total() for side, asked in world.clusters.items()}
+    read = looks(world)
     assert carrier.translate(held) == first
-    assert {side: asked.names.total() for side, asked in world.clusters.items()} == read
+    assert looks(world) == read
     moved = min(p for p, offset in held.items() if offset)
     elsewhere = {**held, moved: held[moved] - 1}
-    alone = translator(MemoryWorld(estate), Side.SOURCE, forward_lanes(migration())).translate(elsewhere)
-    assert carrier.translate(elsewhere) == alone
-    assert alone.positions[moved] != first.positions[moved]
+    anew = alone.translate(elsewhere)
+    assert carrier.translate(elsewhere) == anew
+    assert anew.positions[moved] != first.positions[moved]
 
 
 def test_what_several_groups_will_ask_for_is_looked_up_in_as_many_rounds_as_a_partition_has_places() -> None:
-    estate = Estate()
-    carried(estate)
-    (app,) = migration().applications
-    world = Looked(estate)
-    carrier = translator(world, Side.SOURCE, forward_lanes(migration()), still=True)
-    held = positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
+    world, carrier, alone, held = standing()
     behind = {p: max(0, offset - 1) for p, offset in held.items()}
     carrier.foresee([held, behind, held, {}])
-    read = {side: asked.names.total() for side, asked in world.clusters.items()}
-    alone = translator(MemoryWorld(estate), Side.SOURCE, forward_lanes(migration()))
+    read = looks(world)
     for wanted in (held, behind):
         assert carrier.translate(wanted) == alone.translate(wanted)
-    assert {side: asked.names.total() for side, asked in world.clusters.items()} == read
+    assert looks(world) == read
 
 
 def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:

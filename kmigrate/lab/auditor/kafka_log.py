@@ -14,6 +14,19 @@ LOOK_S = 0.05  # the end of a partition is told within a batch, so a long look w
 STALL_S = 30.0
 
 
+def client_settings(bootstrap: str, ca: str, login: tuple[str, str, str]) -> dict[str, str]:
+    """librdkafka's settings for signing in; `ca` is PEM text, `login` mechanism, user name and password."""
+    mechanism, user, password = login
+    return {
+        "bootstrap.servers": bootstrap,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.pem": ca,
+        "sasl.mechanism": mechanism,
+        "sasl.username": user,
+        "sasl.password": password,
+    }
+
+
 class KafkaLog:
     """Reads with `client`, librdkafka's settings for signing in; the principal needs READ on the topics only.
 

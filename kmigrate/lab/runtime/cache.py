@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kmigrate.errors import UsageError
-from kmigrate.lab.runtime.properties import make_private
+from kmigrate.private import private_folder
 
 
 def folder(*parts: str) -> Path:
@@ -16,7 +16,7 @@ def folder(*parts: str) -> Path:
     """
     place = root().joinpath(*parts)
     try:
-        make_private(place)  # others who may write here could change what we run
+        private_folder(place)  # others who may write here could change what we run
     except OSError as error:
         raise _refused(place, error.strerror or str(error)) from error
     if not os.access(place, os.W_OK | os.X_OK):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kmigrate.errors import UsageError
+from kmigrate.private import private_folder
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
 
@@ -41,17 +42,9 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def make_private(folder: Path) -> None:
-    """Make the folder and whatever is missing above it, mode 0700 however generous the umask is."""
-    for path in reversed(folder.parents):
-        if not path.exists():
-            path.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-
-
 def write_secret(path: Path, text: str) -> None:
     """Replace a file at once with mode 0600; readers see the old content or the new."""
-    make_private(path.parent)
+    private_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
