@@ -12,6 +12,8 @@ from kmigrate.model import Json, JsonObject, Migration
 from kmigrate.probes.lacking import lacking
 from kmigrate.world import World
 
+_GRANT = "grant it:"
+
 
 def chosen(phase: str) -> tuple[str, ...]:
     """The phase that was named, or all; raises UsageError for one that there is not."""
@@ -45,11 +47,13 @@ def telling(error: KmigrateError, world: World, migration: Migration) -> None:
         error, Transient
     ):
         return  # another look would take its time where a cluster is away, and clients may be standing still
+    if not error.where and not error.hint.startswith(_GRANT):
+        return  # what a command refuses before any step, as a phase that is not done yet
     phase = error.where.partition(",")[0].partition("/")[0].partition("#")[0]
     missing = lacking(world, migration, (phase,) if phase in PHASES else PHASES).needs
     if missing:
         granting = "; ".join(commands(migration, missing))
-        other = "" if error.hint.startswith("grant it:") else error.hint
+        other = "" if error.hint.startswith(_GRANT) else error.hint
         error.hint = "\n  ".join(each for each in (f"a right is missing; grant it: {granting}", other) if each)
 
 
