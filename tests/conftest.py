@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -42,3 +42,25 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
 
     with running(tmp_path_factory.mktemp("two")) as clusters:
         yield clusters
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Tell what was counted: it goes into the report file and, when the run ends, onto the terminal."""
+
+    def tell(**counted: object) -> None:
+        for name, value in counted.items():
+            record_property(name, value)
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of every test that told some."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.user_properties]
+    if reports:
+        terminalreporter.section("figures")
+    for report in reports:
+        terminalreporter.write_line(report.nodeid.rpartition("/")[2])
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"    {name.replace('_', ' ')}: {value}")

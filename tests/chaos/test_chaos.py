@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 import run
 from cases import DIRECTIONS, EVERY, FAULTS, STEPS, WRITER, Case, case
 
 from kmigrate.lab.folder import LabFolder
+from kmigrate.model import Direction
+from kmigrate.planfile import load
+from kmigrate.story import story
 
 SEEDS = (1, 3, 5, 7, 9, 12, 16, 24, 26, 32)
 """Ten faults; each run begins where another ends, so that no calm move is needed between them."""
@@ -27,11 +31,12 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[run.Session]:
 @pytest.mark.kafka
 @pytest.mark.chaos
 @pytest.mark.timeout(1_200)
-def test_seeds_lose_nothing_and_give_nothing_twice(session: run.Session) -> None:
+def test_seeds_lose_nothing_and_give_nothing_twice(session: run.Session, figures: Callable[..., None]) -> None:
     wanted = [case(seed) for seed in SEEDS]
     failed = run.run_all(session, wanted, audit_every=len(SEEDS), until=time.monotonic() + MINUTES * 60)
     assert not failed
     counted = [row["seed"] for row in session.counted]
+    figures(seeds_counted=counted, not_begun_or_missed=sorted(set(SEEDS) - set(counted)), missed=session.missed)
     assert len(counted) == len(set(counted)) >= LEAST, f"counted {counted}, missed {session.missed}"
 
 
@@ -49,3 +54,9 @@ def test_only_who_writes_hands_topics_over() -> None:
         return each.step in ("hand-over-topics", "turn-mirror")
 
     assert {each.app for each in map(case, range(400)) if hands_over(each)} == {WRITER}
+
+
+def test_the_steps_are_those_of_a_move_that_writes() -> None:
+    migration = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
+    writer = next(app.name for app in migration.applications if app.writes)
+    assert tuple(step.name for step in story(migration).unit(writer, Direction.CUTOVER, 1).steps) == STEPS
