@@ -123,10 +123,6 @@ class Journal:
         """The last value of a fact in each unit that has one, in the order units were begun."""
         return {unit.name: unit.facts[name] for unit in self.units.values() if unit.facts.get(name) is not None}
 
-    def every(self, name: str) -> tuple[Json, ...]:
-        """What `by_unit` has, without the names."""
-        return tuple(self.by_unit(name).values())
-
     def past(self, record: UnitRecord | None = None) -> PastFacts:
         """What was, for whoever only looks: the facts of all units, and of the one looked at."""
         return PastFacts(self, record)

@@ -19,12 +19,8 @@ class PastFacts:
         self._journal, self._record = journal, record
 
     def by_unit(self, name: str) -> Mapping[str, Json]:
-        """What `every` gives, by the name of the unit."""
-        return self._journal.by_unit(name)
-
-    def every(self, name: str) -> tuple[Json, ...]:
         """The last value under that name in each unit that has one, in the order units were begun."""
-        return self._journal.every(name)
+        return self._journal.by_unit(name)
 
     def get(self, name: str) -> Json:
         """What the unit that is looked at has under that name; None without one."""
@@ -42,12 +38,8 @@ class UnitLedger:
         self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
 
     def by_unit(self, name: str) -> Mapping[str, Json]:
-        """What `every` gives, by the name of the unit."""
-        return self._journal.by_unit(name)
-
-    def every(self, name: str) -> tuple[Json, ...]:
         """The last value under that name in each unit that has one, in the order units were begun."""
-        return self._journal.every(name)
+        return self._journal.by_unit(name)
 
     def get(self, name: str) -> Json:
         """The last value put under that name in this unit, or None."""

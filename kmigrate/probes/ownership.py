@@ -23,7 +23,7 @@ Telling = tuple[tuple[Json, frozenset[str]], ...]
 def that_hold(world: World, name: str) -> Telling:
     """Every unit's fact of that name; what it says of a topic that was made anew since is of another topic."""
     gone: dict[str, set[str]] = {}
-    for fact in world.ledger.every(MADE_ANEW):
+    for fact in world.ledger.by_unit(MADE_ANEW).values():
         for topic, units in fact.items() if isinstance(fact, Mapping) else ():
             for unit in units if isinstance(units, Sequence) else ():
                 gone.setdefault(str(unit), set()).add(topic)

@@ -123,7 +123,7 @@ def _ours(ledger: Ledger, own: JsonObject | None, app: Application) -> Part:
     if others:
         return Part(what="kmigrate", ms=max(others), source=f"the longest of {len(others)} {kind}")
     known: dict[str, Json] = {}
-    for fact in ledger.every(REHEARSED):
+    for fact in ledger.by_unit(REHEARSED).values():
         known |= fact if isinstance(fact, Mapping) else {}
     tried = [_ms(known, reads.group) for reads in app.reads if reads.group in known]
     if tried:
@@ -140,7 +140,7 @@ def _newest(ledger: Ledger, app: Application, leaving: Side) -> JsonObject | Non
 
 
 def _every(ledger: Ledger) -> Iterator[JsonObject]:
-    return (fact for fact in ledger.every(MEASURED) if isinstance(fact, Mapping))
+    return (fact for fact in ledger.by_unit(MEASURED).values() if isinstance(fact, Mapping))
 
 
 def _ms(fact: JsonObject, name: str) -> int:

@@ -29,7 +29,7 @@ def carried(world: World, migration: Migration) -> tuple[CarriedTopic, ...]:
 
 def is_released(world: World) -> bool:
     """Whether the way back is closed, by the ledger."""
-    return any(world.ledger.every(RELEASED))
+    return any(world.ledger.by_unit(RELEASED).values())
 
 
 def as_they_are_now(world: World, migration: Migration) -> tuple[JsonObject, ...]:

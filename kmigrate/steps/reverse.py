@@ -102,7 +102,7 @@ class PrepareSource(Step):
 
     def _lacking_topics(self, world: World) -> tuple[Topic, ...]:
         there = {topic.name: world.source_admin.topic(topic.name) for topic in self._topics()}
-        made = {name for fact in world.ledger.every(_TOPICS) for name in _names(fact)}
+        made = {name for fact in world.ledger.by_unit(_TOPICS).values() for name in _names(fact)}
         for wanted in self._topics():
             found = there[wanted.name]
             if found is not None:

@@ -38,10 +38,6 @@ class NoLedger:
         """Nothing is known."""
         return {}
 
-    def every(self, name: str) -> tuple[Json, ...]:
-        """Nothing is known."""
-        return ()
-
     def get(self, name: str) -> None:
         """Nothing is known."""
         return

@@ -78,10 +78,6 @@ class Ledger(Protocol):
     """Durable facts of the unit in hand; a fact is on disk before `put` returns."""
 
     def by_unit(self, name: str) -> Mapping[str, Json]:
-        """What `every` gives, by the name of the unit."""
-        ...
-
-    def every(self, name: str) -> tuple[Json, ...]:
         """The last value under that name in each unit that has one, this one's too, in the order units were begun."""
         ...
 

@@ -135,7 +135,7 @@ def test_it_may_happen_twice_in_a_row() -> None:
     walk.rest()
     left = left_there(world_of(walk), Side.TARGET)[GROUP]
     assert (left.put, left.before) == (walk.estate.groups[Side.TARGET].held(GROUP), {})
-    assert len(walk.journal().every(LEFT)) == 2
+    assert len(walk.journal().by_unit(LEFT)) == 2
     walk.type("cutover checkout")
     walk.exact()
 
@@ -162,7 +162,7 @@ def test_a_target_that_answers_is_asked_again_and_the_undoing_goes_on_then() -> 
     walk = died("carry-positions")
     with pytest.raises(Transient):
         undo(walk, WithoutGroups)
-    assert walk.journal().every(LEFT) == ()
+    assert walk.journal().by_unit(LEFT) == {}
     walk.type("rollback checkout")
     assert walk.estate.groups[Side.TARGET].held(GROUP) == {}
     walk.exact()
@@ -171,4 +171,4 @@ def test_a_target_that_answers_is_asked_again_and_the_undoing_goes_on_then() -> 
 def test_where_nobody_put_a_position_yet_the_target_is_not_asked_for_any() -> None:
     walk = died("drain-mirror")
     assert undo(walk) == []
-    assert walk.journal().every(LEFT) == ()
+    assert walk.journal().by_unit(LEFT) == {}

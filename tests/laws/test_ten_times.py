@@ -67,7 +67,7 @@ def test_the_ledger_has_ten_epochs_of_each_side_in_turn(gone: tuple[Walk, list[T
         assert [seam.owner for seam in life.seams[1:]] == [Side.TARGET, Side.SOURCE] * TIMES
         assert all(not seam.missing for seam in life.seams)
         assert all(b.source > a.source and b.target > a.target for a, b in pairwise(life.seams))
-    assert [read_seams(fact).keys() for fact in walk.journal().every(SEAMS)] == [lives.keys()] * TIMES * 2
+    assert [read_seams(fact).keys() for fact in walk.journal().by_unit(SEAMS).values()] == [lives.keys()] * TIMES * 2
 
 
 def test_history_has_every_attempt_sealed_in_turn_and_only_the_checkpoints_that_hold(

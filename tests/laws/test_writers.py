@@ -127,7 +127,7 @@ def test_a_lane_is_armed_for_its_own_direction_also_where_the_offsets_of_both_ar
     walk = prepared()
     for command in ("cutover checkout", "rollback checkout"):
         walk.type(command)
-    facts = walk.journal().every(ARMED)
+    facts = tuple(walk.journal().by_unit(ARMED).values())
     assert [sorted(fact) for fact in facts if isinstance(fact, dict)] == [["lane-1-reverse"], ["lane-1"]]
 
 

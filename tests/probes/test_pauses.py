@@ -31,8 +31,8 @@ class Facts:
 
     known: dict[str, list[Json]] = field(default_factory=dict)
 
-    def every(self, name: str) -> tuple[Json, ...]:
-        return tuple(self.known.get(name, ()))
+    def by_unit(self, name: str) -> dict[str, Json]:
+        return {str(number): fact for number, fact in enumerate(self.known.get(name, ()))}
 
     def get(self, name: str) -> Json:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from memory_estate import Estate, migration
@@ -69,8 +70,8 @@ class Facts:
         self.read[name] += 1
         return self.of.get(name)
 
-    def every(self, name: str) -> tuple[Json, ...]:
-        return self.of.every(name)
+    def by_unit(self, name: str) -> Mapping[str, Json]:
+        return self.of.by_unit(name)
 
     def put(self, name: str, value: Json) -> None:
         self.of.put(name, value)

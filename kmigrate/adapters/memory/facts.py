@@ -18,10 +18,6 @@ class MemoryFacts(State):
         """What this unit has, or nothing."""
         return {} if self.get(name) is None else {"": self.get(name)}
 
-    def every(self, name: str) -> tuple[Json, ...]:
-        """What this unit has, or nothing."""
-        return () if self.get(name) is None else (self.get(name),)
-
     def get(self, name: str) -> Json:
         """The last value put under that name, or None."""
         return self.known.get(name)
@@ -38,10 +34,6 @@ class NoFacts:
     def by_unit(self, name: str) -> dict[str, Json]:
         """Nothing is known."""
         return {}
-
-    def every(self, name: str) -> tuple[Json, ...]:
-        """Nothing is known."""
-        return ()
 
     def get(self, name: str) -> Json:
         """Nothing is known."""

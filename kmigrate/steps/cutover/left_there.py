@@ -27,7 +27,7 @@ class Left:
 def left_there(world: World, side: Side) -> dict[str, Left]:
     """What was left on that side by any attempt, by group; none of what was put anew since. It is ever the target."""
     found: dict[str, Left] = {}
-    for fact in world.ledger.every(LEFT) if side is Side.TARGET else ():
+    for fact in world.ledger.by_unit(LEFT).values() if side is Side.TARGET else ():
         for group, told in fact.items() if isinstance(fact, Mapping) else ():
             if isinstance(told, Mapping):
                 found[group] = Left(put=read_partitions(told.get("put")), before=read_partitions(told.get("before")))
