@@ -95,11 +95,14 @@ class Way:
             self.both.lab.apply(user(USERS[self.lane.name], forward_mirror_rules([OUT], FORWARD, owned), TARGET))
             return
         admin = ClusterAdmin(self.both.source.layout.admin_config())
-        (written,) = (
-            r for r in reverse_source_rules([BACK], REVERSE) if r.resource == "topic" and r.name == self.topic
-        )
-        change = admin.remove_acls if owned else admin.add_acls
-        assert change(acls(SIGNS_IN, [Rule(resource="topic", name=written.name, operations=("Write",))])) == ""
+        given, taken = self._rights(owned), self._rights(() if owned else self.lane.topics)
+        assert admin.add_acls(acls(SIGNS_IN, given)) == ""
+        assert admin.remove_acls(acls(SIGNS_IN, taken)) == ""
+
+    def _rights(self, owned: tuple[str, ...]) -> list[Rule]:
+        """Over the topic alone: to describe it is left, else the task waits for the topic instead of failing."""
+        rules = reverse_source_rules([self.lane], REVERSE, owned)
+        return [rule for rule in rules if rule.resource == "topic" and rule.name == self.topic]
 
 
 @pytest.fixture(scope="session")
