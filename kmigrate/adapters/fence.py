@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 from kmigrate.adapters import rules
 from kmigrate.adapters.beside import beside
 from kmigrate.adapters.kafka.cluster import KafkaCluster
 from kmigrate.adapters.kafka.connection import Connection, Login
+from kmigrate.adapters.kafka.lines import Lines
 from kmigrate.adapters.kafka.rights import add, may_alter, remove, rights
 from kmigrate.adapters.kafka.trials import denied_to
-from kmigrate.adapters.kafka.wire import denied_at
+from kmigrate.adapters.kafka.wire import Denied, denied_at
 from kmigrate.errors import Interrupted, KmigrateError, Transient
 from kmigrate.model import Denial
 from kmigrate.world import ResourceStore
@@ -32,6 +32,7 @@ class AclFence:
     connection: Connection
     spared: frozenset[str]
     logins: Logins = no_logins
+    lines: Lines = field(default_factory=Lines, repr=False)
 
     def allowed(self) -> None:
         """Raise Blocked when our principal may not alter ACLs, as the broker tells it."""
@@ -40,6 +41,10 @@ class AclFence:
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs, exactly as we would write them."""
         return _standing(self.connection, denials)
+
+    def warm(self, denials: Iterable[Denial]) -> None:
+        """Sign in at every broker as kmigrate and as those who are to be denied."""
+        _try(self, KafkaCluster(self.connection).brokers(), denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Write the ACLs. Raises Blocked for a spared principal before anything is written."""
@@ -53,7 +58,7 @@ class AclFence:
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Listed by every broker, each asked itself, and tried there where the credential is known."""
-        return proven_everywhere(self.connection, denials, self.logins)
+        return _proven(self, denials)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """One kafka-acls.sh per denial."""
@@ -69,6 +74,7 @@ class UserFence:
     connection: Connection
     spared: frozenset[str]
     logins: Logins = no_logins
+    lines: Lines = field(default_factory=Lines, repr=False)
 
     def allowed(self) -> None:
         """The resources are ours to change; the operator writes the ACLs."""
@@ -76,6 +82,10 @@ class UserFence:
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that stand, by the cluster's own ACLs."""
         return _standing(self.connection, denials)
+
+    def warm(self, denials: Iterable[Denial]) -> None:
+        """Sign in at every broker as kmigrate and as those who are to be denied."""
+        _try(self, KafkaCluster(self.connection).brokers(), denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Add the rules; others stay. Raises Blocked for a spared principal and for a user that is not there."""
@@ -89,36 +99,49 @@ class UserFence:
 
     def proof(self, denials: Iterable[Denial]) -> Mapping[Denial, str]:
         """Listed by every broker, each asked itself, and tried there where the credential is known."""
-        return proven_everywhere(self.connection, denials, self.logins)
+        return _proven(self, denials)
 
     def commands(self, denials: Iterable[Denial]) -> tuple[str, ...]:
         """The KafkaUsers to edit."""
         return tuple(rules.edit(self.namespace, denial) for denial in denials)
 
 
-def proven_everywhere(connection: Connection, denials: Iterable[Denial], logins: Logins) -> dict[Denial, str]:
+def _proven(fence: AclFence | UserFence, denials: Iterable[Denial]) -> dict[Denial, str]:
     """The denials that every advertised broker answers itself, and enforces where the principal can be signed in as.
 
     One that a broker answers and does not enforce is missing: the credential may be another principal's.
     """
     wanted = tuple(denials)
-    brokers = KafkaCluster(connection).brokers() if wanted else ()
-    answers = beside(lambda broker: denied_at(broker, connection.login), brokers)
+    brokers = KafkaCluster(fence.connection).brokers() if wanted else ()
+    listed = _listed(fence, brokers)
+    every = (denial for denial in wanted if brokers and (denial.principal, *_wanted(denial)) in listed)
+    return _try(fence, brokers, every)
+
+
+def _listed(fence: AclFence | UserFence, brokers: Sequence[str]) -> frozenset[Denied]:
+    """What all of the brokers answer."""
+    answers = beside(lambda broker: denied_at(broker, fence.connection.login, fence.lines.asking), brokers)
+    return frozenset[Denied]().union(*answers[:1]).intersection(*answers)
+
+
+def _try(fence: AclFence | UserFence, brokers: Sequence[str], listed: Iterable[Denial]) -> dict[Denial, str]:
     by_principal: dict[str, list[Denial]] = {}
-    for denial in wanted:
-        if brokers and all((denial.principal, *_wanted(denial)) in answer for answer in answers):
-            by_principal.setdefault(denial.principal, []).append(denial)
-    proofs = beside(lambda of: _tried(brokers, of[1], partial(logins, of[0])), by_principal.items())
+    for denial in listed:
+        by_principal.setdefault(denial.principal, []).append(denial)
+    proofs = beside(lambda of: _tried(fence, brokers, *of), by_principal.items())
     return {denial: told for proof in proofs for denial, told in proof.items()}
 
 
-def _tried(brokers: Sequence[str], listed: Sequence[Denial], signing: Callable[[], Login | None]) -> dict[Denial, str]:
+def _tried(
+    fence: AclFence | UserFence, brokers: Sequence[str], principal: str, listed: Sequence[Denial]
+) -> dict[Denial, str]:
     by_rule = f"listed: all {len(brokers)} brokers answer the rule"
     try:
-        login = signing()
+        login = fence.logins(principal)
         if login is None:
             return dict.fromkeys(listed, by_rule)
-        answers = beside(lambda broker: denied_to(broker, login, map(_wanted, listed)), brokers)
+        wanted = tuple(map(_wanted, listed))
+        answers = beside(lambda broker: denied_to(broker, login, wanted, fence.lines.asking), brokers)
     except (Interrupted, Transient):
         raise
     except KmigrateError as error:

@@ -12,6 +12,7 @@ from kmigrate.adapters.commands import CommandWorkloads, Settings
 from kmigrate.adapters.fence import AclFence, UserFence
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
+from kmigrate.adapters.kafka.lines import Lines
 from kmigrate.adapters.ledger_topic import KafkaLedgerTopic
 from kmigrate.adapters.logins import Logins
 from kmigrate.adapters.manual import ManualWorkloads, Place
@@ -55,6 +56,7 @@ class Wires:
     resources: ResourceStore
     secrets: SecretReader
     connections: dict[Side, Connection] = field(default_factory=dict)
+    lines: Lines = field(default_factory=Lines)
     mirror: list[ConnectMirror] = field(default_factory=list)
     claim: list[Claim] = field(default_factory=list)
 
@@ -122,13 +124,15 @@ class LiveWorld:
             every = (self.wires.migration.source.auth, *mirrors)
             named = {auth.principal for auth in every if auth and auth.principal}
             spared = frozenset(f"User:{name}" for name in ours) | named
-            return AclFence(connection=connection, spared=spared, logins=partial(self.logins.of_principal, side=side))
+            logins = partial(self.logins.of_principal, side=side)
+            return AclFence(connection=connection, spared=spared, logins=logins, lines=self.wires.lines)
         return UserFence(
             store=self.resources,
             namespace=self.wires.migration.target.namespace,
             connection=connection,
             spared=frozenset({f"User:{KMIGRATE_USER}", f"User:{MIRROR_USER}", f"User:{REVERSE_USER}"}),
             logins=partial(self.logins.of_principal, side=side),
+            lines=self.wires.lines,
         )
 
     @property
@@ -198,6 +202,7 @@ class LiveWorld:
             mirror.close()
         for connection in self.wires.connections.values():
             connection.close()
+        self.wires.lines.close()
 
     def _connection(self, side: Side) -> Connection:
         if side not in self.wires.connections:

@@ -164,6 +164,10 @@ class Fence(Protocol):
         """Those of the denials that stand as rules, ours or anybody's, by the cluster's own ACLs."""
         ...
 
+    def warm(self, denials: Iterable[Denial]) -> None:
+        """Open what the proof of these will ask over; changes nothing, and what is wrong with them the proof tells."""
+        ...
+
     def deny(self, denials: Iterable[Denial]) -> None:
         """Make them stand; returns when written, which is before every broker enforces them. Twice equals once."""
         ...

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from kmigrate.adapters.kafka.login import Login
-from kmigrate.adapters.kafka.wire import Answer, ask, asking, text
+from kmigrate.adapters.kafka.wire import Answer, Asking, ask, asking, text
 
 _METADATA, _HEARTBEAT, _END_TXN = 3, 12, 26
 _BITS = {"Read": 1 << 3, "Write": 1 << 4}
@@ -35,12 +35,12 @@ def refused_at(broker: str, login: Login, wanted: Iterable[Wanted]) -> dict[str,
     return found
 
 
-def denied_to(broker: str, login: Login, wanted: Iterable[Wanted]) -> frozenset[Wanted]:
+def denied_to(broker: str, login: Login, wanted: Iterable[Wanted], over: Asking = asking) -> frozenset[Wanted]:
     """Those that the broker refuses to the credential for want of rights; what it does not tell is not among them.
 
     Raises as `refused_at` does.
     """
-    return frozenset(one for one, (_, denied) in _tried(broker, login, wanted).items() if denied)
+    return frozenset(one for one, (_, denied) in _tried(broker, login, wanted, over).items() if denied)
 
 
 def ids_refused_at(broker: str, login: Login, ids: Iterable[str]) -> tuple[str, ...]:
@@ -53,11 +53,13 @@ def ids_refused_at(broker: str, login: Login, ids: Iterable[str]) -> tuple[str, 
         return tuple(sorted(name for name in set(ids) if _end_nothing(line, name) == _ID_DENIED))
 
 
-def _tried(broker: str, login: Login, wanted: Iterable[Wanted]) -> dict[Wanted, tuple[int, bool]]:
+def _tried(
+    broker: str, login: Login, wanted: Iterable[Wanted], over: Asking = asking
+) -> dict[Wanted, tuple[int, bool]]:
     """Kafka's error for each, and whether it is denied; all topics are asked for at once."""
     every = tuple(wanted)
     names = sorted({name for resource, name, _ in every if resource == "topic"})
-    with asking(broker, login) as line:
+    with over(broker, login) as line:
         topics = _topics(line, names) if names else {}
         groups = {name: _beat(line, name) for name in sorted({n for resource, n, _ in every if resource == "group"})}
     return {one: (0, groups[one[1]]) if one[0] == "group" else _of_topic(*topics[one[1]], one[2]) for one in every}

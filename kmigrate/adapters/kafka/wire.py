@@ -9,8 +9,9 @@ import secrets
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
 
 from kmigrate.adapters.kafka.login import Login, granting
 from kmigrate.errors import Blocked, PlatformError, Transient
@@ -30,12 +31,26 @@ Denied = tuple[str, str, str, str]
 """Principal, resource, name, operation."""
 
 
-def denied_at(broker: str, login: Login) -> frozenset[Denied]:
+Asking: TypeAlias = Callable[[str, Login], AbstractContextManager[ssl.SSLSocket]]
+"""Gives a connection to the broker at `host:port`, signed in, for as long as something is asked."""
+
+
+@contextmanager
+def asking(broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
+    """A connection to the broker at `host:port`, closed again; raises Transient or PlatformError, never OSError."""
+    try:
+        with signed_in(broker, login) as line:
+            yield line
+    except OSError as error:
+        raise lost(broker, login, error) from error
+
+
+def denied_at(broker: str, login: Login, over: Asking = asking) -> frozenset[Denied]:
     """The literal denials, from any host, that the broker at `host:port` itself answers.
 
     Raises Transient when it does not answer, PlatformError when it refuses us, Blocked when we may not list them.
     """
-    with asking(broker, login) as line:
+    with over(broker, login) as line:
         answer = ask(line, _DESCRIBE_ACLS, 1, struct.pack(">bhbhhbb", _ANY, -1, _ANY, -1, -1, _ANY, _DENY))
         return read_answer(answer, broker, login)
 
@@ -58,16 +73,6 @@ def _told_on_cluster(answer: Answer) -> int | None:
     assert not answer.number(4), "no topic was asked for"
     told = answer.number(4)
     return None if told == _NOT_TOLD else told
-
-
-@contextmanager
-def asking(broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
-    """A connection to the broker at `host:port`, closed again; raises Transient or PlatformError, never OSError."""
-    try:
-        with signed_in(broker, login) as line:
-            yield line
-    except OSError as error:
-        raise lost(broker, login, error) from error
 
 
 def lost(broker: str, login: Login, error: OSError) -> PlatformError:

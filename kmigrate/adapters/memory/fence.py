@@ -37,6 +37,9 @@ class MemoryAclFence(State):
         """Those that are written."""
         return frozenset(self.cluster.acls.denied() & set(denials))
 
+    def warm(self, denials: Iterable[Denial]) -> None:
+        """Nothing is opened here."""
+
     def deny(self, denials: Iterable[Denial]) -> None:
         """Write them, one after the other."""
         wanted = tuple(denials)
@@ -80,6 +83,9 @@ class MemoryUserFence(State):
     def standing(self, denials: Iterable[Denial]) -> frozenset[Denial]:
         """Those that the operator has written."""
         return frozenset(self.cluster.acls.denied() & set(denials))
+
+    def warm(self, denials: Iterable[Denial]) -> None:
+        """Nothing is opened here."""
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Add the rules."""

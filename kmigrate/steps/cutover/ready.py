@@ -237,6 +237,7 @@ class Ready(MoveStep):
             force = in_force(world, lane)
             world.mirror.copied(force)
             world.mirror.syncs(force)
+        world.fence(self.leaving).warm(denials(self.leaving, self.app))
         ends = world.cluster(self.leaving).ends(self.written(world))
         translator(world, self.leaving, self.lanes).translate(ends)
 
