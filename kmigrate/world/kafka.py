@@ -144,8 +144,11 @@ class Groups(Protocol):
         """
         ...
 
-    def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
-        """Write positions to a group that is Empty; raises Blocked when it is not, and writes nothing then."""
+    def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
+        """Write positions to groups that are Empty; raises Blocked when one is not, and writes to none of them then.
+
+        A group that somebody joins in between is refused by its coordinator, and is named; the others may be written.
+        """
         ...
 
     def delete(self, group: str) -> None:

@@ -29,7 +29,7 @@ def test_a_topic_has_its_partitions_and_only_the_settings_somebody_made_on_it(st
 
 
 def test_kafkas_own_topics_are_not_among_all(stage: Stage) -> None:
-    stage.groups.commit("own", {Partition(stage.topic(), 0): 0})
+    stage.groups.commit({"own": {Partition(stage.topic(), 0): 0}})
     assert not [name for name in stage.cluster.all_topics() if name.startswith("__")]
 
 

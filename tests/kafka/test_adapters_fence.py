@@ -1,17 +1,21 @@
 """What of fences only a real cluster shows; the rest is tests/contract/test_fence.py."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from socket import SHUT_RDWR
+from ssl import SSLSocket
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, Producer
 from two_clusters import KMIGRATE, OTHER, READER, WRITER, TwoClusters
 
-from kmigrate.adapters.fence import AclFence, no_logins, proven_everywhere
-from kmigrate.adapters.kafka import KafkaCluster
-from kmigrate.errors import Blocked
+from kmigrate.adapters.fence import AclFence, no_logins
+from kmigrate.adapters.kafka import KafkaCluster, Login
+from kmigrate.adapters.kafka.lines import Lines
+from kmigrate.adapters.kafka.wire import denied_at
+from kmigrate.errors import Blocked, Transient
 from kmigrate.manifests.users import Rule
 from kmigrate.model import Denial, Partition
 
@@ -134,5 +138,26 @@ def test_every_broker_of_a_scram_target_is_asked(two: TwoClusters) -> None:
     denial = Denial(principal=f"User:{READER}", resource="group", name=f"g-{uuid4().hex[:8]}", operation="Read")
     rule = (Rule(resource="group", name=denial.name, operations=("Read",), type="deny"),)
     two.target.allow(READER, rule)
-    connection = two.target.connection("target")
-    two.until("listed", lambda: denial in proven_everywhere(connection, [denial], no_logins))
+    fence = AclFence(connection=two.target.connection("target"), spared=frozenset())
+    two.until("listed", lambda: denial in fence.proof([denial]))
+
+
+def test_a_line_is_used_again_until_it_ends_and_one_that_failed_is_not_kept(two: TwoClusters) -> None:
+    lines, login = Lines(), two.source.connection("source").login
+    with lines.asking(login.bootstrap, login) as first, lines.asking(login.bootstrap, login) as beside:
+        assert beside is not first
+    assert {_line(lines, login), _line(lines, login)} <= {first, beside}
+    for line in (first, beside):
+        line.shutdown(SHUT_RDWR)
+    anew = _line(lines, login)
+    assert anew not in (first, beside)
+    with pytest.raises(Transient, match=f"asking broker {login.bootstrap}: gone"), lines.asking(login.bootstrap, login):
+        raise ConnectionError("gone")
+    assert _line(lines, login) is not anew
+    lines.close()
+
+
+def _line(lines: Lines, login: Login) -> SSLSocket:
+    with lines.asking(login.bootstrap, login) as line:
+        denied_at(login.bootstrap, login, lambda *_: nullcontext(line))
+        return line

@@ -136,7 +136,7 @@ def test_where_a_running_group_stood_is_told_while_a_transaction_is_about_to_mov
 ) -> None:
     one, group = Partition(topic, 0), f"g-{uuid4().hex[:8]}"
     groups = KafkaGroups(connection)
-    groups.commit(group, {one: 3})
+    groups.commit({group: {one: 3}})
     nobody = Consumer({**two.source.client(WRITER), "group.id": group})
     producer = Producer({**two.source.client(WRITER), "transactional.id": topic})
     producer.init_transactions(30)

@@ -168,7 +168,7 @@ def never_missing(kind: type[Step]) -> Verbs:
 def commits_while_it_reads(kind: type[Step]) -> Verbs:
     def apply(self: Step, world: World) -> None:
         with suppress(Blocked):
-            world.groups(Side.SOURCE).commit("ml-features", {Partition("shipments", 0): 0})
+            world.groups(Side.SOURCE).commit({"ml-features": {Partition("shipments", 0): 0}})
         kind.apply(self, world)
 
     return {"apply": apply}
@@ -182,7 +182,7 @@ def earliest(kind: type[Step]) -> Verbs:
 
     def apply(self: Step, world: World) -> None:
         kind.apply(self, world)
-        world.groups(Side.TARGET).commit("ml-features", {Partition("shipments", 0): 0})
+        world.groups(Side.TARGET).commit({"ml-features": {Partition("shipments", 0): 0}})
 
     return {"apply": apply, "undo": undo_nothing, "verify": lambda self, world: None}
 

@@ -16,8 +16,8 @@ NEVER = (
     Fault(
         "a position is committed to a group that is not Empty",
         "kmigrate.adapters.memory.groups",
-        "        self._must_be_stopped(group)\n        held =",
-        "        held =",
+        "            self._must_be_stopped(group)\n        for group, of",
+        "            pass\n        for group, of",
         REFUSALS + "a_group_that_somebody_uses_on_the_target_is_never_written_to",
     ),
     Fault(
@@ -76,9 +76,9 @@ NEVER = (
     Fault(
         "a position is written on the source on the way to the target",
         CUTOVER + "carry_positions",
-        "            world.groups(self.entering).commit(group, offsets)\n        self._read_back",
-        "            world.groups(self.entering).commit(group, offsets)\n"
-        "            world.groups(self.leaving).commit(group, bounds[group])\n        self._read_back",
+        "        self._read_back(world)\n        world.ledger.put(COMMITTED",
+        "        world.groups(self.leaving).commit(bounds)\n"
+        "        self._read_back(world)\n        world.ledger.put(COMMITTED",
         law("one-reader"),
     ),
     Fault(
@@ -119,15 +119,15 @@ NEVER = (
     Fault(
         "a group is put to the beginning",
         CUTOVER + "carry_positions",
-        "offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}",
-        "offsets = {p: 0 for p, at in positions.items() if at.offset is not None}",
+        "{p: at.offset for p, at in of.items() if at.offset is not None}",
+        "{p: 0 for p, at in of.items() if at.offset is not None}",
         law("one-reader"),
     ),
     Fault(
         "a group is put where the same number stands",
         CUTOVER + "carry_positions",
-        "offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}",
-        "offsets = {p: at.came_from for p, at in positions.items() if at.offset is not None}",
+        "{p: at.offset for p, at in of.items() if at.offset is not None}",
+        "{p: at.came_from for p, at in of.items() if at.offset is not None}",
         law("one-reader"),
     ),
     Fault(

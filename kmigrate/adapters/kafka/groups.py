@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConsumerGroupDescription
@@ -73,15 +74,23 @@ class KafkaGroups:
         return {p: found[p] if found.get(p, -1) >= 0 else None for p in wanted}
 
     @patiently
-    def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
-        """Write positions to an Empty group; the coordinator refuses it too if somebody joins in between."""
-        self._must_be_stopped(group)
+    def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
+        """Write positions to Empty groups; the coordinator refuses it too if somebody joins in between."""
+        self._must_be_stopped(positions)
+        # librdkafka takes one group at a time
+        asked = {group: self._ask_to_write(group, of) for group, of in positions.items()}
+        for group, answer in asked.items():
+            self._written(group, answer)
+
+    def _ask_to_write(self, group: str, positions: Mapping[Partition, int]) -> Future[ConsumerGroupTopicPartitions]:
         wanted = ConsumerGroupTopicPartitions(
             group, [TopicPartition(p.topic, p.number, offset) for p, offset in positions.items()]
         )
-        asked = self._connection.admin().alter_consumer_group_offsets([wanted], request_timeout=TIMEOUT_S)
+        return self._connection.admin().alter_consumer_group_offsets([wanted], request_timeout=TIMEOUT_S)[group]
+
+    def _written(self, group: str, asked: Future[ConsumerGroupTopicPartitions]) -> None:
         try:
-            answer = asked[group].result(timeout=TIMEOUT_S)
+            answer = asked.result(timeout=TIMEOUT_S)
         except TimeoutError as error:
             raise Transient(f"writing positions of group {group}: no answer in {TIMEOUT_S:.0f} s") from error
         except KafkaException as error:
@@ -97,7 +106,7 @@ class KafkaGroups:
     @patiently
     def delete(self, group: str) -> None:
         """Remove an Empty group; one that is not there is fine."""
-        self._must_be_stopped(group)
+        self._must_be_stopped([group])
         for future in self._connection.admin().delete_consumer_groups([group]).values():
             try:
                 future.result(timeout=TIMEOUT_S)
@@ -112,10 +121,10 @@ class KafkaGroups:
                 if code != KafkaError.GROUP_ID_NOT_FOUND:
                     raise self._connection.failure(error, f"removing group {group}") from error
 
-    def _must_be_stopped(self, name: str) -> None:
-        group = self.describe([name])[name]
-        if not group.stopped:
-            raise self._not_empty(name, f"{group.state}, members {', '.join(group.members) or 'unknown'}")
+    def _must_be_stopped(self, names: Iterable[str]) -> None:
+        for name, group in self.describe(names).items():
+            if not group.stopped:
+                raise self._not_empty(name, f"{group.state}, members {', '.join(group.members) or 'unknown'}")
 
     def _may_not_delete(self, name: str) -> Blocked:
         login = self._connection.login

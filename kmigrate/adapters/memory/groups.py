@@ -42,9 +42,14 @@ class MemoryGroups(State):
         held = self.held_by.get(group, {})
         return {partition: held.get(partition) for partition in partitions}
 
-    def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
-        """Write positions to an Empty group."""
-        self._must_be_stopped(group)
+    def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
+        """Write positions to Empty groups, one after the other."""
+        for group in positions:
+            self._must_be_stopped(group)
+        for group, of in positions.items():
+            self._write(group, of)
+
+    def _write(self, group: str, positions: Mapping[Partition, int]) -> None:
         held = self.held_by.get(group, {})
         differs = any(held.get(partition) != offset for partition, offset in positions.items())
         with self.death.writing(f"positions on the {self.side}", differs=differs):

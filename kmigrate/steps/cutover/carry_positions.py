@@ -80,9 +80,9 @@ class CarryPositions(MoveStep):
             reads.group: self._translate(world, reads, bounds.get(reads.group, {}), carrier) for reads in self.app.reads
         }
         world.ledger.put(POSITIONS, {group: _told(positions) for group, positions in found.items()})
-        for group, positions in found.items():
-            offsets = {p: at.offset for p, at in positions.items() if at.offset is not None}
-            world.groups(self.entering).commit(group, offsets)
+        world.groups(self.entering).commit(
+            {group: {p: at.offset for p, at in of.items() if at.offset is not None} for group, of in found.items()}
+        )
         self._read_back(world)
         world.ledger.put(COMMITTED, write_offsets(bounds))
         if left_there(world, self.entering):
@@ -136,7 +136,7 @@ class CarryPositions(MoveStep):
             now = groups.held(group)
             lost = {p: offset for p, offset in held.items() if now.get(p) != offset}
             if lost:
-                groups.commit(group, lost)
+                groups.commit({group: lost})
 
     def _unread(self, world: World, hint: str) -> None:
         """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""

@@ -85,7 +85,7 @@ def stop_and_place(
     assert len(wanted) == PARTITIONS
     positions = placed(group.two, world, wanted).positions
     offsets = {partition: at.offset for partition, at in positions.items() if at.offset is not None}
-    world.groups(Side.TARGET).commit(name, offsets)
+    world.groups(Side.TARGET).commit({name: offsets})
     writer.await_written(100)
     return positions, read_here, before, writer.total
 

@@ -133,7 +133,7 @@ def test_a_real_reader_is_given_twice_exactly_what_was_counted(target: Target, p
     chosen = {number: position_at(records, place) for number, records in target.committed.items()}
     name = f"{TOPIC}-{place}"
     groups = KafkaGroups(target.two.target.connection("target"))
-    groups.commit(name, {Partition(TOPIC, number): offset for number, offset in chosen.items()})
+    groups.commit({name: {Partition(TOPIC, number): offset for number, offset in chosen.items()}})
     expected = sum(target.counted(number, offset) for number, offset in chosen.items())
     given = read_with_group(target.two.target, TOPIC, name, at_least=None, isolation=UNCOMMITTED)
     assert doubled(given) == expected
