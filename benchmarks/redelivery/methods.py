@@ -50,7 +50,7 @@ class Methods:
     def ask(self, group: str, topic: str, partitions: int, *, quiet: bool) -> Choices:
         """The positions of a stopped group in one topic; `quiet`: nobody writes, so the last syncs may come first."""
         wanted = tuple(Partition(topic, number) for number in range(partitions))
-        found = self.world.groups(Side.SOURCE).positions(group, wanted)
+        found = self.world.groups(Side.SOURCE).positions({group: wanted})[group]
         held = {p: at for p, at in found.items() if at is not None}
         assert len(held) == len(wanted), f"{group} holds no position in some partition"
         (lane,) = forward_lanes(self.migration)

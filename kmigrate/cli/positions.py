@@ -75,7 +75,7 @@ def _partitions(s: Session, group: str, topic: str) -> Sequence[Partition]:
     from kmigrate.model import Side
 
     declared = {name for app in s.migration.applications for r in app.reads if r.group == group for name in r.topics}
-    held = {p.topic for p in s.world.groups(Side.SOURCE).held(group, stable=False)}
+    held = {p.topic for p in s.world.groups(Side.SOURCE).held([group], stable=False)[group]}
     names = (declared | held) & set(s.migration.topics)
     if topic:
         names &= {topic}

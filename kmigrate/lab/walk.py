@@ -85,7 +85,7 @@ class Walk:
         return MirrorsOwn(repeats=repeats, without=without)
 
     def _read_up(self, group: str, wanted: Mapping[Partition, int]) -> Ready[None] | NotYet:
-        there = self.world.groups(Side.TARGET).positions(group, wanted, stable=False)
+        there = self.world.groups(Side.TARGET).positions({group: wanted}, stable=False)[group]
         behind = [p for p, offset in wanted.items() if (there[p] or 0) < offset]
         return NotYet(f"{len(behind)} partitions to read") if behind else Ready(None)
 

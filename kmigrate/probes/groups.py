@@ -36,9 +36,8 @@ def every_position_held(
     world: World, side: Side, every: Iterable[Reads], *, stable: bool = True
 ) -> dict[str, dict[Partition, int]]:
     """The same of several groups; their topics are looked for once."""
-    wanted = partitions_read(world, side, every)
-    groups = world.groups(side)
-    return {group: _held(side, group, groups.positions(group, of, stable=stable)) for group, of in wanted.items()}
+    found = world.groups(side).positions(partitions_read(world, side, every), stable=stable)
+    return {group: _held(side, group, of) for group, of in found.items()}
 
 
 def _held(side: Side, group: str, found: Mapping[Partition, int | None]) -> dict[Partition, int]:

@@ -61,7 +61,6 @@ def _rights(world: World) -> tuple[tuple[Right, ...] | None, str]:
 
 def _groups(world: World) -> dict[str, SeenGroup]:
     groups = world.groups(Side.SOURCE)
-    return {
-        name: SeenGroup(group=group, held={} if group.kind is GroupKind.SHARE else groups.held(name, stable=False))
-        for name, group in groups.all().items()
-    }
+    every = groups.all()
+    held = groups.held((name for name, group in every.items() if group.kind is not GroupKind.SHARE), stable=False)
+    return {name: SeenGroup(group=group, held=held.get(name, {})) for name, group in every.items()}

@@ -58,7 +58,7 @@ def standing(
     Raises Refused when retention has eaten a position on the source.
     """
     wanted = sorted(partitions)
-    held = {side: world.groups(side).positions(group, wanted, stable=False) for side in Side}
+    held = {side: world.groups(side).positions({group: wanted}, stable=False)[group] for side in Side}
     source = {p: at for p, at in held[Side.SOURCE].items() if at is not None}
     seen = translator(world, Side.SOURCE, lanes).translate(source)
     positions = as_read(world, Side.SOURCE, isolation, without_the_lost(world, Side.SOURCE, seen.positions))

@@ -127,17 +127,17 @@ class Groups(Protocol):
         """Every group we may describe, by name, of whatever kind."""
         ...
 
-    def held(self, group: str, *, stable: bool = True) -> Mapping[Partition, int]:
-        """Every committed offset of the group; empty for one that committed nothing or is not there.
+    def held(self, groups: Iterable[str], *, stable: bool = True) -> Mapping[str, Mapping[Partition, int]]:
+        """Every committed offset of each group; empty for one that committed nothing or is not there.
 
         `stable` as for `positions`.
         """
         ...
 
     def positions(
-        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
-    ) -> Mapping[Partition, int | None]:
-        """Committed, stable offsets (KIP-447 require_stable); None where nothing was ever committed.
+        self, wanted: Mapping[str, Iterable[Partition]], *, stable: bool = True
+    ) -> Mapping[str, Mapping[Partition, int | None]]:
+        """Committed, stable offsets (KIP-447 require_stable) of each group; None where nothing was ever committed.
 
         With `stable=False`, where a group stood that may run: a transaction under way may be about to move it. Whoever
         commits in one transaction after the other is hardly ever stable, so that is enough for a look.

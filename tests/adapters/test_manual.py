@@ -73,14 +73,14 @@ class Members:
     def all(self) -> Mapping[str, Group]:
         return self.describe(self.running)
 
-    def held(self, group: str) -> Mapping[Partition, int]:
-        raise AssertionError(group)
+    def held(self, groups: Iterable[str]) -> Mapping[str, Mapping[Partition, int]]:
+        raise AssertionError(groups)
 
-    def positions(self, group: str, partitions: Iterable[Partition]) -> Mapping[Partition, int | None]:
-        raise AssertionError(group, partitions)
+    def positions(self, wanted: Mapping[str, Iterable[Partition]]) -> Mapping[str, Mapping[Partition, int | None]]:
+        raise AssertionError(wanted)
 
-    def commit(self, group: str, positions: Mapping[Partition, int]) -> None:
-        raise AssertionError(group, positions)
+    def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
+        raise AssertionError(positions)
 
     def delete(self, group: str) -> None:
         raise AssertionError(group)

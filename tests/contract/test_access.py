@@ -120,7 +120,7 @@ class KafkaStage:
     def deny(self, group: str) -> None:
         from kmigrate.adapters.kafka import KafkaGroups
 
-        KafkaGroups(self._connection).held(group)  # a coordinator is there once somebody asked for one
+        KafkaGroups(self._connection).held([group])[group]  # a coordinator is there once somebody asked for one
         rules = (Rule(resource="group", name=group, operations=("Read",), type="deny"),)
         self._two.source.allow(ALLOWED, rules)
         self._stack.callback(self._two.source.withdraw, ALLOWED, rules)

@@ -39,7 +39,7 @@ def test_describing_alone_is_told_from_reading_and_writing(two: TwoClusters) -> 
     reader = replace(own, username=READER, password=two.source.passwords[READER])
     rule = (Rule(resource="group", name=f"g-{name}", operations=("Read",), type="deny"),)
     # a coordinator is there once somebody asked for one
-    KafkaGroups(two.source.connection("cluster")).held(f"g-{name}")
+    KafkaGroups(two.source.connection("cluster")).held([f"g-{name}"])
     two.source.allow(READER, rule)
     try:
         two.until("denied", lambda: any(_refused(own.bootstrap, reader, name).values()))

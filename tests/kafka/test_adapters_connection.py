@@ -97,7 +97,7 @@ def test_a_missing_right_is_told_with_the_command_that_grants_it(two: TwoCluster
     group = f"g-{uuid4().hex[:8]}"
     granting = f"--add --allow-principal User:{MIRROR} --operation Describe"
     for refused in (
-        lambda: KafkaGroups(stranger).held(group),
+        lambda: KafkaGroups(stranger).held([group])[group],
         lambda: KafkaGroups(stranger).describe([group]),
         lambda: KafkaCluster(stranger).rights(),
     ):

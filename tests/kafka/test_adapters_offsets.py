@@ -4,7 +4,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from kmigrate.lab.runtime.pki import Certificates, make_certificates
 from kmigrate.model import Partition
 
 _HANDSHAKE, _AUTHENTICATE, _OFFSET_FETCH, _FIND_COORDINATOR = 17, 36, 9, 10
-_NOT_COORDINATOR, _COORDINATOR_NOT_AVAILABLE, _GROUP_AUTHORIZATION_FAILED = 16, 15, 30
+_NOT_COORDINATOR, _COORDINATOR_NOT_AVAILABLE, _GROUP_AUTHORIZATION_FAILED, _GROUP_ID_NOT_FOUND = 16, 15, 30, 69
+HELD = {"g": {Partition("t", 300): 7}}
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Broker:
     certificates: Certificates
     refusals: list[int]
     asked: list[int] = field(default_factory=list)
+    groups: tuple[str, ...] = ("g",)
     server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     @property
@@ -60,9 +62,15 @@ class Broker:
             return struct.pack(">ihhih", 0, 0, -1, 1, 9) + b"127.0.0.1" + struct.pack(">i", self.port)
         error = self.refusals.pop(0) if self.refusals else None
         if error is not None:
-            return struct.pack(">biBhb", 0, 0, 1, error, 0) if error else None
+            return _told(["g"], b"\1", error) if error else None
         partition = struct.pack(">iqiBhb", 300, 7, -1, 0, 0, 0)
-        return struct.pack(">biBB", 0, 0, 2, 2) + b"t" + b"\2" + partition + b"\0" + struct.pack(">hb", 0, 0)
+        return _told(self.groups, b"\2\2t\2" + partition + b"\0", 0)
+
+
+def _told(groups: Sequence[str], topics: bytes, error: int) -> bytes:
+    """OffsetFetch, version 8: the same of each group."""
+    every = b"".join(b"\2" + group.encode() + topics + struct.pack(">hb", error, 0) for group in groups)
+    return struct.pack(">biB", 0, 0, len(groups) + 1) + every + b"\0"
 
 
 @pytest.fixture
@@ -92,25 +100,36 @@ def offsets(broker: Broker) -> Iterator[Offsets]:
 
 
 def test_a_coordinator_that_moved_is_looked_for_again(broker: Broker, offsets: Offsets) -> None:
-    assert offsets.committed("g") == {Partition("t", 300): 7}
-    assert offsets.committed("g") == {Partition("t", 300): 7}
+    assert offsets.committed({"g": None}) == HELD
+    assert offsets.committed({"g": None}) == HELD
     assert broker.asked == [_HANDSHAKE, _AUTHENTICATE, _FIND_COORDINATOR, _OFFSET_FETCH, _OFFSET_FETCH]
     broker.asked.clear()
     broker.refusals = [_NOT_COORDINATOR, _COORDINATOR_NOT_AVAILABLE]
-    assert steadily(offsets.committed)("g", [Partition("t", 300)]) == {Partition("t", 300): 7}
+    assert steadily(offsets.committed)({"g": [Partition("t", 300)]}) == HELD
     assert broker.asked == [_OFFSET_FETCH, *[_FIND_COORDINATOR, _OFFSET_FETCH] * 2]
 
 
 def test_a_connection_that_broke_is_made_again(broker: Broker, offsets: Offsets) -> None:
-    offsets.committed("g")
+    offsets.committed({"g": None})
     broker.refusals = [0]
     with pytest.raises(Transient):
-        offsets.committed("g")
-    assert offsets.committed("g") == {Partition("t", 300): 7}
+        offsets.committed({"g": None})
+    assert offsets.committed({"g": None}) == HELD
+
+
+def test_a_coordinator_is_asked_once_for_all_of_its_groups(broker: Broker, offsets: Offsets) -> None:
+    broker.groups = ("g", "h")
+    assert offsets.committed({"g": None, "h": None}) == {**HELD, "h": HELD["g"]}
+    assert broker.asked[2:] == [_FIND_COORDINATOR, _FIND_COORDINATOR, _OFFSET_FETCH]
+
+
+def test_a_group_that_is_not_there_holds_nothing(broker: Broker, offsets: Offsets) -> None:
+    broker.refusals = [_GROUP_ID_NOT_FOUND]
+    assert offsets.committed({"g": None}) == {"g": {}}
 
 
 def test_a_refusal_is_no_reason_to_ask_again(broker: Broker, offsets: Offsets) -> None:
     broker.refusals = [_GROUP_AUTHORIZATION_FAILED]
     with pytest.raises(Told) as told:
-        offsets.committed("g")
+        offsets.committed({"g": None})
     assert told.value.code == _GROUP_AUTHORIZATION_FAILED

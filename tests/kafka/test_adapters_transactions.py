@@ -142,10 +142,10 @@ def test_where_a_running_group_stood_is_told_while_a_transaction_is_about_to_mov
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.send_offsets_to_transaction([TopicPartition(*one, 7)], nobody.consumer_group_metadata(), 30)
-    assert groups.positions(group, [one], stable=False) == {one: 3}
-    assert groups.held(group, stable=False) == {one: 3}
+    assert groups.positions({group: [one]}, stable=False)[group] == {one: 3}
+    assert groups.held([group], stable=False)[group] == {one: 3}
     with pytest.raises(Transient):
-        connection.offsets.committed(group, [one])
+        connection.offsets.committed({group: [one]})
     producer.commit_transaction(30)
     nobody.close()
-    assert groups.positions(group, [one]) == groups.positions(group, [one], stable=False) == {one: 7}
+    assert groups.positions({group: [one]})[group] == groups.positions({group: [one]}, stable=False)[group] == {one: 7}

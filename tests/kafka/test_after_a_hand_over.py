@@ -185,7 +185,7 @@ def test_a_reader_that_stayed_throughout_has_no_gap_and_nothing_twice(hand: Hand
     every = cluster.topics([TOPIC])[TOPIC].all()
     ends = {p: log.end for p, log in cluster.ranges(every).items()}
     held = hand.walk.world.groups(Side.SOURCE)
-    hand.until(f"{STAYS} to have read all", lambda: dict(held.positions(group, every)) == ends)
+    hand.until(f"{STAYS} to have read all", lambda: held.positions({group: every})[group] == ends)
     verdict = hand.walk.audit()
     counted = {app.name: (app.lost, app.redelivered, app.out_of_order, app.audit_gaps) for app in verdict.applications}
     assert counted == dict.fromkeys(counted, (0, 0, 0, 0))

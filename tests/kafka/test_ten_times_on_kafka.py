@@ -54,7 +54,8 @@ class Hand(Typist):
     def has_read_all(self, group: str, topic: str) -> bool:
         """Whether nothing is left for a group that stayed on the source."""
         source = self.walk.world.cluster(Side.SOURCE)
-        held = self.walk.world.groups(Side.SOURCE).positions(group, source.topics([topic])[topic].all(), stable=False)
+        wanted = {group: source.topics([topic])[topic].all()}
+        held = self.walk.world.groups(Side.SOURCE).positions(wanted, stable=False)[group]
         return not any(records_after(source, {p: at or 0 for p, at in held.items()}).values())
 
     def settle(self) -> None:

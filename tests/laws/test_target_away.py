@@ -118,11 +118,11 @@ def test_a_move_that_is_half_done_goes_back_without_the_target_and_forward_again
 def test_an_attempt_after_it_that_is_undone_gives_the_group_what_it_held_before_any_of_them() -> None:
     walk = died("carry-positions")
     undo(walk)
-    assert walk.estate.groups[Side.TARGET].held(GROUP)
+    assert walk.estate.groups[Side.TARGET].held([GROUP])[GROUP]
     walk.rest()
     die_after(walk, "carry-positions")
     walk.type("rollback checkout")
-    assert walk.estate.groups[Side.TARGET].held(GROUP) == {}
+    assert walk.estate.groups[Side.TARGET].held([GROUP])[GROUP] == {}
     walk.exact()
 
 
@@ -134,7 +134,7 @@ def test_it_may_happen_twice_in_a_row() -> None:
     undo(walk)
     walk.rest()
     left = left_there(world_of(walk), Side.TARGET)[GROUP]
-    assert (left.put, left.before) == (walk.estate.groups[Side.TARGET].held(GROUP), {})
+    assert (left.put, left.before) == (walk.estate.groups[Side.TARGET].held([GROUP])[GROUP], {})
     assert len(walk.journal().by_unit(LEFT)) == 2
     walk.type("cutover checkout")
     walk.exact()
@@ -164,7 +164,7 @@ def test_a_target_that_answers_is_asked_again_and_the_undoing_goes_on_then() -> 
         undo(walk, WithoutGroups)
     assert walk.journal().by_unit(LEFT) == {}
     walk.type("rollback checkout")
-    assert walk.estate.groups[Side.TARGET].held(GROUP) == {}
+    assert walk.estate.groups[Side.TARGET].held([GROUP])[GROUP] == {}
     walk.exact()
 
 

@@ -154,7 +154,7 @@ NEVER = (
     Fault(
         "what a group did not hold before is left to it when the move is undone",
         CUTOVER + "carry_positions",
-        "            if groups.held(group).keys() - held.keys():\n",
+        "            if groups.held([group])[group].keys() - held.keys():\n",
         "            if False:\n",
         REFUSALS + "undo_leaves_a_group_exactly_what_it_held_on_the_target_also_in_other_topics",
     ),

@@ -81,8 +81,8 @@ RULE_13 = (
     Fault(
         "who read on a target that was away is not looked for",
         CUTOVER + "left_there",
-        "            if past:\n",
-        "            if False:\n",
+        "        if past:\n",
+        "        if False:\n",
         AWAY + "who_read_there_meanwhile_is_named_before_anything_is_stopped_anew",
     ),
     Fault(

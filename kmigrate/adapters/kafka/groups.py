@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -60,18 +60,22 @@ class KafkaGroups:
         names = [str(group.group_id) for group in answer.valid or []]
         return self.describe(names) if names else {}
 
-    def held(self, group: str, *, stable: bool = True) -> Mapping[Partition, int]:
-        """Every committed offset of the group."""
-        found = self._committed(group, None, stable=stable)
-        return {partition: offset for partition, offset in found.items() if offset >= 0}
+    def held(self, groups: Iterable[str], *, stable: bool = True) -> Mapping[str, Mapping[Partition, int]]:
+        """Every committed offset of each group."""
+        every = self._committed(dict.fromkeys(groups), stable=stable)
+        return {group: {p: offset for p, offset in found.items() if offset >= 0} for group, found in every.items()}
 
     def positions(
-        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
-    ) -> Mapping[Partition, int | None]:
-        """Committed offsets; None where nothing was ever committed."""
-        wanted = list(partitions)
-        found = self._committed(group, wanted, stable=stable) if wanted else {}
-        return {p: found[p] if found.get(p, -1) >= 0 else None for p in wanted}
+        self, wanted: Mapping[str, Iterable[Partition]], *, stable: bool = True
+    ) -> Mapping[str, Mapping[Partition, int | None]]:
+        """Committed offsets of each group; None where nothing was ever committed."""
+        every = {group: tuple(of) for group, of in wanted.items()}
+        seen = self._committed({group: of for group, of in every.items() if of}, stable=stable)
+        found = {group: seen.get(group, {}) for group in every}
+        return {
+            group: {p: found[group][p] if found[group].get(p, -1) >= 0 else None for p in of}
+            for group, of in every.items()
+        }
 
     @patiently
     def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
@@ -140,15 +144,15 @@ class KafkaGroups:
         )
 
     @steadily
-    def _committed(self, group: str, partitions: Iterable[Partition] | None, *, stable: bool) -> dict[Partition, int]:
+    def _committed(
+        self, wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool
+    ) -> dict[str, dict[Partition, int]]:
         self._connection.admin()
         try:
-            return self._connection.offsets.committed(group, partitions, stable=stable)
+            return self._connection.offsets.committed(wanted, stable=stable)
         except Told as error:
             login = self._connection.login
-            if error.code == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise failure(KafkaError(error.code), f"{login.name}: positions of group {group}", login) from error
+            raise failure(KafkaError(error.code), f"{login.name}: {error.doing}", login) from error
 
 
 def _group(name: str, seen: ConsumerGroupDescription) -> Group:

@@ -11,7 +11,7 @@ import ssl
 import struct
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from confluent_kafka import KafkaError
@@ -39,9 +39,10 @@ _GROUP = 0
 class Told(Exception):
     """A broker answered with an error; `code` is Kafka's."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, doing: str) -> None:
         super().__init__(code)
         self.code = code
+        self.doing = doing
 
 
 class Offsets:
@@ -55,23 +56,26 @@ class Offsets:
         weakref.finalize(self, _close, self._lines)
 
     def committed(
-        self, group: str, partitions: Iterable[Partition] | None = None, *, stable: bool = True
-    ) -> dict[Partition, int]:
-        """Committed offsets, below zero where there is none; of all partitions when none is named.
+        self, wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool = True
+    ) -> dict[str, dict[Partition, int]]:
+        """Committed offsets by group, below zero where there is none; of all partitions for None. Empty if not there.
 
-        With `stable` (KIP-447) a transaction that is about to move one makes it worth asking again. Raises Transient
-        when it is, Told when the broker refuses.
+        Each coordinator is asked once for all of its groups (KIP-709). With `stable` (KIP-447) a transaction that is
+        about to move one makes it worth asking again. Raises Transient when it is, Told when the broker refuses.
         """
-        body = compact(group) + _topics(partitions) + (b"\1\0" if stable else b"\0\0")
         with self._lock:
-            coordinator = self._coordinators.get(group) or self._coordinator(group)
-            try:
-                answer = self._ask(coordinator, _OFFSET_FETCH, 7, body, flexible=True)
-                found = self._read(answer, group)
-            except Transient:
-                self._coordinators.pop(group, None)
-                raise
-            self._coordinators[group] = coordinator
+            by_coordinator: dict[str, list[str]] = {}
+            for group in wanted:
+                by_coordinator.setdefault(self._coordinator(group), []).append(group)
+            found: dict[str, dict[Partition, int]] = {}
+            for coordinator, groups in by_coordinator.items():
+                body = _asked({group: wanted[group] for group in groups}, stable=stable)
+                try:
+                    found |= self._read(self._ask(coordinator, _OFFSET_FETCH, 8, body, flexible=True))
+                except Transient:
+                    for group in groups:
+                        self._coordinators.pop(group, None)
+                    raise
             return found
 
     def sign_in(self) -> None:
@@ -98,6 +102,12 @@ class Offsets:
             _close(self._lines)
 
     def _coordinator(self, group: str) -> str:
+        """The address of who keeps the group's positions, as it was told last."""
+        if group not in self._coordinators:
+            self._coordinators[group] = self._look_for(group)
+        return self._coordinators[group]
+
+    def _look_for(self, group: str) -> str:
         failed: Transient | None = None
         for broker in self._login.bootstrap.split(","):
             try:
@@ -110,9 +120,13 @@ class Offsets:
             return address
         raise failed or Transient(f"{self._login.name}: no address to ask for the coordinator of group {group}")
 
-    def _read(self, answer: Answer, group: str) -> dict[Partition, int]:
-        doing = f"positions of group {group}"
+    def _read(self, answer: Answer) -> dict[str, dict[Partition, int]]:
         answer.number(4)
+        return dict(self._read_group(answer) for _ in range(answer.count() - 1))
+
+    def _read_group(self, answer: Answer) -> tuple[str, dict[Partition, int]]:
+        group = answer.compact()
+        doing = f"positions of group {group}"
         found: dict[Partition, int] = {}
         for _ in range(answer.count() - 1):
             topic = answer.compact()
@@ -123,14 +137,17 @@ class Offsets:
                 answer.skip_tags()
                 found[partition] = offset
             answer.skip_tags()
-        self._good(answer.number(2), doing)
-        return found
+        error = answer.number(2)
+        answer.skip_tags()
+        if error != KafkaError.GROUP_ID_NOT_FOUND:
+            self._good(error, doing)
+        return group, found
 
     def _good(self, code: int, doing: str) -> None:
         if code in _ASK_AGAIN:
             raise Transient(f"{self._login.name}: {doing}: {KafkaError(code).str()}")
         if code:
-            raise Told(code)
+            raise Told(code, doing)
 
     def _open(self, broker: str, timeout_s: float = 10.0) -> None:
         if broker in self._lines:
@@ -169,7 +186,13 @@ def _close(lines: dict[str, ssl.SSLSocket]) -> None:
     lines.clear()
 
 
-def _topics(partitions: Iterable[Partition] | None) -> bytes:
+def _asked(wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool) -> bytes:
+    """OffsetFetch, version 8: groups, each with its topics or null for all of them."""
+    groups = (compact(group) + _topics(of) + b"\0" for group, of in wanted.items())
+    return count(len(wanted) + 1) + b"".join(groups) + (b"\1\0" if stable else b"\0\0")
+
+
+def _topics(partitions: Sequence[Partition] | None) -> bytes:
     if partitions is None:
         return b"\0"
     topics = [(topic, list(each)) for topic, each in groupby(sorted(partitions), key=lambda p: p.topic)]

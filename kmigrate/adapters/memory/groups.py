@@ -31,16 +31,15 @@ class MemoryGroups(State):
         there = {name for name, members in self.members.items() if members}
         return self.describe(sorted(there | self.held_by.keys()))
 
-    def held(self, group: str, *, stable: bool = True) -> Mapping[Partition, int]:
-        """Every committed offset of the group."""
-        return dict(self.held_by.get(group, {}))
+    def held(self, groups: Iterable[str], *, stable: bool = True) -> Mapping[str, Mapping[Partition, int]]:
+        """Every committed offset of each group."""
+        return {group: dict(self.held_by.get(group, {})) for group in groups}
 
     def positions(
-        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
-    ) -> Mapping[Partition, int | None]:
-        """Committed offsets; None where nothing was ever committed."""
-        held = self.held_by.get(group, {})
-        return {partition: held.get(partition) for partition in partitions}
+        self, wanted: Mapping[str, Iterable[Partition]], *, stable: bool = True
+    ) -> Mapping[str, Mapping[Partition, int | None]]:
+        """Committed offsets of each group; None where nothing was ever committed."""
+        return {group: {p: self.held_by.get(group, {}).get(p) for p in of} for group, of in wanted.items()}
 
     def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
         """Write positions to Empty groups, one after the other."""

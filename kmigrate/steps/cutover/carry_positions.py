@@ -43,11 +43,12 @@ class CarryPositions(MoveStep):
         """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
         before: dict[str, Json] = {}
         changes: list[Change] = []
-        standing, left = self._there(world), left_there(world, self.entering)
+        wanted, left = partitions_read(world, self.entering, self.app.reads), left_there(world, self.entering)
+        standing = world.groups(self.entering).held(wanted)  # whole: whoever takes a group away takes all of it
         for reads in self.app.reads:
-            there = standing[reads.group]
+            held = standing[reads.group]
+            there = {p: held.get(p) for p in wanted[reads.group]}
             carried = self._carried(world, reads.group)
-            held = world.groups(self.entering).held(reads.group)  # whole: whoever takes a group away takes all of it
             if reads.group in left and left[reads.group].stands(held):
                 held = left[reads.group].before
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
@@ -131,9 +132,9 @@ class CarryPositions(MoveStep):
                 continue
             groups = world.groups(self.entering)
             held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
-            if groups.held(group).keys() - held.keys():
+            if groups.held([group])[group].keys() - held.keys():
                 groups.delete(group)
-            now = groups.held(group)
+            now = groups.held([group])[group]
             lost = {p: offset for p, offset in held.items() if now.get(p) != offset}
             if lost:
                 groups.commit({group: lost})
@@ -162,10 +163,9 @@ class CarryPositions(MoveStep):
         bounds = _bounds(world, group, BOUNDS)
         return bool(bounds) and _bounds(world, group, COMMITTED) == bounds
 
-    def _there(self, world: World) -> dict[str, Mapping[Partition, int | None]]:
+    def _there(self, world: World) -> Mapping[str, Mapping[Partition, int | None]]:
         """Where each group stands on the side entered."""
-        wanted, groups = partitions_read(world, self.entering, self.app.reads), world.groups(self.entering)
-        return {group: groups.positions(group, partitions) for group, partitions in wanted.items()}
+        return world.groups(self.entering).positions(partitions_read(world, self.entering, self.app.reads))
 
     def _carried(self, world: World, group: str, bounds_fact: str = BOUNDS) -> dict[Partition, int]:
         """What the ledger says, as long as it was worked out from where the group stands on the side left."""

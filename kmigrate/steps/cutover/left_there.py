@@ -43,17 +43,17 @@ def write_left(left: Mapping[str, Left]) -> Json:
 
 def refuse_read_since(world: World, step: MoveStep) -> None:
     """Raise Blocked where somebody has read on the target from a position that was left there."""
-    for group, left in left_there(world, step.entering).items():
-        if group in {reads.group for reads in step.app.reads}:
-            there = world.groups(step.entering).positions(group, left.put)
-            past = [p for p, at in there.items() if at is not None and at > left.put[p]]
-            if past:
-                raise Blocked(
-                    f"somebody has read on the {step.entering} with group {group}, where an attempt that was undone "
-                    f"had put it: {past[0]} from {left.put[past[0]]} to {there[past[0]]}; those were given twice",
-                    hint=f"find out who, and stop it; then remove group {group} there: "
-                    f"kafka-consumer-groups.sh --delete --group {group}",
-                )
+    ours = {reads.group for reads in step.app.reads}
+    put = {group: left.put for group, left in left_there(world, step.entering).items() if group in ours}
+    for group, there in world.groups(step.entering).positions(put).items():
+        past = [p for p, at in there.items() if at is not None and at > put[group][p]]
+        if past:
+            raise Blocked(
+                f"somebody has read on the {step.entering} with group {group}, where an attempt that was undone "
+                f"had put it: {past[0]} from {put[group][past[0]]} to {there[past[0]]}; those were given twice",
+                hint=f"find out who, and stop it; then remove group {group} there: "
+                f"kafka-consumer-groups.sh --delete --group {group}",
+            )
 
 
 def _told(offsets: Mapping[Partition, int]) -> Json:

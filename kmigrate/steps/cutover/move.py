@@ -187,8 +187,8 @@ def left_behind(world: World, side: Side, app: Application, *, stable: bool = Tr
     if not has_begun(world):
         return held(world, side, app, stable=stable)
     bounds, found = _bounds(world), {}
-    for group, partitions in partitions_read(world, side, app.reads).items():
-        there, stopped = world.groups(side).positions(group, partitions, stable=stable), bounds.get(group, {})
+    for group, there in world.groups(side).positions(partitions_read(world, side, app.reads), stable=stable).items():
+        stopped = bounds.get(group, {})
         known = {p: stopped.get(p) if offset is None else offset for p, offset in there.items()}
         found[group] = {p: offset for p, offset in known.items() if offset is not None}
     return found

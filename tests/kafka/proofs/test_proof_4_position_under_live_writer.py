@@ -80,7 +80,7 @@ def stop_and_place(
     read_here = read_with_group(group.two.source, TOPIC, name, at_least=STOPPED_AFTER[number])
     before = writer.total
     group.two.until(f"{name} to be Empty", lambda: world.groups(Side.SOURCE).describe([name])[name].stopped)
-    there = world.groups(Side.SOURCE).positions(name, [Partition(TOPIC, n) for n in range(PARTITIONS)])
+    there = world.groups(Side.SOURCE).positions({name: [Partition(TOPIC, n) for n in range(PARTITIONS)]})[name]
     wanted = {partition: offset for partition, offset in there.items() if offset is not None}
     assert len(wanted) == PARTITIONS
     positions = placed(group.two, world, wanted).positions
