@@ -183,7 +183,7 @@ def _move(migration: Migration, app: Application, direction: Direction, attempt:
             Ready(**has, migration=migration),
             StopWorkloads(**has),
             FenceClients(**has),
-            DrainMirror(**has, migration=migration if app.writes else None),
+            DrainMirror(**has, migration=migration),
             *([CarryPositions(**has)] if app.reads else []),
             *([HandOverTopics(**has, migration=migration)] if app.writes else []),
             LiftFence(**has),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kmigrate.cli.gate import TimeIsUp
-from kmigrate.errors import Blocked, KmigrateError, PlatformError, StillUnderWay, Transient, UsageError, VerifyFailed
+from kmigrate.errors import (
+    Blocked,
+    KmigrateError,
+    PlatformError,
+    StillUnderWay,
+    Transient,
+    UsageError,
+    VerifyFailed,
+    WentBack,
+)
 from kmigrate.manifests.granting import commands, grouped
 from kmigrate.manifests.rights import PHASES, Need, needs
 from kmigrate.model import Json, JsonObject, Migration
@@ -13,6 +22,7 @@ from kmigrate.probes.lacking import lacking
 from kmigrate.world import World
 
 _GRANT = "grant it:"
+_TOLD = (Blocked, VerifyFailed, WentBack, PlatformError, StillUnderWay, TimeIsUp)
 
 
 def chosen(phase: str) -> tuple[str, ...]:
@@ -43,9 +53,7 @@ def lacking_text(migration: Migration, missing: Iterable[Need]) -> Iterator[tupl
 
 def telling(error: KmigrateError, world: World, migration: Migration) -> None:
     """Have an error say which of the least rights are missing for what it stopped in, by ACLs, if any are."""
-    if not isinstance(error, Blocked | VerifyFailed | PlatformError | StillUnderWay | TimeIsUp) or isinstance(
-        error, Transient
-    ):
+    if isinstance(error, Transient) or not isinstance(error, _TOLD):
         return  # another look would take its time where a cluster is away, and clients may be standing still
     if not error.where and not error.hint.startswith(_GRANT):
         return  # what a command refuses before any step, as a phase that is not done yet

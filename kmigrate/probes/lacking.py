@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError
+from kmigrate.manifests.granting import commands
+from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.rights import KMIGRATE, MIRROR, MIRROR_BACK, PHASES, Need, needs
-from kmigrate.model import Migration, Right, Side, granted
+from kmigrate.model import Lane, Migration, Partition, Right, Side, granted
 from kmigrate.probes.ownership import owned_by
 from kmigrate.world import World
 
@@ -20,11 +22,22 @@ class Lacking:
     unknown: tuple[str, ...]
 
 
-def lacking(world: World, migration: Migration, phases: Iterable[str] = PHASES) -> Lacking:
+_COPIES = ("replicate", "cutover", "rollback")
+"""The phases in which the mirrors copy; what is needed in them only now and then, `_now` leaves out."""
+_AFTER_MS = 1_000
+"""How long a wait goes on before rights are looked at, and between two looks: most waits are shorter."""
+
+
+def lacking(
+    world: World,
+    migration: Migration,
+    phases: Iterable[str] = PHASES,
+    which: Callable[[Need], bool] = lambda need: True,
+) -> Lacking:
     """What the phases need and no ACL gives; nothing is known of whoever holds no ACL at all: a role may be given."""
     missing: list[Need] = []
     unknown: list[str] = []
-    wanted = needs(migration, phases)
+    wanted = tuple(need for need in needs(migration, phases) if which(need))
     for side in Side:
         here = [need for need in wanted if need.side is side and _now(world, migration, need)]
         try:
@@ -50,3 +63,48 @@ def _now(world: World, migration: Migration, need: Need) -> bool:
         return True
     owner = {MIRROR: Side.SOURCE, MIRROR_BACK: Side.TARGET}[need.who]
     return need.right.name in owned_by(world, owner, migration.topics)
+
+
+def refuse_lacking(world: World, migration: Migration, lanes: Iterable[Lane]) -> None:
+    """Raise Blocked for what the mirror of these lanes needs and may not by the ACLs of either side.
+
+    Without some of them no task fails: topics are not seen, a failed poll is logged and tried again, marks are dropped.
+    """
+    chosen = tuple(lanes)
+    found = lacking(world, migration, _COPIES, lambda need: any(_concerns(need, lane) for lane in chosen)).needs
+    if found:
+        told = "; ".join(f"{need.who} may not {_in_words(need.right)} on the {need.side}" for need in found)
+        raise Blocked(f"by the ACLs {told}", hint=f"grant it: {'; '.join(commands(migration, found))}")
+
+
+@dataclass(slots=True)
+class Sentry:
+    """Looks now and then, while a lane is waited for, whether its mirror lost a right; what it raises ends the wait."""
+
+    world: World
+    migration: Migration
+    lane: Lane
+    next_ms: int = -1
+
+    def __call__(self, waiting: Iterable[Partition]) -> None:
+        """Raise Blocked as `refuse_lacking`; the first looks of a wait cost nothing."""
+        now = self.world.clock.monotonic_ms()
+        due = self.next_ms >= 0 and now >= self.next_ms
+        if due or self.next_ms < 0:
+            self.next_ms = now + _AFTER_MS
+        if due:
+            refuse_lacking(self.world, self.migration, [self.lane])
+
+
+def _concerns(need: Need, lane: Lane) -> bool:
+    """Whether it is a right of the lane's mirror, and none about another lane."""
+    if need.who != (MIRROR_BACK if lane.direction == "reverse" else MIRROR):
+        return False
+    names = names_of(lane)
+    own = (names.configs, names.offsets, names.status, names.connector_offsets(lane), names.offset_syncs(lane))
+    return need.right.resource != "topic" or need.right.name in {*lane.topics, *own}
+
+
+def _in_words(right: Right) -> str:
+    begins = "…" if right.pattern == "prefix" else ""
+    return f"{right.operation} {right.resource} {right.name}{begins}"

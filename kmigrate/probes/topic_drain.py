@@ -5,7 +5,7 @@ Who writes there all the same, and whose transaction holds the end open, is told
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, ForeignWrite, Interrupted, KmigrateError, Refused, StillUnderWay
@@ -36,7 +36,13 @@ class Drained:
 
 
 def await_topic_drain(
-    world: World, leaving: Side, topics: Iterable[str], lane: Lane, deadline_ms: int, accepted: Collection[str] = ()
+    world: World,
+    leaving: Side,
+    topics: Iterable[str],
+    lane: Lane,
+    deadline_ms: int,
+    accepted: Collection[str] = (),
+    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
 ) -> Drained:
     """Wait until the lane has copied all of these topics, whose writers on the side left are denied (proven) by now.
 
@@ -44,7 +50,7 @@ def await_topic_drain(
     its own digest and by Connect's word; nothing is open on the side entered; the ends have not moved meanwhile
     (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; ForeignWrite for whom the
     fence did not stop, and for records that are no copies, but for those of the topics `accepted`; Blocked for a lane
-    that failed, and for sides that differ.
+    that failed, and for sides that differ. `watch` as in `await_copies`.
     """
     assert origin(lane) is leaving, f"{lane.name} does not copy what is written on the {leaving}"
     wanted, clock = tuple(sorted(topics)), world.clock
@@ -55,7 +61,7 @@ def await_topic_drain(
 
     left = await_settled(world, leaving, wanted, still_ms())
     what = f"copies of all that was written on the {leaving} to {', '.join(wanted)}"
-    copies = await_copies(world, leaving, left, lane, what=what, deadline_ms=still_ms())
+    copies = await_copies(world, leaving, left, lane, what=what, deadline_ms=still_ms(), watch=watch)
     _refuse_unknown(copies.positions)
     entered = await_settled(world, leaving.other, wanted, still_ms())
     # in this order: the copy of what came meanwhile lies behind the last one, too

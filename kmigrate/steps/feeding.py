@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
@@ -83,10 +83,13 @@ def _uncopied(world: World, lane: Lane) -> tuple[Partition, ...]:
     return tuple(sorted(p for p, records in there.items() if records and copied.get(p, -1) < wanted[p]))
 
 
-def await_first_copies(world: World, lane: Lane, deadline_ms: int) -> None:
+def await_first_copies(
+    world: World, lane: Lane, deadline_ms: int, watch: Callable[[Iterable[Partition]], None] = lambda waiting: None
+) -> None:
     """Wait until it makes progress wherever something is written: a lane may run, say nothing, and copy nothing.
 
     Raises Blocked when it has failed, StillUnderWay with where it stands still while it is behind (design §4.4).
+    `watch` is handed what is still waited for at every look, and may raise.
     """
 
     def look() -> Ready[None] | NotYet:
@@ -96,6 +99,8 @@ def await_first_copies(world: World, lane: Lane, deadline_ms: int) -> None:
             raise Blocked(
                 f"lane {lane.name} copies nothing: {'; '.join(trouble)}", hint="mend what it names, then run this again"
             )
+        if late:
+            watch(late)
         told = f"it runs and copies nothing of {', '.join(map(str, late))}, which has records"
         return NotYet(told) if late else Ready(None)
 

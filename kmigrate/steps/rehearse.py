@@ -13,6 +13,8 @@ from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.content import Compared, Ends, estimate, prove, refuse_differences, settled_ends, total
 from kmigrate.probes.drain import await_copies
 from kmigrate.probes.groups import positions_held
+from kmigrate.probes.lacking import Sentry
+from kmigrate.probes.ownership import in_force
 from kmigrate.probes.pauses import REHEARSED, predict
 from kmigrate.probes.uncommitted import COMMITTED, Bar, passed
 from kmigrate.waves import moves, stays, together
@@ -148,7 +150,8 @@ class TryPositions(Step):
             bounds = {p: at for p, at in held.items() if p.topic in lane.topics}
             if bounds:
                 what = f"translating group {group}"
-                seen = await_copies(world, Side.SOURCE, bounds, lane, what=what, deadline_ms=_COPIED_MS)
+                watch = Sentry(world, self.migration, lane)
+                seen = await_copies(world, Side.SOURCE, bounds, lane, what=what, deadline_ms=_COPIED_MS, watch=watch)
                 found |= seen.positions
         return found
 
@@ -178,7 +181,8 @@ class ContentSoFar:
             )
         found: dict[Partition, Ends] = {}
         for lane in forward_lanes(migration):
-            found |= settled_ends(world, lane, lane.topics, deadline_ms=_COPIED_MS)
+            watch = Sentry(world, migration, in_force(world, lane))
+            found |= settled_ends(world, lane, lane.topics, deadline_ms=_COPIED_MS, watch=watch)
         made = cls(world=world, ends=found, compared={}, kept_ms=now)
         made.put()
         return made

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
-from kmigrate.manifests.granting import commands
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import mirror_maker, reset
-from kmigrate.manifests.rights import MIRROR, MIRROR_USER
+from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
-from kmigrate.probes.lacking import lacking
+from kmigrate.probes.lacking import Sentry, refuse_lacking
 from kmigrate.probes.ownership import epochs, in_force
 from kmigrate.probes.resources import await_ready
 from kmigrate.probes.retention import (
@@ -79,10 +78,10 @@ class StartMirror(Step):
     def check(self, world: World) -> Finding:
         """Missing while it is not stored as wanted or not Ready, and a lane that came back and does not run.
 
-        Raises Blocked when a task has FAILED, and where its principal may not read by the source's ACLs: a mirror sees
-        no topic then, and no task fails.
+        Raises Blocked when a task has FAILED, and where the mirror lacks a right by the ACLs of either side: without
+        some of them it sees no topic, or tells nobody where its copies lie, and no task fails.
         """
-        self._may_read(world)
+        refuse_lacking(world, self.migration, self._lanes())
         finding = find(world, self._wanted(world))
         trouble = [] if finding.changes else [t for lane in self._lanes() for t in world.mirror.trouble(lane)]
         if trouble:
@@ -113,16 +112,6 @@ class StartMirror(Step):
     def _back_here(self, world: World) -> list[Lane]:
         """Lanes whose topics were handed over, and back: while the mirror is not there they stand still."""
         return [lane for lane in self._lanes() if begins(world, lane)]
-
-    def _may_read(self, world: World) -> None:
-        found = lacking(world, self.migration, ("replicate",)).needs
-        missing = [need for need in found if (need.side, need.who) == (Side.SOURCE, MIRROR)]
-        if missing:
-            topics = ", ".join(need.right.name for need in missing)
-            raise Blocked(
-                f"the mirror may not read {topics} by the ACLs of the source",
-                hint=f"grant it: {'; '.join(commands(self.migration, missing))}",
-            )
 
     def _lanes(self) -> tuple[Lane, ...]:
         return forward_lanes(self.migration)
@@ -162,11 +151,12 @@ class CatchUp(Step):
     def apply(self, world: World) -> None:
         """Take the ends of now as the bound and wait until the last record before each stands on the target.
 
-        Raises Refused when the source forgets records that were not copied, Blocked when a task has FAILED.
+        Raises Refused when the source forgets records that were not copied, Blocked when a task has FAILED or the
+        mirror lost a right.
         """
         for lane in _feeding(world, self.migration):
             if self._late(world, lane):
-                _catch_up(world, lane)
+                _catch_up(world, lane, Sentry(world, self.migration, lane))
 
     def verify(self, world: World) -> Json:
         """How many partitions were compared at their ends."""
@@ -235,7 +225,7 @@ def _feeding(world: World, migration: Migration) -> tuple[Lane, ...]:
     return tuple(lane for lane in forward_lanes(migration) if in_force(world, lane) == lane)
 
 
-def _catch_up(world: World, lane: Lane) -> None:
+def _catch_up(world: World, lane: Lane, sentry: Sentry) -> None:
     source, began = world.cluster(Side.SOURCE), world.clock.monotonic_ms()
     logs = source.ranges([p for topic in source.topics(lane.topics).values() for p in topic.all()])
     bounds = {p: log.end for p, log in logs.items()}
@@ -243,6 +233,7 @@ def _catch_up(world: World, lane: Lane) -> None:
     what = f"catching up {lane.name}"
 
     def watch(waiting: Iterable[Partition]) -> None:
+        sentry(waiting)
         copied = world.mirror.copied(lane)
         refuse_gone(world, {p: copied[p] + 1 for p in waiting if p in copied})
 

@@ -18,6 +18,7 @@ from kmigrate.manifests.rights import REVERSE_USER
 from kmigrate.manifests.users import reverse_source_rules, rights_of
 from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, Right, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
+from kmigrate.probes.lacking import refuse_lacking
 from kmigrate.probes.lanes import lane_key, part
 from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
@@ -138,8 +139,10 @@ class PrepareReverse(Step):
     def check(self, world: World) -> Finding:
         """Missing: what is not stored as wanted or not Ready, and lanes that have not stopped as they were asked to.
 
-        A lane that was started since stays as it is. Raises Blocked for what its operator says is wrong.
+        A lane that was started since stays as it is. Raises Blocked for what its operator says is wrong, and where the
+        mirror back lacks a right by the ACLs of either side: nothing else tells of most of them while it stands still.
         """
+        refuse_lacking(world, self.migration, self._lanes())
         finding = find(world, self._wanted(world))
         if finding.changes:
             return finding

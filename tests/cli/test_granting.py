@@ -13,7 +13,7 @@ from memory_estate import Estate
 from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.cli.granting import chosen, rights_json, rights_text, telling
 from kmigrate.cli.planned import look_ahead, plan_json
-from kmigrate.errors import Blocked, Interrupted, Transient, UsageError
+from kmigrate.errors import Blocked, Interrupted, Transient, UsageError, WentBack
 from kmigrate.journal import Journal
 from kmigrate.manifests.granting import commands
 from kmigrate.manifests.rights import KMIGRATE, PHASES, Need, needs
@@ -88,6 +88,14 @@ def test_an_error_adds_the_command_for_what_its_phase_needs_and_lacks(where: str
     telling(error, MemoryWorld(estate_without(gone)), OWN)
     assert (commands(OWN, [gone])[-1] in error.hint) is told
     assert error.hint.endswith("look")
+
+
+def test_a_move_that_went_back_by_itself_tells_the_right_that_it_lacked() -> None:
+    gone = need("Read", "orders")
+    error = WentBack("it took too long", hint="look")
+    error.where = "cutover/checkout#1, drain-mirror"
+    telling(error, MemoryWorld(estate_without(gone)), OWN)
+    assert commands(OWN, [gone])[-1] in error.hint
 
 
 def test_a_hint_that_grants_too_much_gives_way_and_other_errors_are_left_alone() -> None:

@@ -21,7 +21,7 @@ from where import (
 
 RELEASE = "steps/test_release_retention.py::test_"
 _FENCE = "            FenceClients(**has),\n"
-_DRAIN = "            DrainMirror(**has, migration=migration if app.writes else None),\n"
+_DRAIN = "            DrainMirror(**has, migration=migration),\n"
 
 RULE_1 = (
     Fault(

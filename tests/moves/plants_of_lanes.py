@@ -6,6 +6,7 @@ from planting import Fault
 from where import (
     ANEW,
     BACK,
+    CUTOVER,
     HAND_OVER,
     LANES,
     MANIFESTS,
@@ -13,6 +14,7 @@ from where import (
     PROVISION,
     REFUSALS,
     RENDERED,
+    RIGHTS,
     STEPS,
     WHOLE,
     WRITERS,
@@ -174,6 +176,20 @@ RULE_8 = (
     ),
 )
 RULE_12 = (
+    Fault(
+        "a right that a mirror lacks is found out once applications stand still",
+        CUTOVER + "ready",
+        "        self._mirror_may(world)\n",
+        "",
+        RIGHTS + "each_right_of_the_mirrors_that_is_taken_away_is_missed_by_name",
+    ),
+    Fault(
+        "a mirror that lost a right and says nothing is waited for",
+        PROBES + "lacking",
+        "        if due:\n",
+        "        if False:\n",
+        RIGHTS + "a_mirror_that_loses_a_right_and_says_nothing_is_not_waited_for",
+    ),
     Fault(
         "the tasks of a dead worker lie for five minutes",
         MANIFESTS + "mirror",

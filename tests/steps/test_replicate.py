@@ -324,7 +324,7 @@ def test_a_mirror_that_may_not_read_its_topics_by_acls_is_not_started_and_nothin
     assert start.check(world).changes
     acls = world.cluster(Side.SOURCE).acls
     acls.rules |= {Right(principal="User:m", resource="topic", name="other", operation="Read")}
-    with pytest.raises(Blocked, match="the mirror may not read shipments by the ACLs") as told:
+    with pytest.raises(Blocked, match="by the ACLs the mirror may not Read topic shipments on the source") as told:
         start.check(world)
     assert "--allow-principal User:m --operation Read --topic shipments" in told.value.hint
     acls.rules |= {Right(principal="User:m", resource="topic", name="*", operation="Read")}

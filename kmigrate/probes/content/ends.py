@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Grade, Lane, Partition, Position, Side, Topic
@@ -12,10 +12,18 @@ from kmigrate.probes.ownership import in_force, origin
 from kmigrate.world import World
 
 
-def settled_ends(world: World, lane: Lane, topics: Iterable[str], *, deadline_ms: int) -> dict[Partition, Ends]:
+def settled_ends(
+    world: World,
+    lane: Lane,
+    topics: Iterable[str],
+    *,
+    deadline_ms: int,
+    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
+) -> dict[Partition, Ends]:
     """Take the ends of now for these topics of the lane where they are written, and wait until all before is copied.
 
-    Raises VerifyFailed for a topic that is not there, StillUnderWay after the deadline.
+    Raises VerifyFailed for a topic that is not there, StillUnderWay after the deadline. `watch` as in
+    `await_copies`.
     """
     force = in_force(world, lane)
     side = origin(force)
@@ -23,7 +31,7 @@ def settled_ends(world: World, lane: Lane, topics: Iterable[str], *, deadline_ms
     logs = world.cluster(side).ranges([partition for topic in there.values() for partition in topic.all()])
     bounds = {partition: log.end for partition, log in logs.items()}
     what = f"copies of {force.name}"
-    found = await_copies(world, side, bounds, force, what=what, deadline_ms=deadline_ms).positions
+    found = await_copies(world, side, bounds, force, what=what, deadline_ms=deadline_ms, watch=watch).positions
     seen = {p: log.end for p, log in world.cluster(side.other).ranges(bounds).items()}
     return {p: _ends(side, end, found[p], seen[p]) for p, end in bounds.items()}
 

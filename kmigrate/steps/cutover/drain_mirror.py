@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Json, JsonObject, Migration, Partition
+from kmigrate.model import Json, JsonObject, Lane, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.drain import await_copies, still_copied
 from kmigrate.probes.foreign import keep
+from kmigrate.probes.lacking import Sentry
 from kmigrate.probes.ownership import SEAMS, origin, read_seams
 from kmigrate.probes.topic_drain import await_topic_drain
 from kmigrate.steps.cutover.move import (
@@ -38,7 +39,7 @@ class DrainMirror(MoveStep):
     mend: ClassVar[str] = "see what soak says of the side that was left: a group moved there, or copies are missing"
 
     migration: Migration | None = field(default=None, repr=False)
-    """Given where the move writes; kept out of the fingerprint as in `ready`."""
+    """Kept out of the fingerprint as in `ready`."""
 
     def check(self, world: World) -> Finding:
         """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
@@ -68,9 +69,14 @@ class DrainMirror(MoveStep):
         for lane, part in self.by_lane(world, _furthest(bounds)):
             what = f"copies of what group {', '.join(bounds)} has read"
             left = max(0, end - world.clock.monotonic_ms())
-            last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left).last
+            watch = self._watch(world, lane)
+            last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left, watch=watch).last
         self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
+
+    def _watch(self, world: World, lane: Lane) -> Callable[[Iterable[Partition]], None]:
+        """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
+        return (lambda waiting: None) if self.migration is None else Sentry(world, self.migration, lane)
 
     def _undrained(self, world: World) -> tuple[Partition, ...]:
         """What is to change its owner and ends elsewhere than it was drained to; nothing once it was handed over."""
@@ -94,7 +100,8 @@ class DrainMirror(MoveStep):
         for lane in self.writing_lanes(self.leaving):
             topics = set(lane.topics) & set(self.app.writes)
             left = max(0, end - world.clock.monotonic_ms())
-            drained = await_topic_drain(world, self.leaving, topics, lane, left, self.bears_foreign)
+            watch = self._watch(world, lane)
+            drained = await_topic_drain(world, self.leaving, topics, lane, left, self.bears_foreign, watch)
             keep(world, self.entering, drained.foreign)
             ends |= drained.left
         if self.app.writes:

@@ -10,6 +10,7 @@ from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Side,
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
+from kmigrate.probes.lacking import refuse_lacking
 from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
@@ -68,6 +69,7 @@ class Ready(MoveStep):
     def _look(self, world: World) -> tuple[Trial, ...]:
         """Raise Blocked with what stands in the way; gives what was tried. While clients stand still it is brief."""
         self._topics_alike(world)
+        self._mirror_may(world)
         self._mirror_well(world)
         self._owned_here(world)
         self._spares_ours()
@@ -107,11 +109,20 @@ class Ready(MoveStep):
         if self.leaving is Side.SOURCE and not seen.fits(self.policy):
             raise Blocked(too_long(self.app.name, seen, self.policy), hint=SHORTEN)
 
-    def _mirror_well(self, world: World) -> None:
+    @property
+    def _copying(self) -> tuple[Lane, ...]:
+        """The lanes that copy what is left behind."""
         # a reader's way back needs no mirror, and a broken mirror is a reason to go back
         reading = self.lanes if self.leaving is Side.SOURCE else ()
-        both = dict.fromkeys((*reading, *self.writing_lanes(self.leaving)))
-        lanes = [lane for lane in both if self._looked_at(world, lane)]
+        return tuple(dict.fromkeys((*reading, *self.writing_lanes(self.leaving))))
+
+    def _mirror_may(self, world: World) -> None:
+        """By the ACLs, on either side, there and back: some rights are missed by no task, or only once it starts."""
+        if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
+            refuse_lacking(world, self.migration, (*self._copying, *self.writing_lanes(self.entering)))
+
+    def _mirror_well(self, world: World) -> None:
+        lanes = [lane for lane in self._copying if self._looked_at(world, lane)]
         trouble = [told for lane in lanes for told in world.mirror.trouble(lane)]
         if trouble:
             raise Blocked(

@@ -8,6 +8,7 @@ from typing import ClassVar
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Lane, Migration
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.lacking import Sentry
 from kmigrate.steps.carried import is_released
 from kmigrate.steps.cutover.move import MoveStep
 from kmigrate.steps.feeding import (
@@ -57,7 +58,7 @@ class TurnMirror(MoveStep):
             feed(world, self.migration.target, lane, _DEADLINE_MS)
             begin_as_it_must(world, self.migration.target, lane, _DEADLINE_MS)
         for lane in self._lanes:
-            await_first_copies(world, lane, _DEADLINE_MS)
+            await_first_copies(world, lane, _DEADLINE_MS, Sentry(world, self.migration, lane))
 
     def verify(self, world: World) -> Json:
         """No lane stands before the seam, by Connect's own word, and none is in trouble.
