@@ -22,7 +22,6 @@ from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.manifests.mirror import RUNNING, STOPPED
 from kmigrate.model import Lane, Partition, Side
 from kmigrate.positions import Seam
-from kmigrate.probes.lanes import lane_key, with_state
 from kmigrate.probes.ownership import SEAMS, read_seams
 from kmigrate.world import Key
 
@@ -49,12 +48,6 @@ class Hand(Typist):
         """The lane of the topic that copies to that side."""
         (lane,) = (lane for lane in forward_lanes(self.walk.migration) if TOPIC in lane.topics)
         return lane if side is Side.TARGET else other_way(lane)
-
-    def ask(self, lane: Lane, state: str) -> None:
-        """Edit the folder's resource, as anybody may."""
-        resource = self.walk.world.resources.get(lane_key(lane, self.walk.migration.target.namespace))
-        assert resource is not None
-        self.walk.world.resources.apply(with_state(resource, lane, state))
 
     def failed(self, lane: Lane) -> list[str]:
         return [word for word in self.walk.world.mirror.trouble(lane) if "FAILED" in word]

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import yaml
 
+from kmigrate.errors import Conflict
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.walk import Walk, walking
+from kmigrate.model import JsonObject, Lane
+from kmigrate.probes.lanes import lane_key, with_state
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Reporter
+from kmigrate.world import Key, Reporter, Resource
 
 _DEADLINE_MS = 180_000
 
@@ -54,6 +57,28 @@ class Typist:
             deadline_ms=_DEADLINE_MS,
             slowest_ms=200,
         )
+
+    def there(self, key: Key) -> Resource:
+        found = self.walk.world.resources.get(key)
+        assert found is not None
+        return found
+
+    def change(self, key: Key, changed: Callable[[Resource], JsonObject]) -> None:
+        """Edit a resource as it is now, as anybody may; anew where its operator wrote in between."""
+
+        def stored() -> bool:
+            try:
+                self.walk.world.resources.apply(changed(self.there(key)))
+            except Conflict:
+                return False
+            return True
+
+        self.until(f"{key} changed", stored)
+
+    def ask(self, lane: Lane, state: str) -> None:
+        """Have a lane run, or stand still."""
+        key = lane_key(lane, self.walk.migration.target.namespace)
+        self.change(key, lambda resource: with_state(resource, lane, state))
 
 
 @contextmanager
