@@ -92,7 +92,7 @@ def denied_on_target(stage: Stage) -> set[str]:
 
 
 def lanes(stage: Stage, status: Status) -> list[str]:
-    """The connectors that run are those of the lanes in force, and no connector is there that is of no lane."""
+    """The connectors that run are those of the lanes in force, none has FAILED, and none is there that is of no lane."""
     migration = load(stage.desk.plan)
     every = {lane.name: lane for lane in (*forward_lanes(migration), *reverse_lanes(migration))}
     wanted = {every[told["lane"]].connector for told in status["lag"]}
@@ -105,7 +105,9 @@ def lanes(stage: Stage, status: Status) -> list[str]:
             return error.message
         running = {name for name, state in there.items() if state != "STOPPED"}
         ours = set(there) - {name for name in there if "MirrorCheckpoint" in name}
-        return "" if running == wanted and ours <= known else f"run: {sorted(running)}; wanted: {sorted(wanted)}"
+        failed = {name for name, state in there.items() if state == "FAILED"}
+        well = running == wanted and ours <= known and not failed
+        return "" if well else f"run: {sorted(running)}; failed: {sorted(failed)}; wanted: {sorted(wanted)}"
 
     await_none(wrong, "only the lanes of the ledger to run")
     return sorted(wanted)

@@ -17,8 +17,10 @@ import yaml
 from kmigrate.lab.folder import LabFolder
 
 PROGRAM = str(Path(sys.executable).with_name("kmigrate"))
+WITHIN = Path(__file__).with_name("within")
+"""What its processes import before anything else."""
 PATIENCE_S = 240
-LOOK_S = 0.002
+LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ class Desk:
         """The file that makes the clock of the commands jump, once it is there."""
         return self.plan.with_suffix(".jump")
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
-        here = {"KMIGRATE_PLAN": str(self.plan), "CHAOS_CLOCK": str(self.jump)}
-        path = {"PYTHONPATH": str(Path(__file__).with_name("clock"))}
+    def begin(self, *words: str, freeze: str = "") -> subprocess.Popen[str]:
+        """Type a command; `freeze` says at which line of the journal it stops itself (`within/sitecustomize.py`)."""
+        here = {"KMIGRATE_PLAN": str(self.plan), "CHAOS_CLOCK": str(self.jump), "CHAOS_FREEZE": freeze}
+        path = {"PYTHONPATH": str(WITHIN)}
         return subprocess.Popen(
             [PROGRAM, *words],
             stdout=subprocess.PIPE,
@@ -132,33 +135,37 @@ def end(running: subprocess.Popen[str], *words: str) -> Ended:
     return Ended(words, running.returncode, out, err)
 
 
-@dataclass
-class Follower:
-    """Reads the journal's new lines as they come, while a command runs."""
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A command that stops itself so long after a line of a step, and waits there."""
 
     desk: Desk
     offset: int
     running: subprocess.Popen[str]
 
-    def until(self, step: str, event: str, delay_ms: int) -> bool:
-        """Wait for the line and then so long, and freeze the command; whether it is within that step still."""
+    @classmethod
+    def begin(cls, desk: Desk, words: tuple[str, ...], step: str, event: str, delay_ms: int) -> Frozen:
+        """Type the command; it has not begun to work when this returns."""
+        size = desk.size()
+        line = {"journal": str(desk.journal), "beyond": size, "step": step, "event": event, "delay_ms": delay_ms}
+        return cls(desk, size, desk.begin(*words, freeze=json.dumps(line)))
+
+    def within(self, step: str) -> bool:
+        """Wait until it stands still, or has ended; whether it stands still within that step."""
         deadline = time.monotonic() + PATIENCE_S
-        while not self._met(step, event):
-            assert time.monotonic() < deadline, f"{event} of {step} did not come"
-            if self.running.poll() is not None:
-                return False
+        while self.running.poll() is None and not self._stopped:
+            assert time.monotonic() < deadline, f"{step} did not come"
             time.sleep(LOOK_S)
-        time.sleep(delay_ms / 1000)
-        self.running.send_signal(signal.SIGSTOP)
         return self.running.poll() is None and self.stands(step)
+
+    @property
+    def _stopped(self) -> bool:
+        try:
+            return psutil.Process(self.running.pid).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return True
 
     def stands(self, step: str) -> bool:
         """Whether the newest line of a step is of that one, and it is not verified."""
         last = [line for line in self.desk.lines(self.offset) if line["step"] and line["event"] != "FACT"][-1]
         return last["step"] == step and last["event"] in ("STARTED", "APPLIED")
-
-    def _met(self, step: str, event: str) -> bool:
-        now = self.desk.size()
-        if now == self.offset:
-            return False
-        return any((line["step"], line["event"]) == (step, event) for line in self.desk.lines(self.offset))

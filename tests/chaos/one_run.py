@@ -14,7 +14,7 @@ from pathlib import Path
 
 import checks
 from cases import Case
-from commands import Ended, Follower, end, words_of
+from commands import Ended, Frozen, end, words_of
 from stage import Stage
 from strikes import STRIKES, Blow, Struck
 
@@ -50,15 +50,18 @@ class Strike:
 
 def run(stage: Stage, case: Case) -> dict[str, Json]:
     """What to write down of the run; raises Missed, AssertionError with what is wrong."""
+    began = time.monotonic()
     bring(stage, case.app, OTHER[case.direction])
+    brought = time.monotonic()
     try:
         strike = struck(stage, case)
         ended = [] if strike.ended == 0 and case.after == "on" else finish(stage, case)
     finally:
         stage.desk.jump.unlink(missing_ok=True)
-    took = time.monotonic() - strike.at
+    over = time.monotonic()
     side = SIDE[case.direction] if case.after == "on" else SIDE[OTHER[case.direction]]
     seen = checks.check(stage, case.app, side)
+    spent = {"bring": brought - began, "strike": strike.at - brought, "end": over - strike.at}
     return {
         "whom": strike.whom,
         "last_line": strike.last_line,
@@ -67,7 +70,8 @@ def run(stage: Stage, case: Case) -> dict[str, Json]:
         "then": [each.code for each in ended],
         "rate": strike.rate,
         "partitions": strike.partitions,
-        "recovery_ms": round(took * 1_000),
+        "recovery_ms": round((over - strike.at) * 1_000),
+        "spent_s": {name: round(s) for name, s in (spent | {"check": time.monotonic() - over}).items()},
         **seen,
     }
 
@@ -83,20 +87,19 @@ def bring(stage: Stage, app: str, direction: str) -> None:
 def struck(stage: Stage, case: Case) -> Strike:
     """Begin, strike within the step, let it go on until it ends, and let the fault pass."""
     words = words_of(case.direction, case.app)
-    follower = Follower(stage.desk, stage.desk.size(), stage.desk.begin(*words))
-    met = follower.until(case.step, case.event, case.delay_ms)
-    if not met:
-        follower.running.send_signal(signal.SIGCONT)
-        end(follower.running, *words)
+    frozen = Frozen.begin(stage.desk, words, case.step, case.event, case.delay_ms)
+    if not frozen.within(case.step):
+        frozen.running.send_signal(signal.SIGCONT)
+        end(frozen.running, *words)
         raise Missed(f"{case}: the step was over")
-    last = _told(stage.desk.lines(follower.offset)[-1])
+    last = _told(stage.desk.lines(frozen.offset)[-1])
     try:
-        blow = STRIKES[case.fault](Blow(stage, case, follower.running))
+        blow = STRIKES[case.fault](Blow(stage, case, frozen.running))
     finally:
         at, now_ms = time.monotonic(), time.time_ns() // 1_000_000
-        follower.running.send_signal(signal.SIGCONT)
+        frozen.running.send_signal(signal.SIGCONT)
     with _passing(blow, case.lasts_ms):
-        ended = end(follower.running, *words)
+        ended = end(frozen.running, *words)
     assert ended.code in (0, -signal.SIGKILL, *GOES_ON), f"{blow.whom}: {ended}"
     written = traffic(stage, now_ms - RATE_MS, now_ms)
     rate = round(sum(written.values()) * 1_000 / RATE_MS)

@@ -53,7 +53,7 @@ class Session:
             say(f"  missed: {missed}")
             return
         self.kept.append(table.row(wanted, self.commit, told))
-        shown = {name: told[name] for name in ("whom", "last_line", "ended", "said", "then", "rate", "recovery_ms")}
+        shown = {name: told[name] for name in ("whom", "last_line", "ended", "said", "then", "rate", "spent_s")}
         say(f"  {wanted}: {shown} in {time.monotonic() - began:.0f} s")
 
     def audit(self) -> None:
@@ -111,12 +111,23 @@ def run_all(at: Session, wanted: Sequence[Case], *, audit_every: int, until: flo
         except Exception:
             failed.append(chosen)
             say(f"FAILED: {chosen}\n{traceback.format_exc()}")
-            one_run.finish(at.stage, replace(chosen, after="on", direction="rollback"))
+            if not home(at.stage, chosen):
+                break
         if len(at.kept) >= audit_every:
             at.audit()
     if at.kept:
         at.audit()
     return failed
+
+
+def home(stage: Stage, failed: Case) -> bool:
+    """Whether the application of a run that failed can be brought back; where not, this lab is of no use any more."""
+    try:
+        one_run.finish(stage, replace(failed, after="on", direction="rollback"))
+    except AssertionError:
+        say(f"  it cannot be brought home:\n{traceback.format_exc()}")
+        return False
+    return True
 
 
 def commit_of() -> str:

@@ -16,9 +16,10 @@ from relay import Relay, Weather
 from stage import SOURCE_BROKER, TARGET_BROKER, Stage
 
 from kmigrate.lab.apps.audit import replace
-from kmigrate.lab.operator.status import mapping
+from kmigrate.lab.operator.status import mapping, objects
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.lab.runtime.connect import ConnectRest
+from kmigrate.model import JsonObject
 from kmigrate.wiring import folder_store
 
 LATE_S = 0.4
@@ -194,9 +195,14 @@ def rests(stage: Stage) -> list[ConnectRest]:
 
 
 def connectors(rest: ConnectRest) -> dict[str, str]:
-    """Every connector of a group with its state."""
+    """Every connector of a group with its state: that of its worst task, where one FAILED."""
     there = mapping(rest.get("/connectors?expand=status"))
-    return {name: str(mapping(mapping(mapping(seen)["status"])["connector"])["state"]) for name, seen in there.items()}
+    return {name: _state(mapping(mapping(seen)["status"])) for name, seen in there.items()}
+
+
+def _state(status: JsonObject) -> str:
+    failed = any(task.get("state") == "FAILED" for task in objects(status.get("tasks")))
+    return "FAILED" if failed else str(mapping(status["connector"])["state"])
 
 
 def _kill(stage: Stage, name: str) -> Struck:
