@@ -163,12 +163,18 @@ def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str, begi
     }
 
 
+def steered(state: str) -> JsonObject:
+    """A lane that is to run gets up again by itself: a broker that dies takes tasks with it, which stay FAILED.
+
+    One that must stand does not: who starts it by mistake finds its task FAILED (design §4.3).
+    """
+    return {"state": state, "autoRestart": {"enabled": state == RUNNING}}
+
+
 def steering(names: MirrorNames, lane: Lane, state: str) -> JsonObject:
     """The state of a lane's connector (`running | stopped`), and the ConfigMaps for its offsets (`strimzi.md` §3)."""
     return {
-        "state": state,
-        # no restart by itself: a task that failed shows that the rights of ownership held (design §4.3)
-        "autoRestart": {"enabled": False},
+        **steered(state),
         "listOffsets": {"toConfigMap": {"name": names.offsets_listed(lane)}},
         "alterOffsets": {"fromConfigMap": {"name": names.offsets_wanted(lane)}},
     }

@@ -30,9 +30,9 @@ def connector_spec(resource: Resource, lane: Lane) -> JsonObject | None:
     return None
 
 
-def with_state(resource: Resource, lane: Lane, state: str) -> JsonObject:
-    """The body with the lane's state another: `running | stopped`. No lane comes or goes: that would roll the pods."""
-    return _with(resource, lane, lambda spec: {**spec, "state": state})
+def with_asked(resource: Resource, lane: Lane, asked: JsonObject) -> JsonObject:
+    """The body with other things asked of the lane (`state`, …). No lane comes or goes: that would roll the pods."""
+    return _with(resource, lane, lambda spec: {**spec, **asked})
 
 
 def with_setting(resource: Resource, lane: Lane, name: str, value: str) -> JsonObject:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from kmigrate.errors import Blocked, Conflict, StillUnderWay, VerifyFailed
 from kmigrate.manifests.lane_offsets import ACTION, ALTER, LIST, asked, file_name, listed_offsets, wanted_offsets
 from kmigrate.manifests.lanes import names_of
-from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED
+from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, steered
 from kmigrate.model import JsonObject, Lane, Partition, Target
-from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_setting, with_state
+from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_asked, with_setting
 from kmigrate.probes.resources import conditions, unready
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, World
@@ -136,7 +136,7 @@ def remove_lists(world: World, target: Target, lanes: Iterable[Lane]) -> None:
 
 def ask_to_run(world: World, target: Target, lane: Lane) -> None:
     """Ask the lane to run and wait for nothing: where nobody answers yet who could start it."""
-    _change(world, target, lane, lambda resource: with_state(resource, lane, RUNNING))
+    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(RUNNING)))
 
 
 def arm_lane(world: World, target: Target, lane: Lane, last: Mapping[Partition, int], deadline_ms: int) -> None:
@@ -183,7 +183,7 @@ def _steer(
     world: World, target: Target, lane: Lane, state: str, deadline_ms: int, there: Callable[[LaneState], bool]
 ) -> None:
     """Ask for a state and wait until `there` says that it is reached."""
-    _change(world, target, lane, lambda resource: with_state(resource, lane, state))
+    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(state)))
 
     def look() -> Ready[None] | NotYet:
         seen = lane_state(world, target, lane)

@@ -92,7 +92,7 @@ def denied_on_target(stage: Stage) -> set[str]:
 
 
 def lanes(stage: Stage, status: Status) -> list[str]:
-    """The connectors that run are those of the lanes in force, none has FAILED, and none is there that is of no lane."""
+    """The connectors that run are those of the lanes in force, none FAILED, and there is none that is of no lane."""
     migration = load(stage.desk.plan)
     every = {lane.name: lane for lane in (*forward_lanes(migration), *reverse_lanes(migration))}
     wanted = {every[told["lane"]].connector for told in status["lag"]}

@@ -17,7 +17,7 @@ from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.walk import Walk, walking
 from kmigrate.model import JsonObject, Lane
-from kmigrate.probes.lanes import lane_key, with_state
+from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Reporter, Resource
 
@@ -78,7 +78,7 @@ class Typist:
     def ask(self, lane: Lane, state: str) -> None:
         """Have a lane run, or stand still."""
         key = lane_key(lane, self.walk.migration.target.namespace)
-        self.change(key, lambda resource: with_state(resource, lane, state))
+        self.change(key, lambda resource: with_asked(resource, lane, {"state": state}))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from memory_estate import Estate
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import JsonObject, Lane, Partition, Right, SecretRef, Side
 from kmigrate.planfile.load import load
-from kmigrate.probes.lanes import lane_key, part, with_state
+from kmigrate.probes.lanes import lane_key, part, with_asked
 from kmigrate.world import Key
 
 _FILE = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
@@ -173,7 +173,7 @@ def lane_asked(lane: Lane, state: str) -> Plant:
     def plant(at: Scene) -> None:
         resource = at.estate.store.get(lane_key(lane, "kafka"))
         assert resource is not None
-        at.estate.store.apply(_wish(with_state(resource, lane, state)))
+        at.estate.store.apply(_wish(with_asked(resource, lane, {"state": state})))
         at.estate.turns(4)
 
     return plant

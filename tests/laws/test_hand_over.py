@@ -14,7 +14,7 @@ from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Denial, Direction, Lane, Right, Side
 from kmigrate.plan import Step, Unit
 from kmigrate.probes.counterparts import compared, read_cursors
-from kmigrate.probes.lanes import lane_key, with_state
+from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.probes.ownership import SEAMS, epochs, read_seams
 from kmigrate.steps.cutover.move import BEGAN
 from kmigrate.steps.feeding import ARMED, begins, feeds
@@ -30,7 +30,7 @@ def ask(walk: Walk, lane: Lane, state: str) -> None:
     """Somebody edits the lane's resource."""
     resource = walk.estate.store.get(lane_key(lane, "kafka"))
     assert resource is not None
-    walk.estate.store.apply_by_operator(with_state(resource, lane, state))
+    walk.estate.store.apply_by_operator(with_asked(resource, lane, {"state": state}))
 
 
 def phase(walk: Walk, name: str) -> Unit:

@@ -139,6 +139,7 @@ def test_a_lane_is_made_stopped_restarts_by_no_hand_but_ours_and_belongs_to_the_
     assert at(body, "spec", "class") == "org.apache.kafka.connect.mirror.MirrorSourceConnector"
     assert at(body, "spec", "tasksMax") == 1
     assert at(connector(state=RUNNING), "spec", "state") == "running"
+    assert at(connector(state=RUNNING), "spec", "autoRestart") == {"enabled": True}
 
 
 def test_a_lane_reads_the_target_writes_the_source_and_keeps_its_offsets_there() -> None:

@@ -171,10 +171,10 @@ RULE_3 = (
         REVERSE + "a_mirror_that_may_write_what_the_source_owns_is_refused_before_anything_is_made",
     ),
     Fault(
-        "a task that failed is started again by itself",
+        "a task that failed is started again by itself also where the lane must stand still",
         MANIFESTS + "mirror",
-        '"autoRestart": {"enabled": False},',
-        '"autoRestart": {"enabled": True},',
+        '"autoRestart": {"enabled": state == RUNNING}',
+        '"autoRestart": {"enabled": True}',
         BACK + "a_lane_is_made_stopped_restarts_by_no_hand_but_ours_and_belongs_to_the_workers",
     ),
     Fault(

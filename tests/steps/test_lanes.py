@@ -14,7 +14,7 @@ from kmigrate.manifests.lane_offsets import ACTION, asked
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.mirror import RUNNING, STOPPED
 from kmigrate.model import JsonObject, Partition
-from kmigrate.probes.lanes import lane_key, objects, with_setting
+from kmigrate.probes.lanes import connector_spec, lane_key, objects, part, with_setting
 from kmigrate.steps.lanes import LaneState, arm_lane, lane_offsets, lane_state, start_lane, stop_lane
 from kmigrate.world import Key, Resource
 
@@ -117,8 +117,17 @@ def test_only_the_state_of_the_lanes_own_entry_changes() -> None:
     assert first == before[0]
     connector = before[1]["sourceConnector"]
     assert isinstance(connector, dict)
-    assert second == {**before[1], "sourceConnector": {**connector, "state": STOPPED}}
+    stands = {"state": STOPPED, "autoRestart": {"enabled": False}}
+    assert second == {**before[1], "sourceConnector": {**connector, **stands}}
     assert seen(made).generation == 3
+
+
+def test_a_lane_that_is_started_gets_up_again_by_itself_and_one_that_stands_does_not(made: MirrorEstate) -> None:
+    made.ask(STOPPED)
+    start_lane(made.world, TARGET, made.lane, SOON_MS)
+    assert part(connector_spec(seen(made), made.lane), "autoRestart") == {"enabled": True}
+    stop(made)
+    assert part(connector_spec(seen(made), made.lane), "autoRestart") == {"enabled": False}
 
 
 def test_a_slow_operator_is_waited_for(made: MirrorEstate) -> None:

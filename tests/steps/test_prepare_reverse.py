@@ -12,11 +12,11 @@ from kmigrate.engine import run_unit, undo_unit
 from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.journal import Journal
 from kmigrate.manifests.lanes import REVERSE, reverse_lanes
-from kmigrate.manifests.mirror import RUNNING
-from kmigrate.model import Auth, Migration, Partition, Right, SecretRef, Side, Topic
+from kmigrate.manifests.mirror import RUNNING, steered
+from kmigrate.model import Auth, JsonObject, Migration, Partition, Right, SecretRef, Side, Topic
 from kmigrate.plan import Unit
 from kmigrate.positions import Seam
-from kmigrate.probes.lanes import lane_key, with_state
+from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.probes.ownership import SEAMS, write_seams
 from kmigrate.steps.reverse import PrepareReverse, PrepareSource
 from kmigrate.story import story
@@ -167,7 +167,7 @@ def test_the_lanes_are_there_and_stopped_and_nothing_was_copied() -> None:
 
 def test_a_lane_that_somebody_started_is_stopped_again() -> None:
     estate = made()
-    start(estate)
+    start(estate, {"state": RUNNING})
     seen = world(estate, "replicate")
     told = f'change KafkaConnector kafka/{LANE.connector} (state "running" → "stopped")'
     assert [str(change) for change in REVERSED.check(seen).changes] == [told]
@@ -188,7 +188,7 @@ def test_a_record_that_only_a_running_lane_would_write_is_told(side: Side, topic
 def test_a_lane_that_a_hand_over_started_stays_as_it_is() -> None:
     estate = made()
     hand_over(estate)
-    start(estate)
+    start(estate, steered(RUNNING))
     seen = world(estate, "replicate")
     assert REVERSED.check(seen).changes == ()
     log = estate.clusters[Side.SOURCE].logs[Partition(OFFSETS, 0)]
@@ -203,7 +203,7 @@ def test_a_lane_that_a_hand_over_started_stays_as_it_is() -> None:
 def test_once_the_source_owns_its_topics_again_a_lane_that_runs_is_stopped() -> None:
     estate = made()
     hand_over(estate)
-    start(estate)
+    start(estate, {"state": RUNNING})
     hand_over(estate, Side.SOURCE)
     seen = world(estate, "replicate")
     told = f'change KafkaConnector kafka/{LANE.connector} (state "running" → "stopped")'
@@ -227,10 +227,10 @@ def test_a_topic_of_the_lane_that_is_gone_is_named() -> None:
         REVERSED.check(world(estate, "replicate"))
 
 
-def start(estate: Estate) -> None:
+def start(estate: Estate, asked: JsonObject) -> None:
     resource = estate.store.get(lane_key(LANE, "kafka"))
     assert resource is not None
-    estate.store.apply(with_state(resource, LANE, RUNNING))
+    estate.store.apply(with_asked(resource, LANE, asked))
     estate.turns(5)
 
 

@@ -87,12 +87,17 @@ KafkaConnector
                                                      AbstractOperator.createWatch, connectorEventHandler
 48  connector-offsets: list, alter or reset as in 37 and 38 with the one annotation, key offsets.json; a word that is
     none of them is NotReady/IllegalArgumentException     AbstractConnectOperator.manageConnectorOffsets
+Both
+49  with autoRestart.enabled what FAILED is started again (connector and tasks, only those), n * n + n minutes after the
+    n-th time, capped at 60, at most maxRestarts times; counted in status.autoRestart(Statuses) until it was well for as
+    long                                                          AbstractConnectOperator.shouldAutoRestart
 
 Different from the real one: addresses are those of this machine, in status.listeners, in status.url and in connectors'
 settings, and paths below /mnt are below the lab's folder; a Secret's content counts at the interval only; a pod that
-cannot start is told at once, not after minutes; what is deleted while nobody runs is not noticed.
+cannot start is told at once, not after minutes; what is deleted while nobody runs is not noticed;
+a minute of rule 49 is half an interval, as in production, however short that is.
 Missing: other listeners than TLS with SCRAM, user certificates, quotas, changes of listeners or of the number of nodes,
-automatic restarts, images and plugins of one's own, other volumes than Secrets, strimzisecrets in a connector's
+images and plugins of one's own, other volumes than Secrets, strimzisecrets in a connector's
 settings (all refused when asked for); annotated restarts, rebalances, metrics.
 """
 

@@ -53,6 +53,10 @@ class Connectors:
         """Delete one; fine when there is none."""
         self._rest.delete(_path(name))
 
+    def restart(self, name: str) -> None:
+        """Start again what FAILED of one: itself, its tasks."""
+        self._rest.post(f"{_path(name)}/restart?includeTasks=true&onlyFailed=true")
+
     def plugins(self) -> tuple[JsonObject, ...]:
         """What `status.connectorPlugins` holds."""
         return objects(self._rest.get("/connector-plugins"))

@@ -91,8 +91,6 @@ def plain_settings(name: str, spec: JsonObject, *, resolve: Resolve = same, here
 
 
 def _refuse(spec: JsonObject, config: Mapping[str, str]) -> None:
-    if mapping(spec.get("autoRestart")).get("enabled"):
-        raise Rejected("InvalidResourceException", "the stand-in does not restart connectors by itself")
     if "version" in spec:
         raise Rejected("InvalidResourceException", "the stand-in does nothing for spec.version")
     if any(f"${{{ALIAS}:" in text for text in config.values()):

@@ -16,7 +16,8 @@ from kmigrate.lab.operator.kafka import CLUSTER_LABEL
 from kmigrate.lab.operator.kafkaconnect import USE_RESOURCES, ConnectReconciler, uses_resources
 from kmigrate.lab.operator.offsets import serve_connector
 from kmigrate.lab.operator.reconciler import Reconciler
-from kmigrate.lab.operator.status import READY, Condition, Rejected, label, not_ready, objects, whole
+from kmigrate.lab.operator.restarts import Restarts
+from kmigrate.lab.operator.status import READY, Condition, Rejected, label, mapping, not_ready, objects, whole
 from kmigrate.lab.runtime.bench import Bench
 from kmigrate.model import Json, JsonObject
 from kmigrate.world import Key, Resource, ResourceStore
@@ -31,9 +32,11 @@ class ConnectorReconciler(Reconciler):
         bench: Bench,
         folder: Path,
         resolve: Callable[[str], str],
+        restarts: Restarts,
         connects: ConnectReconciler,
     ) -> None:
         super().__init__(store, bench, folder, resolve)
+        self._restarts = restarts
         self._connects = connects
 
     def remove(self, gone: Resource) -> None:
@@ -54,11 +57,14 @@ class ConnectorReconciler(Reconciler):
         connectors.settle(name, settings, str(resource.spec.get("state") or "running"))
         warnings = serve_connector(self._store, resource, connectors)
         status = connectors.status(name)
+        before = mapping(resource.status.get("autoRestart"))
+        again = self._restarts.after(resource.spec, status, before, lambda: connectors.restart(name))
         topics: list[Json] = list(connectors.topics(name))
         fields: JsonObject = {
             "connectorStatus": status,
             "tasksMax": whole(resource.spec.get("tasksMax"), len(objects(status.get("tasks")))),
             "topics": topics,
+            **({"autoRestart": again} if again else {}),
         }
         return not self._write(resource, [condition_of(status), *warnings], fields)
 

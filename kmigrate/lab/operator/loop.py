@@ -11,6 +11,7 @@ from kmigrate.lab.operator.kafka import CLUSTER_LABEL, KafkaReconciler, RunningK
 from kmigrate.lab.operator.kafkaconnect import ConnectReconciler
 from kmigrate.lab.operator.kafkaconnector import ConnectorReconciler
 from kmigrate.lab.operator.mirrormaker import MirrorMakerReconciler
+from kmigrate.lab.operator.restarts import Restarts
 from kmigrate.lab.operator.status import is_paused, label, write_paused
 from kmigrate.lab.operator.topics import TopicReconciler
 from kmigrate.lab.operator.users import UserReconciler
@@ -41,9 +42,10 @@ class Operator:
         self._kafka = KafkaReconciler(store, bench, folder)
         self._topics = TopicReconciler(store, bench.clock)
         self._users = UserReconciler(store, bench.clock)
-        self._mirrors = MirrorMakerReconciler(store, bench, folder, self.address)
+        restarts = Restarts(clock=bench.clock, minute_ms=lambda: self._interval // 2)
+        self._mirrors = MirrorMakerReconciler(store, bench, folder, self.address, restarts)
         self._connects = ConnectReconciler(store, bench, folder, self.address)
-        self._connectors = ConnectorReconciler(store, bench, folder, self.address, self._connects)
+        self._connectors = ConnectorReconciler(store, bench, folder, self.address, restarts, self._connects)
         self._done: dict[Key, Stamp] = {}
         self._last: dict[Key, Resource] = {}
         self._not_before: dict[Key, int] = {}

@@ -8,17 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from kmigrate.lab.operator import offsets
 from kmigrate.lab.operator.connect import Connectors, state_of
 from kmigrate.lab.operator.connectors import KINDS, connector_name, connector_settings, mirrors, worker_properties
 from kmigrate.lab.operator.reconciler import WorkerReconciler
+from kmigrate.lab.operator.restarts import Restarts
 from kmigrate.lab.operator.secret_files import ALIAS, PROVIDER, SecretFiles
-from kmigrate.lab.operator.status import READY, Condition, Rejected, mapping, not_ready, whole
+from kmigrate.lab.operator.status import READY, Condition, Rejected, mapping, not_ready, objects, whole
 from kmigrate.lab.operator.workers import Workers
+from kmigrate.lab.runtime.bench import Bench
 from kmigrate.model import Json, JsonObject
-from kmigrate.world import Resource
+from kmigrate.world import Resource, ResourceStore
 
 
 class MirrorMakerReconciler(WorkerReconciler):
@@ -26,6 +30,12 @@ class MirrorMakerReconciler(WorkerReconciler):
 
     creating: ClassVar[str] = "Kafka Mirror Maker 2 cluster is being deployed"
     suffix: ClassVar[str] = "mirrormaker2"
+
+    def __init__(
+        self, store: ResourceStore, bench: Bench, folder: Path, resolve: Callable[[str], str], restarts: Restarts
+    ) -> None:
+        super().__init__(store, bench, folder, resolve)
+        self._restarts = restarts
 
     def _converge(self, resource: Resource) -> bool:
         spec, name = resource.spec, resource.key.name
@@ -39,7 +49,24 @@ class MirrorMakerReconciler(WorkerReconciler):
         connectors = Connectors(workers.url())
         statuses = connectors.converge(wanted)
         conditions = [condition_of(statuses), *offsets.serve_mirrors(self._store, resource, connectors)]
-        return not self._write(resource, conditions, _fields(resource, workers, statuses, connectors))
+        again = self._again(resource, statuses, connectors)
+        return not self._write(resource, conditions, {**_fields(resource, workers, statuses, connectors), **again})
+
+    def _again(self, resource: Resource, statuses: Mapping[str, JsonObject], connectors: Connectors) -> JsonObject:
+        """Start again what FAILED; `status.autoRestartStatuses` of all that were."""
+        known = {str(each.get("connectorName")): each for each in objects(resource.status.get("autoRestartStatuses"))}
+        told: list[Json] = []
+        for name, spec in _specs(resource.spec).items():
+            before, restart = known.get(name, {}), partial(connectors.restart, name)
+            after = self._restarts.after(spec, statuses[name], before, restart)
+            told += [{"connectorName": name, **after}] if after else []
+        return {"autoRestartStatuses": told} if told else {}
+
+
+def _specs(spec: JsonObject) -> dict[str, JsonObject]:
+    """What is asked of each connector, by name."""
+    every = ((mirror, kind) for mirror in mirrors(spec) for kind in KINDS if mirror.get(kind) is not None)
+    return {connector_name(spec, mirror, kind): mapping(mirror[kind]) for mirror, kind in every}
 
 
 def _connectors(
@@ -53,8 +80,6 @@ def _connectors(
             if connector is None:
                 continue
             name = connector_name(spec, mirror, kind)
-            if mapping(mapping(connector).get("autoRestart")).get("enabled"):
-                raise Rejected("InvalidResourceException", "the stand-in does not restart connectors by itself")
             if name in wanted:
                 raise Rejected("InvalidResourceException", f"two mirrors make the same connector {name}")
             settings = connector_settings(spec, mirror, secrets, kind=kind, resolve=resolve)

@@ -128,7 +128,6 @@ def test_rule_45_what_belongs_to_the_operator_is_left_out_of_a_connectors_settin
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"autoRestart": {"enabled": True}}, "does not restart connectors"),
         ({"version": "1"}, r"nothing for spec\.version"),
         ({"config": {"a": "${strimzisecrets:kafka/cc:secret}"}}, "may read no Secrets but those"),
     ],
