@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import checks
-from cases import Case
+from cases import Case, Missed
 from commands import Ended, Frozen, end, words_of
 from stage import Stage
 from strikes import STRIKES, Blow, Struck
@@ -29,10 +29,6 @@ SIDE = {"cutover": "target", "rollback": "source"}
 OTHER = {"cutover": "rollback", "rollback": "cutover"}
 GOES_ON = (3, 7, 9)
 """What a command may end with while the fault is still felt: blocked, a platform that fails, went back by itself."""
-
-
-class Missed(Exception):
-    """The fault did not hit the named step, or not under enough traffic: the run does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,10 @@ def struck(stage: Stage, case: Case) -> Strike:
     last = _told(stage.desk.lines(frozen.offset)[-1])
     try:
         blow = STRIKES[case.fault](Blow(stage, case, frozen.running))
+    except Missed:
+        frozen.running.send_signal(signal.SIGCONT)
+        end(frozen.running, *words)
+        raise
     finally:
         at, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         frozen.running.send_signal(signal.SIGCONT)

@@ -21,7 +21,7 @@ from pathlib import Path
 import checks
 import one_run
 import table
-from cases import EVERY, FAULTS, Case, case
+from cases import EVERY, EVERY_LATER, FAULTS, LATER_FROM, Case, Missed, case
 from stage import Stage, staged
 
 from kmigrate.lab.folder import LabFolder
@@ -47,7 +47,7 @@ class Session:
         began = time.monotonic()
         try:
             told = one_run.run(self.stage, wanted)
-        except one_run.Missed as missed:
+        except Missed as missed:
             self.missed.append(str(missed))
             self.stage.await_healthy()
             say(f"  missed: {missed}")
@@ -158,13 +158,14 @@ def main() -> int:
 def chosen_cases(seed: int, count: int, faults: Sequence[str] | None) -> list[Case]:
     """From that seed on; without one, those that the table does not have, the rarest faults first."""
     if seed >= 0:
-        found = (case(number) for number in itertools.count(seed))
+        found = map(case, itertools.count(seed))
         return list(itertools.islice((each for each in found if not faults or each.fault in faults), count))
     rows = table.read()
     done = {row["seed"] for row in rows}
     met = Counter(row["fault"] for row in rows)
     chosen: list[Case] = []
-    left = [each for each in map(case, range(EVERY * 2)) if each.seed not in done]
+    seeds = itertools.chain(range(EVERY * 2), range(LATER_FROM, LATER_FROM + EVERY_LATER * 2))
+    left = [each for each in map(case, seeds) if each.seed not in done]
     while left and len(chosen) < count:
         allowed = (each for each in left if not faults or each.fault in faults)
         rarest = min(allowed, key=lambda each: (met[each.fault], each.seed), default=None)

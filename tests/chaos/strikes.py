@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import resource
 import subprocess
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import psutil
-from cases import Case
+from cases import Case, Missed
+from clicks import TOPIC as CLICKS
 from relay import Relay, Weather
 from stage import SOURCE_BROKER, TARGET_BROKER, Stage
 
@@ -19,11 +22,14 @@ from kmigrate.lab.apps.audit import replace
 from kmigrate.lab.operator.status import mapping, objects
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.lab.runtime.connect import ConnectRest
-from kmigrate.model import JsonObject
-from kmigrate.wiring import folder_store
+from kmigrate.model import JsonObject, Side
+from kmigrate.planfile import load
+from kmigrate.wiring import folder_store, open_world
+from kmigrate.world import Reporter
 
 LATE_S = 0.4
 JUMP_S = 3_600
+_CATCHES, _ARRIVED_S = 60, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,35 @@ def kill_kmigrate(blow: Blow) -> Struck:
 def kill_connect(blow: Blow) -> Struck:
     """One of the workers; the stand-in starts it again."""
     return _kill(blow.stage, blow.chance.choice(blow.stage.workers()))
+
+
+def kill_connect_in_transaction(blow: Blow) -> Struck:
+    """The worker that copies to the target, between records and their commit: what it had open is left behind."""
+    (name,) = (each for each in blow.stage.workers() if "mirrormaker" in each)
+    worker = blow.stage.process(name)
+    assert worker is not None, f"{name} is down already"
+    with _clicks_across(blow.stage) as is_open:
+        for _ in range(_CATCHES):
+            worker.suspend()
+            time.sleep(_ARRIVED_S)  # what it had sent is written by then, a commit too
+            if all(is_open() for _ in range(2)):
+                worker.kill()
+                return Struck(f"{name} {worker.pid}")
+            worker.resume()
+            time.sleep(blow.chance.uniform(0.02, 0.2))
+    raise Missed(f"{blow.case}: no transaction was open in {_CATCHES} looks")
+
+
+@contextlib.contextmanager
+def _clicks_across(stage: Stage) -> Iterator[Callable[[], bool]]:
+    """Asks whether a transaction is open in the copies of clicks, which nobody but that worker writes."""
+    world = open_world(load(stage.desk.plan), Reporter())
+    try:
+        target = world.cluster(Side.TARGET)
+        clicks = target.topics([CLICKS])[CLICKS].all()
+        yield lambda: target.ends(clicks, committed=False) != target.ends(clicks)
+    finally:
+        world.close()
 
 
 def kill_source_broker(blow: Blow) -> Struck:
@@ -169,6 +204,7 @@ def network(relay: str, who: str, *, gone: bool) -> Callable[[Blow], Struck]:
 STRIKES: dict[str, Callable[[Blow], Struck]] = {
     "kill kmigrate": kill_kmigrate,
     "kill Connect": kill_connect,
+    "kill Connect in a transaction": kill_connect_in_transaction,
     "kill the source's broker": kill_source_broker,
     "kill the target's broker": kill_target_broker,
     "kill the application": kill_application,

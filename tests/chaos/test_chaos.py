@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import run
-from cases import DIRECTIONS, EVERY, FAULTS, STEPS, WRITER, Case, case
+from cases import DIRECTIONS, EVERY, EVERY_LATER, FIRST, LATER, LATER_FROM, STEPS, WRITER, Case, case
 
 from kmigrate.lab.folder import LabFolder
 from kmigrate.model import Direction
@@ -46,7 +46,9 @@ def test_a_seed_stands_for_one_case() -> None:
 
 def test_seeds_in_a_row_meet_every_fault_at_every_step_in_both_directions() -> None:
     met = {(each.fault, each.step, each.direction) for each in map(case, range(EVERY))}
-    assert met == set(product(FAULTS, STEPS, DIRECTIONS))
+    assert met == set(product(FIRST, STEPS, DIRECTIONS))
+    later = {(each.fault, each.step, each.direction) for each in map(case, range(LATER_FROM, LATER_FROM + EVERY_LATER))}
+    assert later == set(product(LATER, STEPS, DIRECTIONS))
 
 
 def test_only_who_writes_hands_topics_over() -> None:
