@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.errors import Blocked
 from kmigrate.model import Lane, Partition, Position, Side
+from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import origin
 from kmigrate.probes.translation import Translation, Translator, translator
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -99,10 +100,7 @@ def still_copied(world: World, last: Mapping[Partition, int], lane: Lane) -> tup
 def _healthy(world: World, lane: Lane) -> None:
     trouble = world.mirror.trouble(lane)
     if trouble:
-        raise Blocked(
-            f"the mirror cannot finish: {'; '.join(trouble)}",
-            hint="mend what it names; once its tasks run, run the same command again",
-        )
+        raise Blocked(f"the mirror cannot finish: {'; '.join(trouble)}", hint=GETS_UP)
 
 
 @dataclass(slots=True)

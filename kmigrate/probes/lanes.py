@@ -12,6 +12,9 @@ from kmigrate.manifests.lanes import names_of
 from kmigrate.model import Json, JsonObject, Lane
 from kmigrate.world import Key, Resource
 
+GETS_UP = "its operator starts again what failed, later each time: run this again in a minute; mend what is named still"
+"""What to do where a lane that is asked to run is not well."""
+
 
 def lane_key(lane: Lane, namespace: str) -> Key:
     """The resource that has the lane."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
 from kmigrate.model import Lane, Partition, Target
+from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import epochs, origin, that_hold
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.lanes import arm_lane, asked_reset, lane_state, set_reset, start_lane, stop_lane
@@ -96,9 +97,7 @@ def await_first_copies(
         late = _uncopied(world, lane)
         trouble = world.mirror.trouble(lane) if late else ()
         if trouble:
-            raise Blocked(
-                f"lane {lane.name} copies nothing: {'; '.join(trouble)}", hint="mend what it names, then run this again"
-            )
+            raise Blocked(f"lane {lane.name} copies nothing: {'; '.join(trouble)}", hint=GETS_UP)
         if late:
             watch(late)
         told = f"it runs and copies nothing of {', '.join(map(str, late))}, which has records"

@@ -249,8 +249,8 @@ RULE_12 = (
     Fault(
         "a lane that has failed is no reason not to stop the application",
         "kmigrate.steps.cutover.ready",
-        '        if trouble:\n            raise Blocked(\n                f"the mirror is not well',
-        '        if False:\n            raise Blocked(\n                f"the mirror is not well',
+        '        if trouble:\n            raise Blocked(f"the mirror is not well',
+        '        if False:\n            raise Blocked(f"the mirror is not well',
         REFUSALS + "a_failed_mirror_blocks_before_anything_is_stopped",
     ),
 )

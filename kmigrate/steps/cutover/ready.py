@@ -11,6 +11,7 @@ from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
 from kmigrate.probes.lacking import refuse_lacking
+from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
@@ -125,9 +126,7 @@ class Ready(MoveStep):
         lanes = [lane for lane in self._copying if self._looked_at(world, lane)]
         trouble = [told for lane in lanes for told in world.mirror.trouble(lane)]
         if trouble:
-            raise Blocked(
-                f"the mirror is not well: {'; '.join(trouble)}", hint="mend what it names, then run this again"
-            )
+            raise Blocked(f"the mirror is not well: {'; '.join(trouble)}", hint=GETS_UP)
 
     def _looked_at(self, world: World, lane: Lane) -> bool:
         """Until its operator has looked at the last change nothing is known of a lane; its drain waits for that."""
