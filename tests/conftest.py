@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 
-# the same cases in every run of CI, new ones in every run by hand: what a run by hand finds becomes a test of its own
-hypothesis.settings.register_profile("ci", derandomize=True, print_blob=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+# the same cases in every run of CI, new ones in every run by hand: what a run by hand finds becomes a test of its own;
+# how fast this machine is, or whatever else it does, is no property of what is tested
+hypothesis.settings.register_profile("hand", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "hand")
 
 
 @pytest.hookimpl(trylast=True)

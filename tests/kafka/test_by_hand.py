@@ -20,7 +20,7 @@ from kmigrate.lab.folder import LabFolder
 from kmigrate.planfile import load
 from kmigrate.world import Reporter
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "by-hand" / "app.py"
 REACHES = ("assess", "provision", "replicate", "rehearse")

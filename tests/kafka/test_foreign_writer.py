@@ -30,7 +30,7 @@ from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
 from kmigrate.world import Reporter
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
 
 APP, TOPIC, FORGOTTEN = "storefront", "orders", "sa-billing"
 CUTOVER = ("apply", "--phase", "cutover", "--app", APP, "--yes")

@@ -24,7 +24,7 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.wiring import bind, open_journal
 from kmigrate.world import Reporter
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
 
 MIRROR = f"User:{shop.MIRROR_REVERSE}"
 _DEADLINE_MS = 120_000

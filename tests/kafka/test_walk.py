@@ -23,7 +23,7 @@ from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.walk import walking
 from kmigrate.world import Reporter
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
 
 SEED = 20261124
 APP = "ml-features"

@@ -15,7 +15,7 @@ from two_clusters import OTHER, WRITER, Figures, OneCluster, TwoClusters
 
 from kmigrate.manifests.users import fence_rules
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 DENIED = "TOPIC_AUTHORIZATION_FAILED"
 WRITTEN = "written"
