@@ -51,7 +51,7 @@ def figures(record_property: Callable[[str, object], None]) -> Callable[..., Non
 
     def tell(**counted: object) -> None:
         for name, value in counted.items():
-            record_property(name, value)
+            record_property(name, str(value))
 
     return tell
 
