@@ -29,7 +29,7 @@ from kmigrate.world import Reporter
 
 LATE_S = 0.4
 JUMP_S = 3_600
-_CATCHES, _ARRIVED_S = 60, 0.1
+_CATCHES, _SENT_S, _WRITTEN_S = 20, 0.5, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +65,27 @@ def kill_connect(blow: Blow) -> Struck:
 
 
 def kill_connect_in_transaction(blow: Blow) -> Struck:
-    """The worker that copies to the target, between records and their commit: what it had open is left behind."""
+    """The worker that copies to the target, between records and their commit: what it had open is left behind.
+
+    The broker is frozen until the worker waits for its answer to records; it is frozen in turn, and the broker, let go,
+    writes what it had sent. A commit that it had sent before ends the transaction: then once more.
+    """
     (name,) = (each for each in blow.stage.workers() if "mirrormaker" in each)
-    worker = blow.stage.process(name)
+    worker, broker = blow.stage.process(name), blow.stage.process(TARGET_BROKER)
     assert worker is not None, f"{name} is down already"
+    assert broker is not None, f"{TARGET_BROKER} is down already"
     with _clicks_across(blow.stage) as is_open:
         for _ in range(_CATCHES):
+            broker.suspend()
+            time.sleep(_SENT_S)
             worker.suspend()
-            time.sleep(_ARRIVED_S)  # what it had sent is written by then, a commit too
+            broker.resume()
+            time.sleep(_WRITTEN_S)
             if all(is_open() for _ in range(2)):
                 worker.kill()
                 return Struck(f"{name} {worker.pid}")
             worker.resume()
-            time.sleep(blow.chance.uniform(0.02, 0.2))
+            time.sleep(_SENT_S)
     raise Missed(f"{blow.case}: no transaction was open in {_CATCHES} looks")
 
 
