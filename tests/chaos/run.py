@@ -140,12 +140,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=-1, help="the first; by default the first that the table lacks")
+    parser.add_argument("--again", type=int, nargs="+", default=(), help="these very seeds, and no others")
     parser.add_argument("--fault", choices=FAULTS, action="append", help="only runs of this fault; may come again")
     parser.add_argument("--minutes", type=float, default=60, help="begin no run after so long")
     parser.add_argument("--audit-every", type=int, default=10)
     parser.add_argument("--folder", type=Path, default=Path(".kmigrate-chaos"))
     given = parser.parse_args()
-    wanted = chosen_cases(given.seed, given.count, given.fault)
+    wanted = [case(seed) for seed in given.again] or chosen_cases(given.seed, given.count, given.fault)
     until = time.monotonic() + given.minutes * 60
     with session(LabFolder(given.folder.absolute()), commit_of(), table.write) as at:
         failed = run_all(at, wanted, audit_every=given.audit_every, until=until)
