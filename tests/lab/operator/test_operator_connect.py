@@ -14,7 +14,7 @@ from kmigrate.manifests.internal import MirrorNames
 from kmigrate.manifests.mirror import RUNNING, Endpoint
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
 from kmigrate.model import JsonObject, Lane, Partition
-from kmigrate.world import Key
+from kmigrate.world import Key, Resource
 
 if TYPE_CHECKING:
     from reverse_stage import Reverse
@@ -237,8 +237,14 @@ def test_rules_46_and_47_a_failed_task_is_not_ready_and_a_status_is_followed_unt
     reverse.write("target", topic, ["one", "two"])
     reverse.settled(reverse.body(DENIED, RUNNING))
     reverse.until(DENIED, "RUNNING", ["FAILED"])
-    reverse.lab.until("the condition", lambda: told(reverse.seen(DENIED)) == [("NotReady", "True", "Throwable")])
-    status = mapping(reverse.seen(DENIED).status)
+    seen: list[Resource] = []  # the operator starts it again, so that it may be another one at the next look
+
+    def is_not_ready() -> bool:
+        seen[:] = [reverse.seen(DENIED)]
+        return told(seen[0]) == [("NotReady", "True", "Throwable")]
+
+    reverse.lab.until("the condition", is_not_ready)
+    status = mapping(seen[0].status)
     (failed,) = objects(mapping(status["connectorStatus"])["tasks"])
     assert "TopicAuthorizationException" in str(failed["trace"])
     assert status["tasksMax"] == 1

@@ -247,9 +247,9 @@ def test_rules_32_and_34_a_failed_task_leaves_ready_and_shows_only_after_a_recon
         assert mirror.told(DENIED) == ("RUNNING", ["RUNNING"])
         mirror.lab.store.apply(annotated(mirror.lab.seen("KafkaMirrorMaker2", GROUP), look="after"))
         mirror.lab.until("the status to be new", lambda: mirror.told(DENIED) == ("RUNNING", ["FAILED"]))
+        seen = mirror.lab.seen("KafkaMirrorMaker2", GROUP)
     finally:
         mirror.lab.operator.set_interval(1_000)
-    seen = mirror.lab.seen("KafkaMirrorMaker2", GROUP)
     failed = next(one for one in objects(seen.status["connectors"]) if one["name"] == DENIED.connector)
     assert told(seen) == READY
     assert "TopicAuthorizationException" in str(objects(failed["tasks"])[0]["trace"])
