@@ -44,7 +44,7 @@ class AclFence:
 
     def warm(self, denials: Iterable[Denial]) -> None:
         """Sign in at every broker as kmigrate and as those who are to be denied."""
-        _try(self, KafkaCluster(self.connection).brokers(), denials)
+        _warm(self, denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Write the ACLs. Raises Blocked for a spared principal before anything is written."""
@@ -85,7 +85,7 @@ class UserFence:
 
     def warm(self, denials: Iterable[Denial]) -> None:
         """Sign in at every broker as kmigrate and as those who are to be denied."""
-        _try(self, KafkaCluster(self.connection).brokers(), denials)
+        _warm(self, denials)
 
     def deny(self, denials: Iterable[Denial]) -> None:
         """Add the rules; others stay. Raises Blocked for a spared principal and for a user that is not there."""
@@ -106,6 +106,12 @@ class UserFence:
         return tuple(rules.edit(self.namespace, denial) for denial in denials)
 
 
+def _warm(fence: AclFence | UserFence, denials: Iterable[Denial]) -> None:
+    brokers = KafkaCluster(fence.connection).brokers()
+    _listed(fence, brokers)
+    _tried(fence, brokers, denials)
+
+
 def _proven(fence: AclFence | UserFence, denials: Iterable[Denial]) -> dict[Denial, str]:
     """The denials that every advertised broker answers itself, and enforces where the principal can be signed in as.
 
@@ -115,7 +121,7 @@ def _proven(fence: AclFence | UserFence, denials: Iterable[Denial]) -> dict[Deni
     brokers = KafkaCluster(fence.connection).brokers() if wanted else ()
     listed = _listed(fence, brokers)
     every = (denial for denial in wanted if brokers and (denial.principal, *_wanted(denial)) in listed)
-    return _try(fence, brokers, every)
+    return _tried(fence, brokers, every)
 
 
 def _listed(fence: AclFence | UserFence, brokers: Sequence[str]) -> frozenset[Denied]:
@@ -124,15 +130,15 @@ def _listed(fence: AclFence | UserFence, brokers: Sequence[str]) -> frozenset[De
     return frozenset[Denied]().union(*answers[:1]).intersection(*answers)
 
 
-def _try(fence: AclFence | UserFence, brokers: Sequence[str], listed: Iterable[Denial]) -> dict[Denial, str]:
+def _tried(fence: AclFence | UserFence, brokers: Sequence[str], listed: Iterable[Denial]) -> dict[Denial, str]:
     by_principal: dict[str, list[Denial]] = {}
     for denial in listed:
         by_principal.setdefault(denial.principal, []).append(denial)
-    proofs = beside(lambda of: _tried(fence, brokers, *of), by_principal.items())
+    proofs = beside(lambda of: _tried_as(fence, brokers, *of), by_principal.items())
     return {denial: told for proof in proofs for denial, told in proof.items()}
 
 
-def _tried(
+def _tried_as(
     fence: AclFence | UserFence, brokers: Sequence[str], principal: str, listed: Sequence[Denial]
 ) -> dict[Denial, str]:
     by_rule = f"listed: all {len(brokers)} brokers answer the rule"

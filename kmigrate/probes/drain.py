@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kmigrate.errors import Blocked
 from kmigrate.model import Lane, Partition, Position, Side
@@ -12,6 +13,13 @@ from kmigrate.probes.ownership import origin
 from kmigrate.probes.translation import Translation, Translator, translator
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Cluster, World
+
+Watch: TypeAlias = Callable[[Iterable[Partition]], None]
+"""Is handed what is still waited for at every look of a wait, and may raise: that ends the wait."""
+
+
+def unwatched(waiting: Iterable[Partition]) -> None:
+    """Nobody looks at anything besides."""
 
 
 def await_copies(
@@ -22,7 +30,7 @@ def await_copies(
     *,
     what: str,
     deadline_ms: int,
-    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
+    watch: Watch = unwatched,
 ) -> Translation:
     """Wait until the last record before each bound stands on the other side; returns what was found.
 
@@ -30,8 +38,7 @@ def await_copies(
     share the transaction of the data, but each partition gets its marker in its own time, and until then a twin could
     be taken for the copy. Where the lane writes, every record is itself the copy of one that stands on the other side.
     Nothing here asks where a log ends: writers may go on (design §4.1, group drain). Raises Blocked at once when the
-    lane has failed, StillUnderWay after the deadline with the partition that is waited for. `watch` is handed what is
-    still waited for at every look, and may raise.
+    lane has failed, StillUnderWay after the deadline with the partition that is waited for.
     """
     copies = _Copies(
         world=world,
@@ -53,7 +60,7 @@ class _Copies:
     lane: Lane
     translator: Translator
     pace: _Pace
-    watch: Callable[[Iterable[Partition]], None]
+    watch: Watch
     todo: dict[Partition, int]
     found: dict[Partition, Position] = field(default_factory=dict)
     last: dict[Partition, int] = field(default_factory=dict)

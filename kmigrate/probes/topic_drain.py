@@ -5,12 +5,12 @@ Who writes there all the same, and whose transaction holds the end open, is told
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, ForeignWrite, Interrupted, KmigrateError, Refused, StillUnderWay
 from kmigrate.model import Grade, Lane, OffsetRange, OpenTransaction, Partition, Position, Side
-from kmigrate.probes.drain import await_copies
+from kmigrate.probes.drain import Watch, await_copies, unwatched
 from kmigrate.probes.foreign import Foreign, find_writer, foreign_write, known, strays, unaccepted, ways_on
 from kmigrate.probes.ownership import origin
 from kmigrate.probes.writers import may_write
@@ -42,7 +42,7 @@ def await_topic_drain(
     lane: Lane,
     deadline_ms: int,
     accepted: Collection[str] = (),
-    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
+    watch: Watch = unwatched,
 ) -> Drained:
     """Wait until the lane has copied all of these topics, whose writers on the side left are denied (proven) by now.
 
@@ -50,7 +50,7 @@ def await_topic_drain(
     its own digest and by Connect's word; nothing is open on the side entered; the ends have not moved meanwhile
     (`mirrormaker2.md` §5). Raises StillUnderWay after the deadline with what is missing; ForeignWrite for whom the
     fence did not stop, and for records that are no copies, but for those of the topics `accepted`; Blocked for a lane
-    that failed, and for sides that differ. `watch` as in `await_copies`.
+    that failed, and for sides that differ.
     """
     assert origin(lane) is leaving, f"{lane.name} does not copy what is written on the {leaving}"
     wanted, clock = tuple(sorted(topics)), world.clock

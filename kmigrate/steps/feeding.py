@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
 from kmigrate.model import Lane, Partition, Target
+from kmigrate.probes.drain import Watch, unwatched
 from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import epochs, origin, that_hold
 from kmigrate.probes.unmarked import records_after
@@ -84,13 +85,10 @@ def _uncopied(world: World, lane: Lane) -> tuple[Partition, ...]:
     return tuple(sorted(p for p, records in there.items() if records and copied.get(p, -1) < wanted[p]))
 
 
-def await_first_copies(
-    world: World, lane: Lane, deadline_ms: int, watch: Callable[[Iterable[Partition]], None] = lambda waiting: None
-) -> None:
+def await_first_copies(world: World, lane: Lane, deadline_ms: int, watch: Watch = unwatched) -> None:
     """Wait until it makes progress wherever something is written: a lane may run, say nothing, and copy nothing.
 
     Raises Blocked when it has failed, StillUnderWay with where it stands still while it is behind (design §4.4).
-    `watch` is handed what is still waited for at every look, and may raise.
     """
 
     def look() -> Ready[None] | NotYet:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from kmigrate.adapters.kafka.login import Login
 from kmigrate.adapters.kafka.wire import lost, signed_in
+from kmigrate.adapters.retry import Unreachable
 
 _Kept: TypeAlias = dict[tuple[str, Login], list[ssl.SSLSocket]]
 
@@ -25,11 +26,14 @@ class Lines:
         weakref.finalize(self, _close, self._kept)
 
     @contextmanager
-    def asking(self, broker: str, login: Login) -> Iterator[ssl.SSLSocket]:
-        """A connection to the broker at `host:port`, kept unless something went wrong; raises as `wire.asking` does."""
+    def asking(self, broker: str, login: Login, timeout_s: float = 10.0) -> Iterator[ssl.SSLSocket]:
+        """A connection to the broker at `host:port`, kept unless something went wrong.
+
+        Raises as `wire.asking` does, and Unreachable where nobody answers for so long while it is opened.
+        """
         line: ssl.SSLSocket | None = None
         try:
-            line = self._take(broker, login) or signed_in(broker, login)
+            line = self._take(broker, login) or _opened(broker, login, timeout_s)
             yield line
         except BaseException as error:
             if line is not None:
@@ -55,6 +59,14 @@ class Lines:
                     return line
                 line.close()
         return None
+
+
+def _opened(broker: str, login: Login, timeout_s: float) -> ssl.SSLSocket:
+    try:
+        return signed_in(broker, login, timeout_s)
+    except TimeoutError as error:
+        told = lost(broker, login, error)
+        raise Unreachable(told.message, hint=told.hint) from error
 
 
 def _close(kept: _Kept) -> None:

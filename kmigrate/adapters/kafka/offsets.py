@@ -7,15 +7,14 @@ and the process ends with SIGSEGV. Every restart of a broker can do that.
 
 from __future__ import annotations
 
-import ssl
 import struct
 import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from confluent_kafka import KafkaError
 
+from kmigrate.adapters.kafka.lines import Lines
 from kmigrate.adapters.kafka.login import Login
 from kmigrate.adapters.kafka.wire import (
     FIND_COORDINATOR,
@@ -24,11 +23,8 @@ from kmigrate.adapters.kafka.wire import (
     asked_coordinator,
     compact,
     count,
-    lost,
-    signed_in,
     told_coordinator,
 )
-from kmigrate.adapters.retry import Unreachable
 from kmigrate.errors import Transient
 from kmigrate.model import Partition
 
@@ -50,10 +46,9 @@ class Offsets:
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._lines: dict[str, ssl.SSLSocket] = {}
+        self._lines = Lines()
         self._coordinators: dict[str, str] = {}
         self._lock = threading.Lock()
-        weakref.finalize(self, _close, self._lines)
 
     def committed(
         self, wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool = True
@@ -86,20 +81,17 @@ class Offsets:
         """
         addresses = self._login.bootstrap.split(",")
         failed: Transient | None = None
-        with self._lock:
-            for broker in addresses:
-                try:
-                    self._open(broker, 10.0 if len(addresses) == 1 else 4.0)
-                except Transient as error:
-                    failed = error
-                else:
+        for broker in addresses:
+            try:
+                with self._lines.asking(broker, self._login, 10.0 if len(addresses) == 1 else 4.0):
                     return
+            except Transient as error:
+                failed = error
         raise failed or Transient(f"{self._login.name}: no address to connect to")
 
     def close(self) -> None:
         """Close what was opened."""
-        with self._lock:
-            _close(self._lines)
+        self._lines.close()
 
     def _coordinator(self, group: str) -> str:
         """The address of who keeps the group's positions, as it was told last."""
@@ -149,26 +141,9 @@ class Offsets:
         if code:
             raise Told(code, doing)
 
-    def _open(self, broker: str, timeout_s: float = 10.0) -> None:
-        if broker in self._lines:
-            return
-        try:
-            self._lines[broker] = signed_in(broker, self._login, timeout_s)
-        except TimeoutError as error:
-            told = lost(broker, self._login, error)
-            raise Unreachable(told.message, hint=told.hint) from error
-        except OSError as error:
-            raise lost(broker, self._login, error) from error
-
     def _ask(self, broker: str, api: int, version: int, body: bytes, *, flexible: bool = False) -> Answer:
-        try:
-            self._open(broker)
-            return ask(self._lines[broker], api, version, body, flexible=flexible)
-        except OSError as error:
-            broken = self._lines.pop(broker, None)
-            if broken is not None:
-                broken.close()
-            raise lost(broker, self._login, error) from error
+        with self._lines.asking(broker, self._login) as line:
+            return ask(line, api, version, body, flexible=flexible)
 
 
 # of no use to the caller: the coordinator loads, is away, is another one, or a transaction is about to move an offset
@@ -178,12 +153,6 @@ _ASK_AGAIN = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.UNSTABLE_OFFSET_COMMIT,
 )
-
-
-def _close(lines: dict[str, ssl.SSLSocket]) -> None:
-    for line in lines.values():
-        line.close()
-    lines.clear()
 
 
 def _asked(wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool) -> bytes:

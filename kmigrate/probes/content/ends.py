@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Grade, Lane, Partition, Position, Side, Topic
 from kmigrate.probes.content.compared import Ends
-from kmigrate.probes.drain import await_copies
+from kmigrate.probes.drain import Watch, await_copies, unwatched
 from kmigrate.probes.ownership import in_force, origin
 from kmigrate.world import World
 
@@ -18,12 +18,11 @@ def settled_ends(
     topics: Iterable[str],
     *,
     deadline_ms: int,
-    watch: Callable[[Iterable[Partition]], None] = lambda waiting: None,
+    watch: Watch = unwatched,
 ) -> dict[Partition, Ends]:
     """Take the ends of now for these topics of the lane where they are written, and wait until all before is copied.
 
-    Raises VerifyFailed for a topic that is not there, StillUnderWay after the deadline. `watch` as in
-    `await_copies`.
+    Raises VerifyFailed for a topic that is not there, StillUnderWay after the deadline.
     """
     force = in_force(world, lane)
     side = origin(force)

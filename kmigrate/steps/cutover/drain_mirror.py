@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.drain import await_copies, still_copied
+from kmigrate.probes.drain import Watch, await_copies, still_copied, unwatched
 from kmigrate.probes.foreign import keep
 from kmigrate.probes.lacking import Sentry
 from kmigrate.probes.ownership import SEAMS, origin, read_seams
@@ -74,9 +74,9 @@ class DrainMirror(MoveStep):
         self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
 
-    def _watch(self, world: World, lane: Lane) -> Callable[[Iterable[Partition]], None]:
+    def _watch(self, world: World, lane: Lane) -> Watch:
         """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
-        return (lambda waiting: None) if self.migration is None else Sentry(world, self.migration, lane)
+        return unwatched if self.migration is None else Sentry(world, self.migration, lane)
 
     def _undrained(self, world: World) -> tuple[Partition, ...]:
         """What is to change its owner and ends elsewhere than it was drained to; nothing once it was handed over."""
