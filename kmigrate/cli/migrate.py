@@ -133,7 +133,8 @@ def _move(s: Session, app: str) -> Unit | None:
 
     begun, known = s.journal.attempts(app), s.plan.move_of(app) in s.plan.moves
     if not (known or app in s.plan.stays or begun):
-        told = f"cutover needs --app with one of: {', '.join(s.plan.moves)}; or --wave with its number"
+        unknown = f"there is no application {app} to move; " if app else ""
+        told = f"{unknown}cutover needs --app with one of: {', '.join(s.plan.moves)}; or --wave with its number"
         raise UsageError(told, hint="see kmigrate plan")
     unit = forward(s.plan, s.journal, app) if known or begun else None
     why = s.plan.stays.get(app, "")

@@ -78,6 +78,12 @@ def journal(folder: Path) -> list[str]:
         (("apply", "--phase", "assess", "--timeout", "soon"), 2, "--timeout takes a length of time, not 'soon'"),
         (("apply", "--phase", "replicate", "--yes"), 3, "assess is not done yet"),
         (("apply", "--phase", "decommission", "--yes"), 3, "assess is not done yet"),
+        (("apply", "--phase", "cutover"), 2, "kmigrate: cutover needs --app with one of: ml-features"),
+        (
+            ("apply", "--phase", "cutover", "--app", "ml-feature"),
+            2,
+            "there is no application ml-feature to move; cutover needs --app with one of: ml-features",
+        ),
         (("apply", "--phase", "assess"), 6, "there is no terminal to ask on"),
         (("rollback",), 2, "rollback needs --app with one of: ml-features"),
         (("rollback", "--app", "order-service"), 2, "rollback needs --app"),
