@@ -43,6 +43,9 @@ class Relay:
         assert self._up.wait(10), f"nothing listens at {self.listen}"
 
     def close(self) -> None:
+        """End every connection and the thread; twice equals once."""
+        if not self._thread.is_alive():
+            return
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
 
@@ -60,11 +63,13 @@ class Relay:
         server = await self._loop.create_server(lambda: Caller(self), HOST, self.listen)
         self._up.set()
         await self._over.wait()
-        server.close()
+        for listening in server.sockets:
+            self._loop.remove_reader(listening)
         await self._let_go()
+        server.close()
 
     async def _let_go(self) -> None:
-        """End every connection, also those that were taken just before the relay stopped listening."""
+        """End every connection, also those that were taken just before: a server that is closed loses them unended."""
         for _ in range(_TURNS):
             for caller in tuple(self.open.values()):
                 caller.transport.abort()

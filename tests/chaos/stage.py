@@ -100,11 +100,11 @@ def await_none(look: Callable[[], object], what: str, deadline_s: int = 60) -> N
 @contextmanager
 def staged(folder: LabFolder) -> Iterator[Stage]:
     """A lab that ends with the block, its applications at work."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     clock, reporter = LabClock(), Reporter()
-    up = control.up(
-        folder, brokers=1, users=USERS, empty=False, clock=clock, reporter=reporter, stay=False, module="street"
-    )
+    with _street_is_found():
+        up = control.up(
+            folder, brokers=1, users=USERS, empty=False, clock=clock, reporter=reporter, stay=False, module="street"
+        )
     try:
         with relays(ports(folder)) as (source, target):
             stage = Stage(folder, Desk.of(folder, folder.extra / "kmigrate.yaml"), source, target)
@@ -119,6 +119,19 @@ def staged(folder: LabFolder) -> Iterator[Stage]:
                     each.wait()
     finally:
         up.down(clock=clock, reporter=reporter)
+
+
+@contextmanager
+def _street_is_found() -> Iterator[None]:
+    """Whoever is started within finds `street`; who comes after this lab knows nothing of it."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def ports(folder: LabFolder) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -85,3 +87,28 @@ def test_slow_holds_every_chunk_up(relay: Relay) -> None:
     with call(relay) as connection:
         assert said(connection, b"one") == b"one"
     assert relay.met == 2
+
+
+def test_who_is_taken_while_it_closes_is_let_go(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: lost.append(str(told.exc_value)))
+    busy, over = threading.Event(), threading.Event()
+
+    def of() -> list[int]:
+        busy.set()
+        over.wait(10)
+        return []
+
+    relay.weather = Weather(of=of, gone=True)
+    callers = [call(relay)]
+    assert busy.wait(10)  # the relay is at work for the first: the others wait to be taken, and it is told to close
+    callers += [call(relay) for _ in range(3)]
+    closing = threading.Thread(target=relay.close)
+    closing.start()
+    over.set()
+    closing.join()
+    gc.collect()
+    assert [said(each, b"one") for each in callers] == [b""] * 4
+    for each in callers:
+        each.close()
+    assert lost == []
