@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from kmigrate.model.cluster import ClusterSpec
 from kmigrate.model.facts import Grade
 
 
@@ -68,13 +69,26 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The cluster that is entered: a Strimzi cluster, described by resources in a namespace."""
+    """The cluster that is entered: a Strimzi cluster, described by resources in a namespace.
+
+    They lie in the folder `store` of a lab, or in Kubernetes, which kubectl reaches by `context` (empty: the current
+    one). `spec` is the cluster that the plan asks for; None where it is taken as it is.
+    """
 
     platform: str
     store: str
     namespace: str
     cluster: str
     listener: str
+    context: str = ""
+    spec: ClusterSpec | None = None
+
+    def __repr__(self) -> str:
+        """As it was before there was Kubernetes, where no cluster is asked for: units keep the digest of what they are
+        told. A context is the name that one machine has for the place."""
+        told = f"Target(platform={self.platform!r}, store={self.store!r}, namespace={self.namespace!r}"
+        told = f"{told}, cluster={self.cluster!r}, listener={self.listener!r}"
+        return f"{told}, spec={self.spec!r})" if self.spec else f"{told})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +130,20 @@ def _as_one(group: str, shared: Sequence[Reads]) -> Reads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An identity of an application on both sides; `source_auth` is needed only to switch settings back by us."""
+    """An identity of an application on both sides; `source_auth` is needed only to switch settings back by us.
+
+    `password` is a Secret in the target's namespace with the password that it gets there; None: the operator makes one.
+    """
 
     source: str
     target: str
     source_auth: Auth | None = None
+    password: SecretRef | None = None
+
+    def __repr__(self) -> str:
+        """As it was before there were given passwords, where none is: units keep the digest of what they are told."""
+        told = f"Principal(source={self.source!r}, target={self.target!r}, source_auth={self.source_auth!r}"
+        return f"{told}, password={self.password!r})" if self.password else f"{told})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from kmigrate.model import Json
 from kmigrate.planfile.files import no_authority, no_folder, no_secret
 from kmigrate.planfile.lines import Document, Path
 from kmigrate.planfile.mistakes import Mistake, nearest, place
-from kmigrate.planfile.schema import ENV_PATTERN
+from kmigrate.planfile.shapes import ENV_PATTERN
 
 _REFERENCE_KEYS = ("username", "password")
 

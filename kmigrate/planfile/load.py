@@ -24,12 +24,13 @@ from kmigrate.model import (
     Reads,
     SecretRef,
     Source,
-    Target,
 )
 from kmigrate.planfile import schema
 from kmigrate.planfile.checks import contradictions, missing_references, unknown_flags
 from kmigrate.planfile.lines import MAX_BYTES, Document, TooDeep, parse
 from kmigrate.planfile.mistakes import Mistake, explain
+from kmigrate.planfile.target import target
+from kmigrate.planfile.target_checks import target_contradictions
 from kmigrate.waves import lane_topics
 
 _SHOWN = 200
@@ -45,6 +46,7 @@ def load(file: File, *, look_up: bool = False) -> Migration:
     folder = file.resolve().parent
     mistakes = {Mistake(line, f"the key {name!r} stands twice") for line, name in document.twice}
     mistakes.update(contradictions(document))
+    mistakes.update(target_contradictions(document))
     mistakes.update(unknown_flags(document, FLAG_IDS))
     if look_up:
         mistakes.update(missing_references(document, folder))
@@ -101,7 +103,8 @@ def _hidden(problem: str) -> str:
 
 def _migration(plan: schema.PlanPart, folder: File) -> Migration:
     topics = tuple(name for name in plan.topics.include if isinstance(name, str))
-    applications = tuple(_application(app, folder, plan.source.auth.type) for app in plan.applications)
+    namespace = plan.target.kubernetes.namespace
+    applications = tuple(_application(app, folder, plan.source.auth.type, namespace) for app in plan.applications)
     return Migration(
         name=plan.metadata.name,
         source=Source(
@@ -109,13 +112,7 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
             auth=replace(_auth(plan.source.auth, folder, plan.source.auth.type), principal=plan.source.principal or ""),
             ca=str(folder / plan.source.ca) if plan.source.ca else "",
         ),
-        target=Target(
-            platform=plan.target.platform,
-            store=str(folder / plan.target.store),
-            namespace=plan.target.kubernetes.namespace,
-            cluster=plan.target.cluster.name,
-            listener=plan.target.cluster.listener.name,
-        ),
+        target=target(plan.target, folder),
         topics=topics,
         applications=applications,
         mirror_auth=_mirror(plan.mirror.forward, folder, plan.source.auth.type),
@@ -133,7 +130,7 @@ def _migration(plan: schema.PlanPart, folder: File) -> Migration:
     )
 
 
-def _application(app: schema.ApplicationPart, folder: File, mechanism: str) -> Application:
+def _application(app: schema.ApplicationPart, folder: File, mechanism: str, namespace: str) -> Application:
     return Application(
         name=app.name,
         team=app.team,
@@ -144,12 +141,17 @@ def _application(app: schema.ApplicationPart, folder: File, mechanism: str) -> A
                 source=p.source,
                 target=p.target,
                 source_auth=_auth(p.sourceAuth, folder, mechanism) if p.sourceAuth else None,
+                password=_password(p.targetPassword, namespace) if p.targetPassword else None,
             )
             for p in app.principals
         ),
         workloads=tuple(_workload(part) for part in app.workloads),
         transactional_ids=tuple(app.transactionalIds),
     )
+
+
+def _password(part: schema.TargetPasswordPart, namespace: str) -> SecretRef:
+    return SecretRef(namespace=namespace, name=part.name, key=part.key)
 
 
 def _policy(policy: schema.PolicyPart) -> Policy:

@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from kmigrate.planfile import schema
 from kmigrate.planfile.lines import Document, Path
+from kmigrate.planfile.shapes import DURATION_PATTERN, PATTERNS
+from kmigrate.planfile.target_schema import LabTargetPart, StrimziTargetPart
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -29,20 +31,21 @@ _EXPECTED = {
     "int_type": "a whole number",
 }
 _HIDDEN = frozenset({"auth", "sourceAuth", "username", "password", "env", "secret", "apiKey", "apiSecret"})
-_TAGGED: Mapping[str, type[BaseModel]] = {"<command>": schema.CommandPart, "<manual>": schema.ManualPart}
+_TAGGED: Mapping[str, type[BaseModel]] = {
+    "<command>": schema.CommandPart,
+    "<manual>": schema.ManualPart,
+    "<lab>": LabTargetPart,
+    "<strimzi>": StrimziTargetPart,
+}
 _DURATIONS = ("maxPause", "soak", "sessionTimeout")
 _BUILT = ("command", "manual")
-_NOT_BUILT = {
-    "source.cloud": "what only Confluent Cloud's own API tells is not looked at yet",
-    "target.kubernetes.context": "only target.platform lab is built, a folder of resources",
-    "target.cluster.kafka": "the cluster is taken as it is",
-    "target.cluster.brokers": "the cluster is taken as it is",
-    "target.cluster.zones": "the cluster is taken as it is",
-    "target.cluster.storage": "the cluster is taken as it is",
-    "target.cluster.listener.type": "the listener is taken as it is",
-    "target.cluster.listener.domain": "the listener is taken as it is",
-}
+_NOT_BUILT = {"source.cloud": "what only Confluent Cloud's own API tells is not looked at yet"}
 """Keys of the design that this version does not know, and why one can do without them."""
+_OTHER_PLATFORM = {
+    "<lab>": ("<strimzi>", "is for target.platform strimzi: a lab's cluster is taken as it is"),
+    "<strimzi>": ("<lab>", "is for target.platform lab: here the resources lie in Kubernetes"),
+}
+"""What to say of a key of `target` that only the other platform has."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,13 +94,15 @@ def _told(found: ErrorDetails, path: Path) -> str:
     kind, context = found["type"], found.get("ctx", {})
     seen = f", found {_shown(found['input'])}" if _HIDDEN.isdisjoint(path) else ""
     if kind == "string_type" and path[-1] in _DURATIONS:
-        return f"expected {schema.PATTERNS[schema.DURATION_PATTERN]}{seen}"
+        return f"expected {PATTERNS[DURATION_PATTERN]}{seen}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}{seen}"
     if kind == "string_pattern_mismatch":
-        return f"expected {schema.PATTERNS.get(str(context['pattern']), 'another form')}{seen}"
+        return f"expected {PATTERNS.get(str(context['pattern']), 'another form')}{seen}"
     if kind == "literal_error":
-        return f"allowed: {context['expected']}{seen}{_near(found)}"
+        allowed = "'lab' or 'strimzi'" if path == ("target", "platform") else str(context["expected"])
+        near = nearest(str(found["input"]), re.findall("'([^']*)'", allowed))
+        return f"allowed: {allowed}{seen}{near}"
     if kind == "union_tag_not_found":
         return _workload(found["input"])
     if kind in ("too_short", "string_too_short"):
@@ -107,13 +112,6 @@ def _told(found: ErrorDetails, path: Path) -> str:
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"expected {found['msg'].removeprefix('Input should be ')}{seen}"
     return f"{found['msg'][0].lower()}{found['msg'][1:]}"
-
-
-def _near(found: ErrorDetails) -> str:
-    value = str(found["input"])
-    if value == "strimzi":
-        return "; strimzi is not built yet, use lab with store: FOLDER"
-    return nearest(value, re.findall("'([^']*)'", str(found.get("ctx", {})["expected"])))
 
 
 def _workload(value: object) -> str:
@@ -150,6 +148,9 @@ def _unknown_key(loc: Path, where: str) -> str:
     names = ".".join(part for part in loc if isinstance(part, str))
     if names in _NOT_BUILT:
         return f"{where} is not built yet: {_NOT_BUILT[names]}; remove it"
+    other, why = _OTHER_PLATFORM.get(str(loc[1]) if len(loc) > 1 else "", ("", ""))
+    if other and str(loc[-1]) in set(_allowed((loc[0], other, *loc[2:-1]))):
+        return f"{where} {why}; remove it"
     allowed = sorted(_allowed(loc[:-1]))
     if "password" in loc[:-1] and not nearest(str(loc[-1]), allowed):
         return f"unknown key in {place(loc[:-1])}; allowed here: {', '.join(allowed)}"
@@ -163,7 +164,7 @@ def _allowed(path: Path) -> Iterable[str]:
             model = _TAGGED[part]
         elif isinstance(part, str) and part in model.model_fields:
             model = next(_models(model.model_fields[part].annotation), model)
-    return model.model_fields
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -17,31 +16,17 @@ from pydantic import (
     model_validator,
 )
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
-DURATION_PATTERN = r"^[0-9]{1,9}(ms|s|m|h)$"
-BOOTSTRAP_PATTERN = r"^[^\s,:/@]+:[0-9]{1,5}(,[^\s,:/@]+:[0-9]{1,5})*$"
-ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-PRINCIPAL_PATTERN = r"^User:.+$"
-
-PATTERNS = {
-    NAME_PATTERN: "a name of lower-case letters, digits, '-' and '.', at most 63",
-    DURATION_PATTERN: "a number with its unit, like 500ms, 90s, 5m or 1h",
-    BOOTSTRAP_PATTERN: "host:port, or several with commas between them",
-    ENV_PATTERN: "the name of an environment variable (letters, digits and _)",
-    PRINCIPAL_PATTERN: "a principal like User:sa-12345",
-}
-"""What each pattern asks for, in words."""
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Command = Annotated[list[Text], Field(min_length=1)]
-Milliseconds = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
-
-
-class Part(BaseModel):
-    """A mapping in which unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from kmigrate.planfile.shapes import (
+    BOOTSTRAP_PATTERN,
+    ENV_PATTERN,
+    PRINCIPAL_PATTERN,
+    Command,
+    Milliseconds,
+    Name,
+    Part,
+    Text,
+)
+from kmigrate.planfile.target_schema import Target
 
 
 class SecretKeyPart(Part):
@@ -112,34 +97,6 @@ class SourcePart(Part):
     ca: Text | None = None
 
 
-class KubernetesPart(Part):
-    """Where the resources live."""
-
-    namespace: Name
-
-
-class ListenerPart(Part):
-    """The listener that clients use."""
-
-    name: Text
-
-
-class ClusterPart(Part):
-    """The Strimzi cluster."""
-
-    name: Name
-    listener: ListenerPart = ListenerPart(name="scram")
-
-
-class TargetPart(Part):
-    """The cluster that is entered; `store` is the folder of resources of a lab."""
-
-    platform: Literal["lab"]
-    store: Text
-    kubernetes: KubernetesPart
-    cluster: ClusterPart
-
-
 class PatternPart(Part):
     """Names by a regular expression that matches the whole name."""
 
@@ -170,8 +127,8 @@ class TopicsPart(Part):
     """What is migrated, what is left behind by name, and what is set otherwise on the target."""
 
     include: Annotated[list[NameOrPattern], Field(min_length=1)]
-    exclude: list[NameOrPattern] = []
-    overrides: dict[Text, OverridePart] = {}
+    exclude: list[NameOrPattern] = Field(default=[])
+    overrides: dict[Text, OverridePart] = Field(default={})
 
 
 class ReadsPart(Part):
@@ -184,12 +141,23 @@ class ReadsPart(Part):
     mayStay: bool = False  # noqa: N815
 
 
+class TargetPasswordPart(Part):
+    """A key of a Secret in the target's namespace."""
+
+    name: Name
+    key: Text
+
+
 class PrincipalPart(Part):
-    """An identity of an application; `sourceAuth` is needed only to come back."""
+    """An identity of an application; `sourceAuth` is needed only to come back.
+
+    `targetPassword` is a Secret in the target's namespace with the password to have there; else one is made.
+    """
 
     source: Annotated[str, StringConstraints(pattern=PRINCIPAL_PATTERN)]
     target: Name
     sourceAuth: SourceAuthPart | None = None  # noqa: N815
+    targetPassword: TargetPasswordPart | None = None  # noqa: N815
     auth: Literal["scram-sha-512"] = "scram-sha-512"
 
 
@@ -225,11 +193,11 @@ class ApplicationPart(Part):
 
     name: Name
     team: Text = "unknown"
-    reads: list[ReadsPart] = []
-    writes: list[Text] = []
-    transactionalIds: list[Text] = []  # noqa: N815
+    reads: list[ReadsPart] = Field(default=[])
+    writes: list[Text] = Field(default=[])
+    transactionalIds: list[Text] = Field(default=[])  # noqa: N815
     principals: Annotated[list[PrincipalPart], Field(min_length=1)]
-    workloads: list[WorkloadPart] = []
+    workloads: list[WorkloadPart] = Field(default=[])
 
 
 class ForwardPart(Part):
@@ -287,10 +255,10 @@ class PlanPart(Part):
     kind: Literal["Migration"]
     metadata: MetadataPart
     source: SourcePart
-    target: TargetPart
+    target: Target
     topics: TopicsPart
     applications: Annotated[list[ApplicationPart], Field(min_length=1)]
     mirror: MirrorPart
-    accept: list[AcceptPart] = []
+    accept: list[AcceptPart] = Field(default=[])
     policy: PolicyPart = PolicyPart()
     journal: JournalPart = JournalPart()
