@@ -13,6 +13,8 @@ from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
 from kmigrate.model import TOGETHER, Application, Direction, Json, Lane, Migration, Policy, Reads, Side
 from kmigrate.plan import Phase, Plan, Unit
 from kmigrate.steps.assess import TakeInventory
+from kmigrate.steps.bridge import StartBridge
+from kmigrate.steps.clusters import FindCluster
 from kmigrate.steps.cutover import (
     CarryPositions,
     DrainMirror,
@@ -33,7 +35,6 @@ from kmigrate.steps.provision import (
     LANES,
     CreateTopics,
     CreateUsers,
-    FindCluster,
     TryAccess,
 )
 from kmigrate.steps.rehearse import ProveContent, TryPositions
@@ -105,7 +106,7 @@ def _assess(migration: Migration) -> Unit:
 
 
 def _provision(migration: Migration) -> Unit:
-    back = migration.reverse_auth
+    back, spec = migration.reverse_auth, migration.target.spec
     return Unit(
         name="provision",
         title="Topics and users on the target",
@@ -118,6 +119,7 @@ def _provision(migration: Migration) -> Unit:
             ClaimMigration(migration=migration),
             CreateTopics(migration=migration),
             *((PrepareSource(migration=migration, auth=back),) if back else ()),
+            *((StartBridge(migration=migration, bridge=spec.bridge),) if spec and spec.bridge else ()),
             TryAccess(migration=migration),
         ),
     )

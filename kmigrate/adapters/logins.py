@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kmigrate.adapters.kafka.login import Login
 from kmigrate.adapters.secrets import SecretReader
 from kmigrate.errors import Blocked
+from kmigrate.manifests.listeners import outside_address
 from kmigrate.model import Application, Auth, Migration, Principal, SecretRef, Side
 from kmigrate.probes.resources import require
 from kmigrate.world import Key, ResourceStore, World
@@ -68,13 +69,13 @@ class Logins:
         return self.secrets.resolve(SecretRef(namespace=target.namespace, name=name, key="ca.crt"))
 
     def target_bootstrap(self) -> str:
-        """The address of the plan's listener, as the operator tells it."""
+        """The address of the plan's listener: by a name of its domain, else as the operator tells it."""
         target = self.migration.target
         kafka = self.resources.get(Key("Kafka", target.namespace, target.cluster))
         listed = kafka.status.get("listeners") if kafka else None
         for listener in listed if isinstance(listed, list | tuple) else ():
             if isinstance(listener, Mapping) and listener.get("name") == target.listener:
-                return str(listener["bootstrapServers"])
+                return outside_address(target) or str(listener["bootstrapServers"])
         raise Blocked(
             f"Kafka {target.cluster} tells no address for the listener {target.listener}",
             hint="run `kmigrate apply --phase provision`, or correct target.cluster.listener in the plan file",

@@ -88,6 +88,23 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Add it to the reads of its application. If it is dead, delete it on the source; if it shall stay behind, "
         "accept the flag with the group as subject.",
     ),
+    "KM-LISTENER-DEPRECATED": (
+        "A listener that Strimzi is about to give up",
+        "The plan asks for a listener of type ingress.",
+        "Strimzi has deprecated it since 0.51, and it works only with the Ingress controller of nginx, which is "
+        "archived. A later Strimzi may not take the cluster as it is, and every client would have to be told another "
+        "address.",
+        "Choose another type: tlsroute has the same names and one address, through a Gateway that lets TLS through; "
+        "loadbalancer needs nothing else. Or accept the flag with the listener as subject.",
+    ),
+    "KM-LISTENER-UNVERIFIED": (
+        "A listener whose names stand in no certificate",
+        "The plan asks for a listener of type nodeport: clients are told addresses of nodes.",
+        "Those are not known when certificates are made, so a client that checks host names refuses them; and they "
+        "change whenever a node is replaced.",
+        "Set ssl.endpoint.identification.algorithm to the empty text in the clients, within a network that you trust; "
+        "or choose loadbalancer or shared. Accept the flag with the listener as subject.",
+    ),
     "KM-NOT-ALL-SEEN": (
         "Not every topic or group can be seen",
         "kmigrate's own principal holds ACLs on the source, and none that lets it describe every topic or every group. "

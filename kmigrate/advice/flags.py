@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.advice.flag import Flag, Severity, accept, blocks, warns
+from kmigrate.advice.flags_of_listeners import listeners
 from kmigrate.advice.flags_of_rights import applications, principals, rights, unseen
 from kmigrate.model import Accepted, GroupKind, Migration, Reads, Topic, by_group
 
@@ -45,7 +46,7 @@ def judge(migration: Migration, inventory: Inventory, known_settings: Collection
     """
     found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
     found += sorted({*principals(migration, inventory), *applications(migration)})
-    found += sorted({*rights(migration, inventory), *unseen(migration, inventory)})
+    found += sorted({*rights(migration, inventory), *unseen(migration, inventory), *listeners(migration)})
     taken = {(each.id, each.subject) for each in migration.accept}
     flown = {(flag.id, flag.subject) for flag in found} | {(ABORTED_AHEAD, group) for group in _uncommitted(migration)}
     flown |= {(FOREIGN_WRITE, topic) for app in migration.applications for topic in app.writes}

@@ -19,7 +19,7 @@ def kafka(
     One listener with TLS and SCRAM-SHA-512, simple authorization without super users, no topics made by accident.
     `config` is laid over the defaults. The way clients reach it: `bootstrap(target)`.
     """
-    settings: dict[str, Json] = {**_config(brokers), **(config or {})}
+    settings: dict[str, Json] = {**safe_config(brokers), **(config or {})}
     listener: JsonObject = {
         "name": target.listener,
         "port": LISTENER_PORT,
@@ -70,7 +70,8 @@ def small_machine_config() -> dict[str, Json]:
     }
 
 
-def _config(brokers: int) -> dict[str, Json]:
+def safe_config(brokers: int) -> dict[str, Json]:
+    """What every cluster gets, as far as its brokers allow: three copies, two of them in sync."""
     copies, in_sync = min(3, brokers), min(2, brokers)
     return {
         "auto.create.topics.enable": False,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from kmigrate.manifests.internal import MirrorNames
 from kmigrate.manifests.kafka import KAFKA_VERSION
 from kmigrate.manifests.names import resource
+from kmigrate.manifests.sizes import fetch_sizes, request_sizes
 from kmigrate.model import Json, JsonObject, Lane, Target
 
 IDENTITY = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
@@ -46,16 +47,23 @@ def mirror_maker(
     states: Mapping[str, str] | None = None,
     begin_written: Collection[str] = (),
     workers: int = 1,
+    largest: int = 0,
 ) -> JsonObject:
     """The KafkaMirrorMaker2 of all forward lanes; `states` is `running | stopped` by lane name, default running.
 
     `begin_written` names lanes of which every partition was handed over behind a record (`reset`). The list of lanes
-    never changes once made: adding or removing one rolls the pods, a state does not (design §4.5).
+    never changes once made: adding or removing one rolls the pods, a state does not (design §4.5). `largest` is the
+    size of the largest message in bytes (`sizes`).
     """
     wanted = states or {}
     mirrors = [
         _mirror(
-            names, lane, reads_from, wanted.get(lane.name, RUNNING), reset(all_begin_written=lane.name in begin_written)
+            names,
+            lane,
+            reads_from,
+            wanted.get(lane.name, RUNNING),
+            reset(all_begin_written=lane.name in begin_written),
+            largest,
         )
         for lane in lanes
     ]
@@ -89,6 +97,7 @@ def reverse_connector(
     source_client: Mapping[str, str],
     offsets_topic: str,
     all_begin_written: bool,
+    largest: int = 0,
 ) -> dict[str, str]:
     """Flat settings of a reverse MirrorSourceConnector on the target's own workers, exactly-once (`lab.md`).
 
@@ -107,7 +116,7 @@ def reverse_connector(
         **_prefixed("consumer.override.", source_client),
         "topics": topics_pattern(lane),
         "topics.exclude": "__.*",
-        **_common("source"),
+        **_common("source", largest),
         RESET: reset(all_begin_written=all_begin_written),
         "offsets.storage.topic": offsets_topic,
         "key.converter": BYTES,
@@ -149,9 +158,9 @@ def _worker() -> dict[str, Json]:
     }
 
 
-def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str, begins: str) -> JsonObject:
+def _mirror(names: MirrorNames, lane: Lane, endpoint: Endpoint, state: str, begins: str, largest: int) -> JsonObject:
     config: dict[str, Json] = {
-        **_common("target"),
+        **_common("target", largest),
         RESET: begins,
         "offsets.storage.topic": names.connector_offsets(lane),
     }
@@ -180,7 +189,7 @@ def steering(names: MirrorNames, lane: Lane, state: str) -> JsonObject:
     }
 
 
-def _common(offset_syncs_location: str) -> dict[str, str]:
+def _common(offset_syncs_location: str, largest: int) -> dict[str, str]:
     return {
         "replication.policy.class": IDENTITY,
         "offset-syncs.topic.location": offset_syncs_location,
@@ -200,8 +209,7 @@ def _common(offset_syncs_location: str) -> dict[str, str]:
         # at most ten transactions a second and task: unbounded, eight tasks filled two cores
         "consumer.fetch.min.bytes": "1048576",
         "consumer.fetch.max.wait.ms": "100",
-        "consumer.fetch.max.bytes": "52428800",
-        "consumer.max.partition.fetch.bytes": "4194304",
+        **fetch_sizes(largest),
         "consumer.receive.buffer.bytes": "-1",
         # who reads the lane's own offsets; a stop waits for its last fetch, and so for as long (default 500)
         "consumer.override.fetch.max.wait.ms": "50",
@@ -209,7 +217,7 @@ def _common(offset_syncs_location: str) -> dict[str, str]:
         "producer.override.linger.ms": "20",
         "producer.override.batch.size": "262144",
         "producer.override.compression.type": "lz4",
-        "producer.override.max.request.size": "20971520",
+        **request_sizes(largest),
     }
 
 

@@ -32,9 +32,21 @@ def resource_name(text: str) -> str:
 
 
 def resource(
-    kind: str, name: str, namespace: str, spec: Mapping[str, Json], *, cluster: str = "", ours: bool = False
+    kind: str,
+    name: str,
+    namespace: str,
+    spec: Mapping[str, Json],
+    *,
+    cluster: str = "",
+    ours: bool = False,
+    annotations: Mapping[str, str] | None = None,
 ) -> JsonObject:
     """A Strimzi resource; `cluster` sets the label by which topics, users and pools belong to a Kafka."""
     labels = ({CLUSTER_LABEL: cluster} if cluster else {}) | (OURS if ours else {})
-    metadata: JsonObject = {"name": name, "namespace": namespace, **({"labels": labels} if labels else {})}
+    metadata: JsonObject = {
+        "name": name,
+        "namespace": namespace,
+        **({"labels": labels} if labels else {}),
+        **({"annotations": annotations} if annotations else {}),
+    }
     return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}

@@ -7,7 +7,7 @@ connectors need are mounted as files, which need no right, follow their Secret, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from kmigrate.manifests.internal import MirrorNames
 from kmigrate.manifests.kafka import KAFKA_VERSION
@@ -43,8 +43,8 @@ def reverse_connect(
         **group_spec(names, reads_from, providers),
         "template": _template((reads_from, writes_to)),
     }
-    body = resource("KafkaConnect", names.group, target.namespace, spec, ours=True)
-    return _annotated(body, {USE_RESOURCES: "true"})
+    asked = {USE_RESOURCES: "true"}
+    return resource("KafkaConnect", names.group, target.namespace, spec, ours=True, annotations=asked)
 
 
 def reverse_lane(
@@ -56,6 +56,7 @@ def reverse_lane(
     writes_to: Endpoint,
     state: str = STOPPED,
     all_begin_written: bool = False,
+    largest: int = 0,
 ) -> JsonObject:
     """The KafkaConnector of one reverse lane, made stopped; it copies from `reads_from` to `writes_to`.
 
@@ -67,6 +68,7 @@ def reverse_lane(
         source_client=_client(writes_to),
         offsets_topic=names.connector_offsets(lane),
         all_begin_written=all_begin_written,
+        largest=largest,
     )
     spec: JsonObject = {
         "class": settings.pop("connector.class"),
@@ -75,12 +77,6 @@ def reverse_lane(
         **steering(names, lane, state),
     }
     return resource("KafkaConnector", lane.connector, target.namespace, spec, cluster=names.group, ours=True)
-
-
-def _annotated(body: JsonObject, annotations: Mapping[str, Json]) -> JsonObject:
-    metadata = body["metadata"]
-    assert isinstance(metadata, Mapping)
-    return {**body, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _client(endpoint: Endpoint) -> dict[str, str]:

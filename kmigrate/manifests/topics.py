@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from kmigrate.manifests.names import resource, resource_name
 from kmigrate.model import Json, JsonObject, Target, Topic
 
+KEEP = {"argocd.argoproj.io/sync-options": "Prune=false"}
+"""Who manages resources by Git must not take a topic away, and its records with it, because Git does not have it."""
 FOREVER = "9223372036854775807"
 """The largest number of milliseconds that Kafka knows."""
 # org.apache.kafka.storage.internals.log.LogConfig and TopicConfig of Kafka 4.3; the tiered and throttled ones are not
@@ -91,7 +93,9 @@ def kafka_topic(name: str, partitions: int, config: Mapping[str, str], target: T
     """A KafkaTopic whose `topicName` always says the topic, whatever Kubernetes makes of the name; marked as ours."""
     settings: dict[str, Json] = dict(sorted(config.items()))
     spec: JsonObject = {"topicName": name, "partitions": partitions, "replicas": replicas, "config": settings}
-    return resource("KafkaTopic", resource_name(name), target.namespace, spec, cluster=target.cluster, ours=True)
+    keep = KEEP if target.spec else None
+    place, cluster = target.namespace, target.cluster
+    return resource("KafkaTopic", resource_name(name), place, spec, cluster=cluster, ours=True, annotations=keep)
 
 
 def _held_off(config: Mapping[str, str]) -> dict[str, str]:

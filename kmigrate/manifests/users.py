@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kmigrate.errors import UsageError
 from kmigrate.manifests.internal import MirrorNames, ledger_id, ledger_name
 from kmigrate.manifests.names import is_resource_name, resource
-from kmigrate.model import Application, Json, JsonObject, Lane, Right, Target
+from kmigrate.model import Application, Json, JsonObject, Lane, ListenerAuth, Right, SecretRef, Target
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -24,12 +24,21 @@ class Rule:
     operations: tuple[str, ...]
     pattern: str = "literal"
     type: str = "allow"
+    host: str = "*"
 
 
-def user(name: str, rules: Iterable[Rule], target: Target) -> JsonObject:
-    """A KafkaUser with SCRAM-SHA-512; the operator makes its password, Secret `name`, key `password`.
+def user(
+    name: str,
+    rules: Iterable[Rule],
+    target: Target,
+    *,
+    auth: ListenerAuth = "scram-sha-512",
+    password: SecretRef | None = None,
+) -> JsonObject:
+    """A KafkaUser that signs in with a password, or with a certificate (`tls`).
 
-    Raises UsageError when Kubernetes does not take the name: with Strimzi the resource's name is the user's name.
+    The operator makes either, in Secret `name`; the `password` of a Secret that is given is taken over into it. Raises
+    UsageError when Kubernetes does not take the name: with Strimzi the resource's name is the user's name.
     """
     if not is_resource_name(name):
         raise UsageError(
@@ -37,7 +46,7 @@ def user(name: str, rules: Iterable[Rule], target: Target) -> JsonObject:
             hint="name another target principal in the plan file",
         )
     spec: JsonObject = {
-        "authentication": {"type": "scram-sha-512"},
+        "authentication": {"type": auth, **({"password": _given(password)} if password else {})},
         "authorization": {"type": "simple", "acls": [_acl(rule) for rule in sorted(set(rules))]},
     }
     return resource("KafkaUser", name, target.namespace, spec, cluster=target.cluster)
@@ -54,6 +63,7 @@ def rights_of(principal: str, rules: Iterable[Rule]) -> tuple[Right, ...]:
                 operation=operation,
                 type=rule.type,
                 pattern=rule.pattern,
+                host=rule.host,
             )
             for rule in set(rules)
             for operation in rule.operations
@@ -63,7 +73,14 @@ def rights_of(principal: str, rules: Iterable[Rule]) -> tuple[Right, ...]:
 
 def rights_asked(name: str, spec: JsonObject) -> frozenset[Right]:
     """The ACLs that a KafkaUser of that name and spec asks its operator for."""
-    return frozenset(right for acl in _acls(spec) for right in _rights(f"User:{name}", acl))
+    return frozenset(right for acl in _acls(spec) for right in _rights(principal_of(name, spec), acl))
+
+
+def principal_of(name: str, spec: JsonObject) -> str:
+    """What brokers call a KafkaUser of that name: who signs in with a certificate is called after its subject."""
+    signs_in = spec.get("authentication")
+    by_certificate = isinstance(signs_in, Mapping) and str(signs_in.get("type")).startswith("tls")
+    return f"User:CN={name}" if by_certificate else f"User:{name}"
 
 
 def denials(spec: JsonObject) -> tuple[JsonObject, ...]:
@@ -214,4 +231,8 @@ def _acl(rule: Rule) -> JsonObject:
     place: dict[str, str] = {"type": rule.resource}
     if rule.resource != "cluster":
         place |= {"name": rule.name, "patternType": rule.pattern}
-    return {"type": rule.type, "resource": place, "operations": list(rule.operations), "host": "*"}
+    return {"type": rule.type, "resource": place, "operations": list(rule.operations), "host": rule.host}
+
+
+def _given(password: SecretRef) -> JsonObject:
+    return {"valueFrom": {"secretKeyRef": {"name": password.name, "key": password.key}}}

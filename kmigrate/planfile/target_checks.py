@@ -18,6 +18,7 @@ def target_contradictions(document: Document) -> Iterator[Mistake]:
         yield from _listeners(document)
         yield from _storage(document)
         yield from _bridge(document)
+        yield from _two_passwords(document)
     else:
         yield from _passwords(document)
 
@@ -83,6 +84,16 @@ def _passwords(document: Document) -> Iterator[Mistake]:
     for path, principal in _principals(document):
         if "targetPassword" in principal:
             told = "a given password is for target.platform strimzi; the lab makes its own"
+            yield _at(document, (*path, "targetPassword"), told)
+
+
+def _two_passwords(document: Document) -> Iterator[Mistake]:
+    """Applications may share a principal, and so its password."""
+    known: dict[str, Json] = {}
+    for path, principal in _principals(document):
+        name, given = principal.get("target"), principal.get("targetPassword")
+        if isinstance(name, str) and known.setdefault(name, given) != given:
+            told = f"{name[:60]} stands in the plan with another password, or with none; say the same everywhere"
             yield _at(document, (*path, "targetPassword"), told)
 
 

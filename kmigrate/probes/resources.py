@@ -10,13 +10,16 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, World
 
 _SILENCE_MS = 60_000
+_NOT_ASKED = frozenset({"apiVersion", "kind", "metadata", "status"})
+_NEVER_READY = frozenset({"KafkaNodePool", "Namespace", "StorageClass"})
+"""Kinds of which nobody says that they are Ready (`strimzi.md` §3): their Kafka does, which needs them."""
 
 
 def key_of(body: JsonObject) -> Key:
     """The key of a resource body."""
     metadata = body["metadata"]
     assert isinstance(metadata, Mapping)
-    return Key(str(body["kind"]), str(metadata["namespace"]), str(metadata["name"]))
+    return Key(str(body["kind"]), str(metadata.get("namespace", "")), str(metadata["name"]))
 
 
 def conditions(resource: Resource) -> tuple[Mapping[str, str], ...]:
@@ -29,6 +32,8 @@ def conditions(resource: Resource) -> tuple[Mapping[str, str], ...]:
 
 def unready(resource: Resource) -> str:
     """Why the resource is not as asked, in words; empty when it is Ready at its generation and nothing is NotReady."""
+    if resource.key.kind in _NEVER_READY:
+        return ""
     if resource.status.get("observedGeneration") != resource.generation:
         return "the operator has not looked at the last change yet"
     for seen in conditions(resource):
@@ -94,7 +99,7 @@ def _is_there(world: World, body: JsonObject) -> bool:
     resource = world.resources.get(key_of(body))
     return (
         resource is not None
-        and _covers(resource.body.get("spec"), body.get("spec"))
+        and all(_covers(resource.body.get(each), body[each]) for each in body if each not in _NOT_ASKED)
         and _labels(body).items() <= _labels(resource.body).items()
         and not unready(resource)
     )

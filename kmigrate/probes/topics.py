@@ -9,7 +9,7 @@ from kmigrate.manifests.names import OURS
 from kmigrate.model import JsonObject, Side, Topic
 from kmigrate.probes.resources import key_of
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import World
+from kmigrate.world import Resource, World
 
 
 def settled(world: World, wanted: Sequence[JsonObject]) -> tuple[str, ...]:
@@ -65,10 +65,15 @@ def _in_the_way(world: World, topic: Topic, spec: JsonObject) -> tuple[str, ...]
     return (f"{topic.name} is not empty there: its logs span {held} offsets",) if held else ()
 
 
+def is_ours(found: Resource) -> bool:
+    """Whether it has the label of what kmigrate made or took over."""
+    labels = found.metadata.get("labels")
+    return isinstance(labels, Mapping) and labels.items() >= OURS.items()
+
+
 def _is_ours(world: World, body: JsonObject) -> bool:
     found = world.resources.get(key_of(body))
-    labels = found.metadata.get("labels") if found else None
-    return isinstance(labels, Mapping) and labels.items() >= OURS.items()
+    return found is not None and is_ours(found)
 
 
 def _differs(name: str, spec: JsonObject, topic: Topic | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
@@ -18,94 +18,20 @@ from kmigrate.manifests.users import (
     user,
 )
 from kmigrate.model import Json, JsonObject, Migration, Side
-from kmigrate.plan import Action, Change, Finding, Step
+from kmigrate.plan import Finding, Step
 from kmigrate.probes.access import await_access, fenced
 from kmigrate.probes.ownership import owned_by
-from kmigrate.probes.resources import await_ready, key_of, require, unready
+from kmigrate.probes.resources import await_ready, key_of, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
 from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
 from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_to_lose
-from kmigrate.steps.clusters import brokers, new_cluster
+from kmigrate.steps.clusters import brokers
 from kmigrate.steps.resources import apply_all, find, restore
-from kmigrate.world import Key, Resource, World
+from kmigrate.world import Key, World
 
 LANES = "lanes"
 """The fact of which topics share a lane, by the lane's number."""
 _DEADLINE_MS = 300_000
-_CLUSTER_DEADLINE_MS = 900_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class FindCluster(Step):
-    """The target's Kafka is Ready at its generation and says where it listens; one is made where there is none."""
-
-    name: ClassVar[str] = "find-cluster"
-    title: ClassVar[str] = "Find the target cluster, or make it"
-
-    migration: Migration
-
-    def check(self, world: World) -> Finding:
-        """Missing: Kafka and its pool where there is none; raises Blocked when somebody's cluster is not ready."""
-        wanted = self._wanted(world)
-        if not wanted:
-            self._listening(world)
-            return Finding()
-        finding = find(world, wanted)
-        return replace(finding, changes=tuple(self._loudly(world, change) for change in finding.changes))
-
-    def apply(self, world: World) -> None:
-        """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
-        wanted = self._wanted(world)
-        apply_all(world, wanted)
-        made = [body for body in wanted if body["kind"] == "Kafka"]  # a pool has no Ready of its own (`strimzi.md` §3)
-        await_ready(world, made, what="cluster", deadline_ms=_CLUSTER_DEADLINE_MS)
-
-    def verify(self, world: World) -> Json:
-        """Who was found; raises Blocked when it is the source."""
-        super().verify(world)
-        cluster_id = self._listening(world).status.get("clusterId")
-        if cluster_id is not None and cluster_id == world.cluster(Side.SOURCE).id():
-            raise Blocked(
-                f"source and target are the same cluster, {cluster_id}",
-                hint="correct source.bootstrapServers or target.cluster in the plan file",
-            )
-        return {"clusterId": cluster_id}
-
-    def undo(self, world: World, before: JsonObject) -> None:
-        """Remove the cluster if it was made here."""
-        restore(world, before)
-
-    def _loudly(self, world: World, change: Change) -> Change:
-        """A mistyped name asks for a new cluster as well as a wish for one does: say what else is there."""
-        if change.action is not Action.CREATE or change.subject != str(self._key):
-            return change
-        others = [
-            f"Kafka {each.key.name} in namespace {each.key.namespace}" for each in world.resources.everywhere("Kafka")
-        ]
-        instead = f"there is {', '.join(others)}; if you mean that one, correct target in the plan file"
-        told = f"there is no Kafka {self._key.name} in namespace {self._key.namespace}"
-        return replace(
-            change, detail=f"A NEW CLUSTER: {told}; {instead if others else 'there is none elsewhere either'}"
-        )
-
-    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
-        """What to make: nothing once a Kafka is there, except while the one we made is on its way."""
-        ours = new_cluster(self.migration)
-        found = world.resources.get(self._key)
-        if found is None:
-            return ours
-        made_here = any(key_of(body) == self._key and body["spec"] == found.spec for body in ours)
-        return ours if made_here and unready(found) else ()
-
-    def _listening(self, world: World) -> Resource:
-        found = require(world, self._key)
-        if not isinstance(found.status.get("listeners"), Sequence):
-            raise Blocked(f"{found.key} tells no listeners", hint="look at the operator's log, then run this again")
-        return found
-
-    @property
-    def _key(self) -> Key:
-        return Key("Kafka", self.migration.target.namespace, self.migration.target.cluster)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +73,8 @@ class CreateUsers(Step):
         for app in self.migration.applications:
             for principal in app.principals:  # two applications may share one
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
-        users = [user(name, of, self.migration.target) for name, of in rules.items()]
+        given = {p.target: p.password for app in self.migration.applications for p in app.principals}
+        users = [user(name, of, self.migration.target, password=given.get(name)) for name, of in rules.items()]
         mirror = mirror_user(self.migration, owned_by(world, Side.TARGET, self.migration.topics))
         return tuple(_as_fenced(world, body) for body in (users[0], mirror, *users[1:]))
 

@@ -24,6 +24,7 @@ from kmigrate.probes.retention import (
     shortest_term,
     uncopied,
 )
+from kmigrate.steps.clusters import largest
 from kmigrate.steps.feeding import begins, feed, feeds
 from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
@@ -130,6 +131,7 @@ class StartMirror(Step):
             writes_to=at_target(plan, MIRROR_USER),
             states={lane.name: asked_state(world, plan.target, lane) for lane in turned},
             begin_written=[lane.name for lane in turned if asked_reset(world, plan.target, lane) == written],
+            largest=largest(world, plan),
         )
         return (body,)
 

@@ -22,6 +22,7 @@ from kmigrate.probes.lacking import refuse_lacking
 from kmigrate.probes.lanes import lane_key, part
 from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
+from kmigrate.steps.clusters import largest
 from kmigrate.steps.lanes import lane_state, remove_lists
 from kmigrate.steps.logins import REVERSE_LOGIN, acl_name, at_source, at_target, login_name
 from kmigrate.steps.resources import apply_all, find, restore
@@ -191,6 +192,7 @@ class PrepareReverse(Step):
     def _wanted(self, world: World) -> tuple[JsonObject, ...]:
         plan, login = self.migration, login_name(self.auth, "mirror.reverse")
         reads, writes = at_target(plan, REVERSE_USER), at_source(plan, self.auth, login, REVERSE_LOGIN)
+        most = largest(world, plan)
         connect = reverse_connect(REVERSE, plan.target, reads_from=reads, writes_to=writes)
         lanes = (
             reverse_lane(
@@ -201,6 +203,7 @@ class PrepareReverse(Step):
                 writes_to=writes,
                 state=self._asked(world, lane),
                 all_begin_written=self._begins_written(world, lane),
+                largest=most,
             )
             for lane in self._lanes()
         )

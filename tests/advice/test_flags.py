@@ -6,7 +6,17 @@ import pytest
 from estates import RIGHTS, SECRET, application, group, inventory, migration, right
 
 from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, judge
-from kmigrate.model import Accepted, Auth, GroupKind, Migration, Topic
+from kmigrate.model import (
+    Accepted,
+    Auth,
+    ClusterSpec,
+    GroupKind,
+    Listener,
+    ListenerKind,
+    Migration,
+    Storage,
+    Topic,
+)
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
 CALM = (migration(), inventory())
@@ -17,6 +27,11 @@ GHOST = ("orders", "ghost")
 
 def accepting_topics(accepts: dict[str, str]) -> Inventory:
     return replace(inventory(), topics={"orders": Topic(name="orders", partitions=2, accepts=accepts)})
+
+
+def listening(kind: ListenerKind) -> Migration:
+    asked = ClusterSpec(brokers=1, storage=Storage(size="1Gi"), listener=Listener(name="clients", kind=kind, port=9095))
+    return replace(migration(), target=replace(migration().target, spec=asked))
 
 
 BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
@@ -88,6 +103,8 @@ WARNS: dict[str, tuple[str, Migration, Inventory]] = {
         migration(),
         inventory(rights=(*RIGHTS, right("User:sa-reader", "transactionalId", "reader-0", "Write"))),
     ),
+    "KM-LISTENER-DEPRECATED": ("clients", listening("ingress"), inventory()),
+    "KM-LISTENER-UNVERIFIED": ("clients", listening("nodeport"), inventory()),
     "KM-WRITER-STAYS": ("reader", migration(application(writes=("orders",))), inventory()),
 }
 CASES = {**BLOCKS, **WARNS}

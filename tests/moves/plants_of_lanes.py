@@ -128,15 +128,15 @@ RULE_8 = (
     Fault(
         "the offset syncs of forward lanes lie on the source",
         MANIFESTS + "mirror",
-        '**_common("target"),',
-        '**_common("source"),',
+        '**_common("target", largest),',
+        '**_common("source", largest),',
         RENDERED + "a_lane_is_set_as_measured",
     ),
     Fault(
         "the offset syncs of reverse lanes lie on the source",
         MANIFESTS + "mirror",
-        '**_common("source"),',
-        '**_common("target"),',
+        '**_common("source", largest),',
+        '**_common("target", largest),',
         RENDERED + "a_reverse_connector_reads_the_target_writes_the_source_and_never_begins_at_the_end",
     ),
     Fault(

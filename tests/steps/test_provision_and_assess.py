@@ -30,8 +30,8 @@ from kmigrate.model import (
 from kmigrate.plan import Action
 from kmigrate.probes.inventory import drift
 from kmigrate.steps.assess import INVENTORY, TakeInventory
-from kmigrate.steps.clusters import brokers
-from kmigrate.steps.provision import CreateTopics, CreateUsers, FindCluster, TryAccess
+from kmigrate.steps.clusters import FindCluster, brokers
+from kmigrate.steps.provision import CreateTopics, CreateUsers, TryAccess
 from kmigrate.story import story
 from kmigrate.world import Key, Resource
 

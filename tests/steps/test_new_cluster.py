@@ -1,0 +1,151 @@
+"""A Strimzi cluster that the plan asks for: made, edited, taken back, against the world in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kmigrate.adapters.memory import MemoryEstate, MemoryFacts, MemoryWorld
+from kmigrate.model import Bridge, Json, Migration, Side, Topic
+from kmigrate.plan import Unit
+from kmigrate.planfile import load
+from kmigrate.steps.bridge import StartBridge
+from kmigrate.steps.clusters import FindCluster, brokers
+from kmigrate.steps.provision import CreateUsers
+from kmigrate.story import story
+from kmigrate.world import Key
+
+PLAN = load(Path(__file__).parents[2] / "plans" / "strimzi.yaml")
+KAFKA = Key("Kafka", "kafka", "prod")
+LARGE = Topic(name="shipments", partitions=2, accepts={"max.message.bytes": "8388608"})
+
+
+def small(plan: Migration = PLAN) -> MemoryWorld:
+    estate = MemoryEstate(plan)
+    estate.clusters[Side.SOURCE].create(LARGE)
+    return MemoryWorld(estate, MemoryFacts())
+
+
+def edited(**changes: object) -> Migration:
+    spec = PLAN.target.spec
+    assert spec is not None
+    return replace(PLAN, target=replace(PLAN.target, spec=replace(spec, **changes)))  # type: ignore[arg-type]
+
+
+def at(value: Json, *path: str) -> Json:
+    for part in path:
+        assert isinstance(value, Mapping)
+        value = value[part]
+    return value
+
+
+def setting(world: MemoryWorld, name: str) -> Json:
+    found = world.resources.get(KAFKA)
+    assert found is not None
+    return at(found.spec, "kafka", "config", name)
+
+
+def made(world: MemoryWorld, plan: Migration = PLAN) -> FindCluster:
+    step = FindCluster(migration=plan)
+    step.apply(world)
+    step.verify(world)
+    return step
+
+
+def test_everything_that_is_made_is_told_beforehand() -> None:
+    told = [str(change) for change in FindCluster(migration=PLAN).check(small()).changes]
+    assert [each.partition(" (")[0] for each in told] == [
+        "create StorageClass kafka-gp3",
+        "create KafkaNodePool kafka/controllers",
+        "create KafkaNodePool kafka/brokers-eu-central-1a",
+        "create KafkaNodePool kafka/brokers-eu-central-1b",
+        "create KafkaNodePool kafka/brokers-eu-central-1c",
+        "create Kafka kafka/prod",
+    ]
+    assert "A NEW CLUSTER" in told[-1]
+
+
+def test_it_takes_the_largest_message_of_the_source_and_is_satisfied_then() -> None:
+    world = small()
+    step = made(world)
+    assert (setting(world, "message.max.bytes"), setting(world, "replica.fetch.max.bytes")) == (8_388_608, 8_388_608)
+    assert step.check(world).changes == ()
+    assert brokers(world, PLAN) == 3
+
+
+def test_what_is_edited_in_the_plan_is_a_change_of_what_kmigrate_made() -> None:
+    world = small()
+    made(world)
+    more = edited(brokers=6, config={"num.io.threads": 9})
+    told = [str(change) for change in FindCluster(migration=more).check(world).changes]
+    assert [each for each in told if "Pool" in each] == [
+        f"change KafkaNodePool kafka/brokers-eu-central-1{zone} (replicas 1 → 2)" for zone in "abc"
+    ]
+    assert "kafka.config.num.io.threads null → 9" in told[-1]
+    made(world, more)
+    assert brokers(world, more) == 6
+
+
+def test_what_somebody_edited_by_hand_is_that_one_field() -> None:
+    world = small()
+    step = made(world)
+    found = world.resources.get(KAFKA)
+    assert found is not None
+    world.resources.apply({**found.body, "spec": {**found.spec, "kafkaExporter": {"topicRegex": "a.*"}}})
+    world.estate.operator.work()
+    (change,) = step.check(world).changes
+    assert change.detail == 'kafkaExporter.groupRegex null → ".*"; kafkaExporter.topicRegex "a.*" → ".*"'
+
+
+def test_somebody_elses_cluster_is_taken_as_it_is() -> None:
+    world = small()
+    made(world)
+    found = world.resources.get(KAFKA)
+    assert found is not None
+    labels = {"app.kubernetes.io/managed-by": "somebody"}
+    theirs = {**found.body, "metadata": {"name": "prod", "namespace": "kafka", "labels": labels}}
+    world.resources.apply({**theirs, "spec": {"kafka": {}}})
+    world.estate.operator.work()
+    assert FindCluster(migration=PLAN).check(world).changes == ()
+
+
+def test_taken_back_the_namespace_stays_and_that_is_told_beforehand() -> None:
+    plan = edited(namespace=True)
+    world, step = small(plan), FindCluster(migration=plan)
+    finding = step.check(world)
+    assert str(finding.changes[0]) == "create Namespace kafka (stays when the cluster is taken back)"
+    step.apply(world)
+    step.undo(world, finding.before)
+    assert {str(resource.key) for resource in world.resources.all()} == {"Namespace kafka"}
+
+
+def test_a_given_password_is_asked_for_in_the_user() -> None:
+    world = small()
+    made(world)
+    CreateUsers(migration=PLAN).apply(world)
+    user = world.resources.get(Key("KafkaUser", "kafka", "ml-features"))
+    assert user is not None
+    reference = at(user.spec, "authentication", "password", "valueFrom", "secretKeyRef")
+    assert reference == {"name": "ml-features-kafka", "key": "password"}
+
+
+def test_a_bridge_comes_after_the_users_only_when_asked() -> None:
+    plan = edited(bridge=Bridge(user="ml-features"))
+    names = [[step.name for step in each.steps] for each in (_provision(PLAN), _provision(plan))]
+    assert [*names[0][:-1], "start-bridge", names[0][-1]] == names[1]
+    world = small(plan)
+    made(world, plan)
+    step = StartBridge(migration=plan, bridge=Bridge(user="ml-features"))
+    finding = step.check(world)
+    assert [str(change) for change in finding.changes] == ["create KafkaBridge kafka/prod-bridge"]
+    step.apply(world)
+    step.verify(world)
+    step.undo(world, finding.before)
+    assert world.resources.get(Key("KafkaBridge", "kafka", "prod-bridge")) is None
+
+
+def _provision(plan: Migration) -> Unit:
+    unit = story(plan).phase("provision").unit
+    assert unit is not None
+    return unit
