@@ -29,6 +29,7 @@ from kmigrate.steps.cutover import (
     TurnMirror,
 )
 from kmigrate.steps.decommission import ProveIdle, ReleaseRetention, StopLanes
+from kmigrate.steps.foresee import ForeseeRefusals
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.logins import login_name
 from kmigrate.steps.provision import (
@@ -114,6 +115,7 @@ def _provision(migration: Migration) -> Unit:
         if back
         else "Create these on the target?",
         steps=(
+            *((ForeseeRefusals(migration=migration),) if spec else ()),
             FindCluster(migration=migration),
             CreateUsers(migration=migration),
             ClaimMigration(migration=migration),

@@ -62,7 +62,7 @@ class FindCluster(Step):
 
     def check(self, world: World) -> Finding:
         """Missing: Kafka and its pool where there is none; raises Blocked when somebody's cluster is not ready."""
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         if not wanted:
             self._listening(world)
             return Finding()
@@ -71,7 +71,7 @@ class FindCluster(Step):
 
     def apply(self, world: World) -> None:
         """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         apply_all(world, wanted)
         made = [body for body in wanted if body["kind"] == "Kafka"]  # a pool has no Ready of its own (`strimzi.md` §3)
         await_ready(world, made, what="cluster", deadline_ms=_DEADLINE_MS)
@@ -106,7 +106,7 @@ class FindCluster(Step):
             change, detail=f"A NEW CLUSTER: {told}; {instead if others else 'there is none elsewhere either'}"
         )
 
-    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+    def wanted(self, world: World) -> tuple[JsonObject, ...]:
         """What to make: nothing once a Kafka is there that is not marked as ours, unless it is ours and on its way."""
         ours = new_cluster(world, self.migration)
         found = world.resources.get(self._key)

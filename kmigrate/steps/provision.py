@@ -45,11 +45,11 @@ class CreateUsers(Step):
 
     def check(self, world: World) -> Finding:
         """Missing: what is not stored as wanted or not Ready; deny rules that stand are left standing."""
-        return find(world, self._wanted(world))
+        return find(world, self.wanted(world))
 
     def apply(self, world: World) -> None:
         """Apply them and wait until each is Ready at its generation."""
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         apply_all(world, wanted)
         await_ready(world, wanted, what="users", deadline_ms=_DEADLINE_MS)
         await_rights(world, wanted, deadline_ms=_DEADLINE_MS)
@@ -60,14 +60,15 @@ class CreateUsers(Step):
         The cluster itself has just the rights that are asked for: what only the mirror's user lost would be missed.
         """
         super().verify(world)
-        refuse_unlike(world, self._wanted(world))
-        return {"users": len(self._wanted(world)), "signedInTo": world.cluster(Side.TARGET).id()}
+        refuse_unlike(world, self.wanted(world))
+        return {"users": len(self.wanted(world)), "signedInTo": world.cluster(Side.TARGET).id()}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove the users that were not there, give the others their rights back."""
         restore(world, before)
 
-    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+    def wanted(self, world: World) -> tuple[JsonObject, ...]:
+        """Every user as it is to be, with the deny rules that stand."""
         rules = rules_on_target(self.migration)
         del rules[MIRROR_USER]  # it depends on who owns what
         for app in self.migration.applications:
@@ -104,7 +105,7 @@ class CreateTopics(Step):
         Raises Blocked for a topic that the source does not have, and for one that is on the target already and is not
         ours to fill: with other partitions, or with records in it.
         """
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         finding = find(world, wanted)
         self._adopt(world, wanted)
         return finding
@@ -114,7 +115,7 @@ class CreateTopics(Step):
 
         From here on the lanes are fixed: the mirror's own topics are called after them.
         """
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         self._adopt(world, wanted)
         world.ledger.put(LANES, topics_by_lane(self.migration))
         forget_those_before(world, wanted)
@@ -125,7 +126,7 @@ class CreateTopics(Step):
     def verify(self, world: World) -> Json:
         """The target itself has each topic with the partitions and settings that were asked."""
         super().verify(world)
-        wanted = self._wanted(world)
+        wanted = self.wanted(world)
         refuse_unsettled(world, wanted)
         return {"topics": len(self.migration.topics), "ofTheMirror": len(wanted) - len(self.migration.topics)}
 
@@ -161,7 +162,8 @@ class CreateTopics(Step):
         if all(_is_ready(world, key) for key in keys):
             adoptable(world, wanted)
 
-    def _wanted(self, world: World) -> tuple[JsonObject, ...]:
+    def wanted(self, world: World) -> tuple[JsonObject, ...]:
+        """Every topic as it is to be, those of the plan first."""
         target, copies = self.migration.target, brokers(world, self.migration)
         back = internal_topics(REVERSE, reverse_lanes(self.migration), target, brokers=copies)
         return (

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from kmigrate.adapters.memory import MemoryEstate, MemoryFacts, MemoryWorld
-from kmigrate.model import Bridge, Json, Migration, Side, Topic
+from kmigrate.errors import Blocked
+from kmigrate.manifests.refusals import RULES
+from kmigrate.model import Bridge, Json, Listener, Migration, Side, Topic
 from kmigrate.plan import Unit
 from kmigrate.planfile import load
 from kmigrate.steps.bridge import StartBridge
 from kmigrate.steps.clusters import FindCluster, brokers
+from kmigrate.steps.foresee import ForeseeRefusals
 from kmigrate.steps.provision import CreateUsers
 from kmigrate.story import story
 from kmigrate.world import Key
@@ -118,6 +123,60 @@ def test_taken_back_the_namespace_stays_and_that_is_told_beforehand() -> None:
     step.apply(world)
     step.undo(world, finding.before)
     assert {str(resource.key) for resource in world.resources.all()} == {"Namespace kafka"}
+
+
+# ---- what the operator would refuse ----
+
+
+def unfit() -> Migration:
+    spec = PLAN.target.spec
+    assert spec is not None
+    return edited(
+        kafka="3.9.0",
+        listener=replace(spec.listener, port=9404),
+        listeners=(Listener(name="scram", port=9094, auth="tls"),),
+        config={"default.replication.factor": 5, "advertised.listeners": "x"},
+        maintenance=("sundays",),
+    )
+
+
+def test_all_that_the_operator_would_refuse_is_told_before_anything_is_applied() -> None:
+    world, step = small(unfit()), ForeseeRefusals(migration=unfit())
+    for look in (step.check, step.verify):
+        with pytest.raises(Blocked, match="the operator would refuse 7 of what is to be applied") as told:
+            look(world)
+        for text in (
+            "Kafka kafka/prod spec.kafka.version: Strimzi 1.2 does not run Kafka 3.9.0",
+            "spec.kafka.listeners[1].port: 9404 is that of metrics",
+            "spec.kafka.listeners[2].name: scram stands twice",
+            "spec.kafka.listeners[2].port: 9094 stands twice",
+            "spec.kafka.config[default.replication.factor]: 5 copies and 3 brokers",
+            "spec.kafka.config[advertised.listeners]: Strimzi sets it by itself",
+            "spec.maintenanceTimeWindows[0]: 'sundays' is no time as Quartz writes it",
+        ):
+            assert text in told.value.message
+        assert told.value.hint.startswith("nothing was applied")
+    assert world.resources.all() == ()
+
+
+def test_it_is_the_first_that_is_looked_at_and_only_of_a_cluster_that_is_asked_for() -> None:
+    assert isinstance(_provision(PLAN).steps[0], ForeseeRefusals)
+    assert _provision(replace(PLAN, target=replace(PLAN.target, spec=None))).steps[0].name == "find-cluster"
+
+
+def test_a_plan_that_is_fit_is_looked_at_and_nothing_changes() -> None:
+    world, step = small(), ForeseeRefusals(migration=PLAN)
+    assert step.check(world).changes == ()
+    assert step.verify(world) == {"rules": len(RULES)}
+    assert world.resources.all() == ()
+
+
+def test_of_somebody_elses_cluster_only_what_is_added_is_looked_at() -> None:
+    world = small(unfit())
+    body = {"apiVersion": "v1", "kind": "Kafka", "metadata": {"name": "prod", "namespace": "kafka"}, "spec": {}}
+    world.resources.apply(body)
+    world.estate.operator.work()
+    assert ForeseeRefusals(migration=unfit()).check(world).changes == ()
 
 
 def test_a_given_password_is_asked_for_in_the_user() -> None:

@@ -1,0 +1,71 @@
+"""Resources as rules look at them: whatever is not there is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from kmigrate.manifests.names import CLUSTER_LABEL
+from kmigrate.model import Json, JsonObject
+
+
+class Told(NamedTuple):
+    """Which field is wrong, what is wrong with it, and the way out."""
+
+    field: str
+    what: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """All resources that belong together; `brokers` is how many brokers the cluster has or will have."""
+
+    every: tuple[JsonObject, ...]
+    brokers: int
+
+    def of(self, kind: str) -> tuple[JsonObject, ...]:
+        """Those of a kind."""
+        return tuple(body for body in self.every if body.get("kind") == kind)
+
+
+Rule: TypeAlias = Callable[[JsonObject, Bodies], Iterator[Told]]
+
+
+def name(body: JsonObject) -> str:
+    """What Kubernetes calls it."""
+    return str(part(body, "metadata").get("name"))
+
+
+def belongs_to(body: JsonObject) -> str:
+    """The Kafka or KafkaConnect of its label; empty without one."""
+    return str(part(body, "metadata", "labels").get(CLUSTER_LABEL, ""))
+
+
+def part(of: Json, *names: str) -> JsonObject:
+    """The object at that path; empty where there is none."""
+    for each in names:
+        of = of.get(each) if isinstance(of, Mapping) else None
+    return of if isinstance(of, Mapping) else {}
+
+
+def objects(listed: Json) -> tuple[JsonObject, ...]:
+    """The objects of a list, or none."""
+    return tuple(each for each in items(listed) if isinstance(each, Mapping))
+
+
+def items(listed: Json) -> Sequence[Json]:
+    """What is in a list, or nothing."""
+    return listed if isinstance(listed, list | tuple) else ()
+
+
+def whole(value: Json) -> int:
+    """A number however it is written; 0 where it is none."""
+    return int(str(value)) if str(value).lstrip("-").isdigit() else 0
+
+
+def asked_brokers(every: Sequence[JsonObject]) -> int:
+    """How many brokers the pools among them ask for."""
+    pools = (part(body, "spec") for body in every if body.get("kind") == "KafkaNodePool")
+    return sum(whole(pool.get("replicas")) for pool in pools if "broker" in items(pool.get("roles")))
