@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from kmigrate.manifests.names import CLUSTER_LABEL
@@ -18,16 +19,29 @@ class Told(NamedTuple):
     way_out: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Bodies:
     """All resources that belong together; `brokers` is how many brokers the cluster has or will have."""
 
     every: tuple[JsonObject, ...]
     brokers: int
 
-    def of(self, kind: str) -> tuple[JsonObject, ...]:
+    def of(self, kind: str) -> Sequence[JsonObject]:
         """Those of a kind."""
-        return tuple(body for body in self.every if body.get("kind") == kind)
+        return self._by_kind.get(kind, ())
+
+    @cached_property
+    def keepers(self) -> Mapping[str, str]:
+        """The first resource of each topic, by the topic's name."""
+        named = ((topic_of(body), name(body)) for body in self.of("KafkaTopic"))
+        return dict(sorted(named, reverse=True))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Sequence[JsonObject]]:
+        found: dict[str, list[JsonObject]] = {}
+        for body in self.every:
+            found.setdefault(str(body.get("kind")), []).append(body)
+        return found
 
 
 Rule: TypeAlias = Callable[[JsonObject, Bodies], Iterator[Told]]
@@ -36,6 +50,11 @@ Rule: TypeAlias = Callable[[JsonObject, Bodies], Iterator[Told]]
 def name(body: JsonObject) -> str:
     """What Kubernetes calls it."""
     return str(part(body, "metadata").get("name"))
+
+
+def topic_of(body: JsonObject) -> str:
+    """The topic that a KafkaTopic is about."""
+    return str(part(body, "spec").get("topicName", name(body)))
 
 
 def belongs_to(body: JsonObject) -> str:

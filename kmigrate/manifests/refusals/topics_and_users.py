@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kmigrate.manifests.audit import OPERATIONS, RESOURCES
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, name, objects, part, whole
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, name, objects, part, topic_of, whole
 from kmigrate.model import JsonObject
 
 _SUBJECT = 64
@@ -15,15 +15,15 @@ _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 def topic_twice(body: JsonObject, seen: Bodies) -> Iterator[Told]:
     """Of two resources for one topic only the first counts."""
-    others = [name(each) for each in seen.of("KafkaTopic") if _topic(each) == _topic(body) and name(each) < name(body)]
-    if others:
-        yield Told("spec.topicName", f"{_topic(body)} is that of {others[0]}, too", "remove one of them")
+    keeper = seen.keepers[topic_of(body)]
+    if keeper != name(body):
+        yield Told("spec.topicName", f"{topic_of(body)} is that of {keeper}, too", "remove one of them")
 
 
 def topic_name(body: JsonObject, _: Bodies) -> Iterator[Told]:
     """What Kafka takes for a name."""
-    if not _TOPIC.fullmatch(_topic(body)) or _topic(body) in (".", ".."):
-        told = f"Kafka does not take {_topic(body)!r} as a name"
+    if not _TOPIC.fullmatch(topic_of(body)) or topic_of(body) in (".", ".."):
+        told = f"Kafka does not take {topic_of(body)!r} as a name"
         yield Told("spec.topicName", told, "use letters, digits, '.', '_' and '-', at most 249")
 
 
