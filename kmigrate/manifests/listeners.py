@@ -19,6 +19,7 @@ DNS_NAME = "external-dns.alpha.kubernetes.io/hostname"
 _IDLE_S = 660
 """A little more than the 600 s after which a broker closes an idle connection; AWS would cut it after 350."""
 _TLS_PORT = 443
+_INSIDE = ("internal", "cluster-ip")
 
 
 def listeners(spec: ClusterSpec) -> tuple[JsonObject, ...]:
@@ -26,6 +27,18 @@ def listeners(spec: ClusterSpec) -> tuple[JsonObject, ...]:
     inside = Listener(name=INSIDE, port=LISTENER_PORT)
     first = () if _is_inside(spec.listener) else (inside,)
     return tuple(_listener(each, spec) for each in (*first, spec.listener, *spec.listeners))
+
+
+def lets_mirrors_in(kafka: JsonObject) -> bool:
+    """Whether a Kafka of somebody else's, by its spec, has the way in that the mirrors take (`kafka.bootstrap`)."""
+    cluster = kafka.get("kafka")
+    listed = cluster.get("listeners") if isinstance(cluster, Mapping) else None
+    wanted = (LISTENER_PORT, True, "scram-sha-512")
+    return any(
+        (each.get("port"), each.get("tls"), _signs_in(each)) == wanted and each.get("type") in _INSIDE
+        for each in (listed if isinstance(listed, list | tuple) else ())
+        if isinstance(each, Mapping)
+    )
 
 
 def outside_address(target: Target) -> str:
@@ -37,6 +50,11 @@ def outside_address(target: Target) -> str:
     if listener.kind == "shared":
         return f"{listener.domain}:{listener.base_port}"
     return f"{_first(listener)}:{ports[listener.kind]}" if listener.kind in ports else ""
+
+
+def _signs_in(listener: JsonObject) -> Json:
+    authentication = listener.get("authentication")
+    return authentication.get("type") if isinstance(authentication, Mapping) else None
 
 
 def _is_inside(listener: Listener) -> bool:

@@ -95,11 +95,16 @@ def require(world: World, key: Key) -> Resource:
     return resource
 
 
+def asked(body: JsonObject) -> tuple[str, ...]:
+    """The parts of a body that say how the resource is to be: `spec`, or whatever its kind has instead."""
+    return tuple(each for each in body if each not in _NOT_ASKED)
+
+
 def _is_there(world: World, body: JsonObject) -> bool:
     resource = world.resources.get(key_of(body))
     return (
         resource is not None
-        and all(_covers(resource.body.get(each), body[each]) for each in body if each not in _NOT_ASKED)
+        and all(_covers(resource.body.get(each), body[each]) for each in asked(body))
         and _labels(body).items() <= _labels(resource.body).items()
         and not unready(resource)
     )

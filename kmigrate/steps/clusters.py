@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.cluster import STAYING, cluster
-from kmigrate.manifests.kafka import kafka, small_machine_config
+from kmigrate.manifests.kafka import LISTENER_PORT, kafka, small_machine_config
+from kmigrate.manifests.listeners import lets_mirrors_in
 from kmigrate.manifests.sizes import largest_message
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Action, Change, Finding, Step
@@ -64,7 +65,7 @@ class FindCluster(Step):
         """Missing: Kafka and its pool where there is none; raises Blocked when somebody's cluster is not ready."""
         wanted = self.wanted(world)
         if not wanted:
-            self._listening(world)
+            self._refuse_closed(self._listening(world))
             return Finding()
         finding = find(world, wanted)
         return replace(finding, changes=tuple(self._loudly(world, change) for change in finding.changes))
@@ -114,6 +115,16 @@ class FindCluster(Step):
             return ours
         made_here = any(key_of(body) == self._key and body["spec"] == found.spec for body in ours)
         return ours if made_here and unready(found) else ()
+
+    def _refuse_closed(self, found: Resource) -> None:
+        """On Kubernetes the mirrors come in from inside, also to a cluster that somebody else made."""
+        if self.migration.target.spec and "kafka" in found.spec and not lets_mirrors_in(found.spec):
+            raise Blocked(
+                f"{found.key} has no listener inside Kubernetes on port {LISTENER_PORT} with TLS and SCRAM-SHA-512, by "
+                "which the mirrors would come in",
+                hint=f"add one: {{name: inside, port: {LISTENER_PORT}, type: internal, tls: true, authentication: "
+                "{type: scram-sha-512}}",
+            )
 
     def _listening(self, world: World) -> Resource:
         found = require(world, self._key)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.resources import key_of, missing, unready
+from kmigrate.probes.resources import asked, key_of, missing, unready
 from kmigrate.world import Key, Resource, World
 
 _SHOWN, _LONGEST = 3, 120
@@ -29,7 +29,8 @@ def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
 
 def _differs(found: Resource, body: JsonObject) -> str:
     """In words: the first places at which it is not as wanted, else what its operator says."""
-    places = list(differences(found.body.get("spec"), body.get("spec")))
+    parts = [(each, "" if each == "spec" else each) for each in asked(body)]
+    places = [told for each, at in parts for told in differences(found.body.get(each), body[each], at)]
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     return "; ".join(places[:_SHOWN]) + more if places else unready(found)
 

@@ -23,6 +23,7 @@ from kmigrate.world import Key
 
 PLAN = load(Path(__file__).parents[2] / "plans" / "strimzi.yaml")
 KAFKA = Key("Kafka", "kafka", "prod")
+INSIDE: Mapping[str, Json] = {"name": "any", "port": 9094, "type": "internal", "tls": True}
 LARGE = Topic(name="shipments", partitions=2, accepts={"max.message.bytes": "8388608"})
 
 
@@ -92,6 +93,16 @@ def test_what_is_edited_in_the_plan_is_a_change_of_what_kmigrate_made() -> None:
     assert brokers(world, more) == 6
 
 
+def test_a_storage_class_of_another_kind_is_told_by_its_field() -> None:
+    world = small()
+    step = made(world)
+    found = world.resources.get(Key("StorageClass", "", "kafka-gp3"))
+    assert found is not None
+    world.resources.apply({**found.body, "reclaimPolicy": "Delete"})
+    (change,) = step.check(world).changes
+    assert str(change) == 'change StorageClass kafka-gp3 (reclaimPolicy "Delete" → "Retain")'
+
+
 def test_what_somebody_edited_by_hand_is_that_one_field() -> None:
     world = small()
     step = made(world)
@@ -110,9 +121,33 @@ def test_somebody_elses_cluster_is_taken_as_it_is() -> None:
     assert found is not None
     labels = {"app.kubernetes.io/managed-by": "somebody"}
     theirs = {**found.body, "metadata": {"name": "prod", "namespace": "kafka", "labels": labels}}
-    world.resources.apply({**theirs, "spec": {"kafka": {}}})
+    way_in = {**INSIDE, "authentication": {"type": "scram-sha-512"}}
+    for listeners in ([way_in], [{**way_in, "name": "first", "port": 9095}, way_in]):
+        world.resources.apply({**theirs, "spec": {"kafka": {"listeners": listeners}}})
+        world.estate.operator.work()
+        assert FindCluster(migration=PLAN).check(world).changes == ()
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"port": 9095},
+        {"tls": False},
+        {"type": "loadbalancer"},
+        {"authentication": {"type": "tls"}},
+        {"authentication": None},
+    ],
+)
+def test_somebody_elses_cluster_that_lets_no_mirror_in_is_told(otherwise: Mapping[str, Json]) -> None:
+    world = small()
+    signs_in: Json = None if "name" in otherwise else {"type": "scram-sha-512"}
+    listener = {**INSIDE, "authentication": signs_in, **otherwise}
+    metadata: Json = {"name": "prod", "namespace": "kafka"}
+    spec: Json = {"kafka": {"listeners": [listener]}}
+    world.resources.apply({"apiVersion": "v1", "kind": "Kafka", "metadata": metadata, "spec": spec})
     world.estate.operator.work()
-    assert FindCluster(migration=PLAN).check(world).changes == ()
+    with pytest.raises(Blocked, match="no listener inside Kubernetes on port 9094"):
+        FindCluster(migration=PLAN).check(world)
 
 
 def test_taken_back_the_namespace_stays_and_that_is_told_beforehand() -> None:
