@@ -102,6 +102,8 @@ def _told(found: ErrorDetails, path: Path) -> str:
     if kind == "literal_error":
         allowed = "'lab' or 'strimzi'" if path == ("target", "platform") else str(context["expected"])
         near = nearest(str(found["input"]), re.findall("'([^']*)'", allowed))
+        if "principals" in path and found["input"] == "tls":
+            near = "; tls is not built yet: applications are moved with passwords"
         return f"allowed: {allowed}{seen}{near}"
     if kind == "union_tag_not_found":
         return _workload(found["input"])
