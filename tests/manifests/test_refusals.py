@@ -96,7 +96,14 @@ LANE_BACK = "KafkaConnector kmigrate-lane-1-reverse"
 TOPIC = {"type": "topic", "name": "t"}
 ANNOTATED = {"broker": 100, "annotations": {"x": "y"}}
 Case = tuple[str, Callable[[], dict[str, Tree]], Edit, str]
+MANY = [{"resource": TOPIC, "operations": ["Read"]}] * 30_000
 CASES: tuple[Case, ...] = (
+    (
+        "resource-size",
+        balanced,
+        spec("KafkaUser app", authorization={"type": "simple", "acls": MANY}),
+        "spec",
+    ),
     ("listener-name", balanced, listening(name="load-balancer"), "spec.kafka.listeners[1].name"),
     ("listener-name-twice", balanced, listening(name="inside"), "spec.kafka.listeners[1].name"),
     ("listener-port-low", balanced, listening(port=9091), "spec.kafka.listeners[1].port"),
@@ -388,7 +395,7 @@ def test_of_a_cluster_that_is_there_the_brokers_are_told() -> None:
 
 def test_all_is_told_at_once_and_in_order() -> None:
     bodies = balanced()
-    for _, _, edit, _ in (CASES[0], CASES[2], CASES[16]):
+    for edit in (listening(name="load-balancer", port=9091), kafka(version="3.9.0")):
         edit(bodies)
     found = refusals(bodies.values())
     assert [each.rule for each in found] == ["listener-name", "listener-port-low", "kafka-version"]

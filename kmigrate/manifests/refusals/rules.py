@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, asked_brokers, name, part
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, asked_brokers, name, part
 from kmigrate.manifests.refusals.cluster import KAFKA_RULES
 from kmigrate.manifests.refusals.connect import (
     BRIDGE_RULES,
@@ -20,13 +21,26 @@ from kmigrate.manifests.refusals.pools import BELONGING, POOL_RULES
 from kmigrate.manifests.refusals.topics_and_users import TOPIC_RULES, USER_RULES
 from kmigrate.model import JsonObject
 
+_LARGEST = 1_500_000
+
+
+def size(body: JsonObject, _: Bodies) -> Iterator[Told]:
+    """Kubernetes keeps each resource as one value of etcd, which takes 1.5 MiB; it keeps who wrote what beside it."""
+    length = len(json.dumps(body))
+    if length > _LARGEST:
+        told = f"{length / 1e6:.1f} MB is more than Kubernetes stores as one resource"
+        yield Told("spec", told, "split the plan in two, each with some of the topics")
+
+
+_GROWING: Mapping[str, Rule] = {"resource-size": size}
+"""For kinds that grow with the number of topics."""
 _BY_KIND: Mapping[str, Mapping[str, Rule]] = {
     "Kafka": {**LISTENER_RULES, **KAFKA_RULES},
     "KafkaNodePool": {**BELONGING, **POOL_RULES},
     "KafkaTopic": {**BELONGING, **TOPIC_RULES},
-    "KafkaUser": {**BELONGING, **USER_RULES},
+    "KafkaUser": {**BELONGING, **USER_RULES, **_GROWING},
     "KafkaConnect": {**WORKER_RULES, **CONNECT_RULES},
-    "KafkaMirrorMaker2": {**WORKER_RULES, **SETTING_RULES, **MIRROR_RULES},
+    "KafkaMirrorMaker2": {**WORKER_RULES, **SETTING_RULES, **MIRROR_RULES, **_GROWING},
     "KafkaConnector": {**SETTING_RULES, **CONNECTOR_RULES},
     "KafkaBridge": BRIDGE_RULES,
 }
