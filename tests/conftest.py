@@ -1,4 +1,4 @@
-"""What holds for every test: where the kafka tier is required, a skip of it is a failure, and it is named."""
+"""What holds for every test: where the real tiers are required, a skip of one is a failure, and it is named."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from api_server import ApiServer
     from two_clusters import TwoClusters
 
+REAL = ("kafka", "kube")
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 
 # the same cases in every run of CI, new ones in every run by hand: what a run by hand finds becomes a test of its own;
@@ -25,7 +27,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "hand")
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     seen = reporter.stats.get("skipped", []) if reporter is not None else []
-    skipped = [report for report in seen if "kafka" in report.keywords]
+    skipped = [report for report in seen if any(tier in report.keywords for tier in REAL)]
     if os.environ.get(REQUIRE_KAFKA) and skipped:
         reporter.write_line("")
         for report in skipped:
@@ -43,6 +45,21 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
 
     with running(tmp_path_factory.mktemp("two")) as clusters:
         yield clusters
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real Kubernetes API server for the whole session; without a Go to build it with, its tier is skipped."""
+    from api_server import running
+
+    from kmigrate.lab.kubernetes import NoGo, find_go
+
+    try:
+        find_go()
+    except NoGo as error:
+        pytest.skip(f"kube: {error.message}; {error.hint}")
+    with running(tmp_path_factory.mktemp("kubernetes")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kmigrate"
 CALM = "calm"
-_QUICK = ("-q", "-p", "no:cacheprovider", "-m", "not kafka")
+_QUICK = ("-q", "-p", "no:cacheprovider", "-m", "not kafka and not kube")
 
 
 @dataclass(frozen=True, slots=True)

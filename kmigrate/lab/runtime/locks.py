@@ -17,7 +17,9 @@ _DEADLINE_MS = 600_000
 
 
 @contextmanager
-def exclusive(path: Path, *, what: str, reporter: Reporter, clock: Clock | None = None) -> Iterator[None]:
+def exclusive(
+    path: Path, *, what: str, reporter: Reporter, clock: Clock | None = None, deadline_ms: int = _DEADLINE_MS
+) -> Iterator[None]:
     """Hold the lock file alone (flock(2)); waits up to ten minutes for another holder, with progress."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,7 +34,7 @@ def exclusive(path: Path, *, what: str, reporter: Reporter, clock: Clock | None 
                 return NotYet("another process is busy with them")
             return Ready(None)
 
-        wait_until(look, what=what, clock=clock or LabClock(), reporter=reporter, deadline_ms=_DEADLINE_MS)
+        wait_until(look, what=what, clock=clock or LabClock(), reporter=reporter, deadline_ms=deadline_ms)
         yield
     finally:
         os.close(descriptor)

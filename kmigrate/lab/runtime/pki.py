@@ -1,10 +1,11 @@
-"""A certificate authority and one server certificate for a lab; keys are written with mode 0600."""
+"""Certificate authorities of a lab and what they sign; keys are written with mode 0600."""
 
 from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -25,6 +26,38 @@ class Certificates:
     server: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A private key (PKCS8) and its certificate, both PEM."""
+
+    key: str = field(repr=False)
+    certificate: str
+
+
+class Authority:
+    """A certificate authority whose key is only here, in memory."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = _authority(name, self._key)
+
+    @property
+    def certificate(self) -> str:
+        """Its own certificate, PEM."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, name: str, groups: Sequence[str] = (), *, lifetime: dt.timedelta = LIFETIME) -> Issued:
+        """Sign for a server on localhost, 127.0.0.1 and ::1, or for a client; `groups` are its organisations.
+
+        Valid from an hour ago on, for its `lifetime` counted from now: a negative one has expired.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([*_name(name), *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in groups)])
+        draft = _draft(subject, self._certificate.subject, key.public_key(), lifetime)
+        certificate = _for_server_or_client(draft, self._key.public_key()).sign(self._key, hashes.SHA256())
+        return Issued(key=_pem(key), certificate=certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
 def make_certificates(folder: Path, name: str, *, lifetime: dt.timedelta = LIFETIME) -> Certificates:
     """Make an authority and a server certificate for localhost, 127.0.0.1 and ::1 in `folder`, or take what is there.
 
@@ -34,16 +67,18 @@ def make_certificates(folder: Path, name: str, *, lifetime: dt.timedelta = LIFET
     made = Certificates(ca=folder / f"{name}-ca.pem", server=folder / f"{name}-server.pem")
     if made.ca.exists() and made.server.exists():
         return made
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _authority(f"{name}-ca", authority_key)
-    server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _server(authority, authority_key, server_key, lifetime)
-    key = server_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_secret(made.server, (key + _pem(server) + _pem(authority)).decode())
-    write_secret(made.ca, _pem(authority).decode())
+    authority = Authority(f"{name}-ca")
+    server = authority.issue("broker", lifetime=lifetime)
+    write_secret(made.server, server.key + server.certificate + authority.certificate)
+    write_secret(made.ca, authority.certificate)
     return made
+
+
+def new_pair() -> str:
+    """A private key, PEM, in the older form (SEC1) of which Kubernetes takes the public key, too."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -59,7 +94,7 @@ def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         decipher_only=False,
     )
     return (
-        _draft(name, _name(name), key.public_key(), LIFETIME)
+        _draft(x509.Name(_name(name)), x509.Name(_name(name)), key.public_key(), LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -67,36 +102,28 @@ def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     )
 
 
-def _server(
-    authority: x509.Certificate,
-    authority_key: ec.EllipticCurvePrivateKey,
-    key: ec.EllipticCurvePrivateKey,
-    lifetime: dt.timedelta,
-) -> x509.Certificate:
+def _for_server_or_client(draft: x509.CertificateBuilder, issuer: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     names: list[x509.GeneralName] = [
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
-        _draft("broker", authority.subject, key.public_key(), lifetime)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        draft.add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(issuer_key, critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
     )
 
 
 def _draft(
-    subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: dt.timedelta
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: dt.timedelta
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(_name(subject))
+        .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -105,9 +132,11 @@ def _draft(
     )
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str) -> list[x509.NameAttribute[str]]:
+    return [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()

@@ -1,0 +1,78 @@
+"""A real Kubernetes API server for tests, and what they do to it as its administrator."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmigrate.lab.kubernetes import ControlPlane, binary
+from kmigrate.lab.runtime.clock import LabClock
+from kmigrate.lab.runtime.ports import Ports
+from kmigrate.lab.runtime.process import Machine
+from kmigrate.model import Json, JsonObject
+from kmigrate.world import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiServer:
+    """A control plane that runs in `folder`."""
+
+    plane: ControlPlane
+    machine: Machine
+    folder: Path
+
+    def ask(self, path: str, body: JsonObject | None = None, method: str = "", *, user: str = "admin") -> JsonObject:
+        """One request, without kmigrate's own client; a refusal is answered by its Status."""
+        request = urllib.request.Request(
+            self.plane.server + path,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method or ("GET" if body is None else "POST"),
+            headers={"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, context=self._context(user), timeout=30) as answer:
+                return parsed(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return parsed(error.read())
+
+    def namespace(self, name: str) -> str:
+        """Make a namespace."""
+        made = self.ask("/api/v1/namespaces", {"metadata": {"name": name}})
+        assert made["kind"] == "Namespace", made
+        return name
+
+    def _context(self, user: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context.load_cert_chain(self.folder / f"{user}.pem")
+        return context
+
+
+def parsed(text: bytes) -> JsonObject:
+    try:
+        body: Json = json.loads(text)
+    except ValueError:
+        return {"kind": "Status", "message": text.decode(errors="replace")}
+    assert isinstance(body, dict)
+    return body
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ApiServer]:
+    """Start a control plane; it is down when the block ends. Raises NoGo where it was never built and cannot be."""
+    machine, ports, clock, reporter = Machine(), Ports(), LabClock(), Reporter()
+    try:
+        program = binary(clock, reporter)
+        plane = ControlPlane(program, folder, machine=machine, ports=ports, clock=clock, reporter=reporter)
+        plane.start()
+        yield ApiServer(plane=plane, machine=machine, folder=folder)
+        plane.stop()
+    finally:
+        machine.close()
+        ports.close()
