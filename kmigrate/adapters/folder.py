@@ -44,11 +44,20 @@ class FolderStore:
         """
         key = stored.key_of(body)
         with self._writing():
-            there = self.get(key)
-            merged = stored.converged(key, body, there, _born(self._clock))
-            self._validate(key, merged)
-            merged = stored.with_status_of(there, merged)
+            there, merged = self._merged(key, body)
             return there if there is not None and merged == there.body else self._put(key, merged)
+
+    def preview(self, body: JsonObject) -> Resource:
+        """What `apply` would store, by the same rules; nothing is written, not even a folder."""
+        key = stored.key_of(body)
+        with locked(self._root, self._clock, shared=True):
+            return stored.previewed(key, *self._merged(key, body))
+
+    def _merged(self, key: Key, body: JsonObject) -> tuple[Resource | None, JsonObject]:
+        there = self.get(key)
+        merged = stored.converged(key, body, there, _born(self._clock))
+        self._validate(key, merged)
+        return there, stored.with_status_of(there, merged)
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None."""

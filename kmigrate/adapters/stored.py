@@ -56,6 +56,15 @@ def with_status_of(there: Resource | None, body: JsonObject) -> JsonObject:
     return {**body, "status": there.status} if there is not None and "status" in there.body else body
 
 
+def previewed(key: Key, there: Resource | None, merged: JsonObject) -> Resource:
+    """What would be stored; its version is the one that is there, empty for what is new."""
+    if there is not None and merged == there.body:
+        return there
+    generation = mapping(merged["metadata"])["generation"]
+    assert isinstance(generation, int)
+    return Resource(key=key, body=merged, generation=generation, version=there.version if there is not None else "")
+
+
 def refuse_by(schema: CrdSchema | None, key: Key, body: JsonObject) -> None:
     """Raise Invalid with every problem that an installed CustomResourceDefinition sees."""
     problems = schema.problems(body) if schema is not None else ()
@@ -101,6 +110,11 @@ def newer_than(version: V, now: Callable[[], V], clock: Clock, timeout_ms: int) 
 def mapping(value: object) -> JsonObject:
     """The value if it is one; else an empty one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def objects(value: object) -> tuple[JsonObject, ...]:
+    """The mappings of a list; nothing when it is none."""
+    return tuple(mapping(each) for each in value) if isinstance(value, list | tuple) else ()
 
 
 def _wish(body: JsonObject) -> JsonObject:

@@ -1,6 +1,14 @@
 """The only place where the World meets adapters."""
 
-from kmigrate.wiring.live import LiveWorld, NoLedger, Wires, folder_store, open_world, source_inventory
+from kmigrate.wiring.live import (
+    LiveWorld,
+    NoLedger,
+    Wires,
+    folder_store,
+    kubernetes_store,
+    open_world,
+    source_inventory,
+)
 from kmigrate.wiring.opening import bind, open_journal
 
 __all__ = [
@@ -9,6 +17,7 @@ __all__ = [
     "Wires",
     "bind",
     "folder_store",
+    "kubernetes_store",
     "open_journal",
     "open_world",
     "source_inventory",

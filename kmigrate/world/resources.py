@@ -25,8 +25,9 @@ class Key:
 class Resource:
     """A stored resource: `body` is the whole object with apiVersion, kind, metadata, spec and, once written, status.
 
-    `generation` counts changes of everything but metadata and status, from 1; `version` changes with every write
-    (Kubernetes API conventions: metadata.generation, metadata.resourceVersion).
+    `generation` counts changes of everything but metadata and status, from 1; of a Secret or a ConfigMap Kubernetes
+    counts none, and it stays 1 there. `version` changes with every write (Kubernetes API conventions:
+    metadata.generation, metadata.resourceVersion).
     """
 
     key: Key
@@ -72,12 +73,18 @@ class ResourceStore(Protocol):
     """The seam between us and any operator: a folder in the lab, the Kubernetes API on a cluster."""
 
     def apply(self, body: JsonObject) -> Resource:
-        """Create the resource or make spec, data, labels and annotations equal to the body's; status is left alone.
+        """Create the resource or make spec and data equal to the body's; status is left alone.
 
-        Applying what is already there changes neither generation nor version. A `resourceVersion` in the body's
-        metadata makes it conditional. Raises Invalid when an installed CustomResourceDefinition refuses the body,
-        Conflict when the condition fails.
+        Labels and annotations of the body are set, one with the value None is removed, others stay. Fields that
+        somebody else set and the body does not name may stay, too (Kubernetes keeps who set what). Applying what is
+        already there changes neither generation nor version. A `resourceVersion` in the body's metadata makes it
+        conditional. Raises Invalid when an installed CustomResourceDefinition refuses the body, with every problem
+        that is seen at once; Conflict when the condition fails, or when somebody else set a field to something else.
         """
+        ...
+
+    def preview(self, body: JsonObject) -> Resource:
+        """What `apply` would store, and nothing is changed; raises what `apply` would raise."""
         ...
 
     def get(self, key: Key) -> Resource | None:

@@ -21,6 +21,7 @@ from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.model import Json, JsonObject
 from kmigrate.world import Key, ResourceStore
 
+KUBE = "kube"
 STORES: dict[str, Callable[[Path], ResourceStore]] = {
     "folder": lambda root: FolderStore(root / "store", LabClock()),
     "memory": lambda _: MemoryStore(LabClock()),
@@ -29,9 +30,27 @@ STORES: dict[str, Callable[[Path], ResourceStore]] = {
 TOPIC = Key("KafkaTopic", "kafka", "orders")
 
 
-@pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResourceStore:
-    return STORES[request.param](tmp_path)
+@pytest.fixture(params=[*sorted(STORES), pytest.param(KUBE, marks=pytest.mark.kube)])
+def kept_in(request: pytest.FixtureRequest) -> str:
+    """What keeps the resources."""
+    return str(request.param)
+
+
+@pytest.fixture
+def store(kept_in: str, request: pytest.FixtureRequest, tmp_path: Path) -> ResourceStore:
+    """A store with nothing in it but, on Kubernetes, Strimzi's definitions: it takes no kind without one."""
+    if kept_in != KUBE:
+        return STORES[kept_in](tmp_path)
+    cleared: ResourceStore = request.getfixturevalue("cleared_kubernetes")
+    return cleared
+
+
+@pytest.fixture
+def strict(store: ResourceStore, kept_in: str) -> ResourceStore:
+    """A store that knows the schema of topics."""
+    if kept_in != KUBE:
+        store.apply(CRD)
+    return store
 
 
 def topic(partitions: int = 1, **metadata: Json) -> JsonObject:
@@ -41,6 +60,12 @@ def topic(partitions: int = 1, **metadata: Json) -> JsonObject:
         "metadata": {"name": "orders", "namespace": "kafka", **metadata},
         "spec": {"partitions": partitions},
     }
+
+
+def user(**metadata: Json) -> JsonObject:
+    named: JsonObject = {"name": "orders", "namespace": "kafka", **metadata}
+    spec: JsonObject = {"quotas": {"producerByteRate": 1}}
+    return {"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser", "metadata": named, "spec": spec}
 
 
 def kept(body: JsonObject, part: str) -> object:
@@ -178,16 +203,16 @@ def test_a_list_holds_its_kind_and_namespace_only_by_name(store: ResourceStore) 
     for name in ("b", "a"):
         store.apply(topic(1, name=name))
     store.apply(topic(1, name="c", namespace="other"))
-    store.apply({**topic(1, name="d"), "kind": "KafkaUser"})
+    store.apply(user(name="d"))
     assert [resource.key.name for resource in store.list("KafkaTopic", "kafka")] == ["a", "b"]
 
 
 def test_everywhere_holds_its_kind_in_every_namespace(store: ResourceStore) -> None:
-    for namespace, kind in (("b", "KafkaTopic"), ("a", "KafkaTopic"), ("a", "Kafka")):
-        store.apply({**topic(namespace=namespace), "kind": kind})
+    for body in (topic(namespace="b"), topic(namespace="a"), user(namespace="a")):
+        store.apply(body)
     found = [resource.key for resource in store.everywhere("KafkaTopic")]
     assert found == [Key("KafkaTopic", "a", "orders"), Key("KafkaTopic", "b", "orders")]
-    assert store.everywhere("KafkaUser") == ()
+    assert store.everywhere("KafkaNodePool") == ()
 
 
 def test_a_deleted_resource_is_gone_and_a_new_one_starts_at_generation_one(store: ResourceStore) -> None:
@@ -201,48 +226,92 @@ def test_a_deleted_resource_is_gone_and_a_new_one_starts_at_generation_one(store
     assert again.status == {}
 
 
+def test_a_preview_is_what_apply_would_store_and_changes_nothing(store: ResourceStore) -> None:
+    assert store.preview(topic(3)).spec == {"partitions": 3}
+    assert store.get(TOPIC) is None
+    first = store.apply(topic(3, labels={"a": "b"}))
+    seen = store.preview(topic(6))
+    assert (seen.generation, seen.spec, kept(seen.body, "labels")) == (2, {"partitions": 6}, {"a": "b"})
+    assert store.get(TOPIC) == first
+    assert store.preview(topic(3, labels={"a": "b"})) == first
+
+
+def test_a_preview_of_a_stale_version_is_a_conflict(store: ResourceStore) -> None:
+    first = store.apply(topic(3))
+    store.apply(topic(6))
+    with pytest.raises(Conflict):
+        store.preview(topic(9, resourceVersion=first.version))
+
+
 @pytest.mark.parametrize("name", ["Orders", "../x", "", "a/b", "-a", "a" * 254, ".hidden"])
 def test_a_name_that_kubernetes_refuses_is_invalid(store: ResourceStore, name: str) -> None:
-    with pytest.raises(Invalid):
-        store.apply(topic(1, name=name))
+    for refused in (store.apply, store.preview):
+        with pytest.raises(Invalid):
+            refused(topic(1, name=name))
 
 
 # ---- schemas ----
 
 
-def test_every_problem_with_a_schema_is_told_with_its_field(store: ResourceStore) -> None:
-    store.apply(CRD)
+def test_a_field_that_the_schema_does_not_know_is_refused_by_its_name(strict: ResourceStore) -> None:
     with pytest.raises(Invalid) as refused:
-        store.apply({**topic(0), "spec": {"partitions": 0, "partitionz": 3, "size": [1]}, "extra": 1})
-    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
-        "extra",
-        "spec.partitions",
-        "spec.partitionz",
-        "spec.size",
-    ]
-    assert "did you mean partitions?" in refused.value.message
-    assert store.get(TOPIC) is None
+        strict.apply({**topic(3), "spec": {"partitions": 3, "partitionz": 3}})
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["spec.partitionz"]
+    assert strict.get(TOPIC) is None
 
 
-def test_free_form_and_int_or_string_fields_are_taken(store: ResourceStore) -> None:
-    store.apply(CRD)
-    for size in (1, "1Gi"):
-        store.apply({**topic(), "spec": {"size": size, "config": {"anything": 1, "retention.ms": "x"}}})
-    assert store.get(TOPIC) is not None
+def test_a_value_that_the_schema_does_not_take_is_refused_by_its_field(strict: ResourceStore) -> None:
+    for wrong in (0, "many"):
+        with pytest.raises(Invalid) as refused:
+            strict.apply({**topic(), "spec": {"partitions": wrong}})
+        assert [problem.partition(":")[0] for problem in refused.value.problems] == ["spec.partitions"]
+    assert strict.get(TOPIC) is None
 
 
-def test_a_version_that_is_not_served_is_refused(store: ResourceStore) -> None:
-    store.apply(CRD)
+def test_every_problem_with_a_schema_is_told_with_its_field(strict: ResourceStore, kept_in: str) -> None:
+    """An API server tells unknown fields first, and looks at values when there is none."""
+    with pytest.raises(Invalid) as refused:
+        strict.apply({**topic(0), "spec": {"partitions": 0, "partitionz": 3, "config": 1}, "extra": 1})
+    told = [problem.partition(":")[0] for problem in refused.value.problems]
+    if kept_in == KUBE:
+        assert set(told) & {"extra", "spec.partitionz", "spec.config"}
+    else:
+        assert told == ["extra", "spec.config", "spec.partitions", "spec.partitionz"]
+        assert "did you mean partitions?" in refused.value.message
+    assert strict.get(TOPIC) is None
+
+
+def test_free_form_fields_are_taken(strict: ResourceStore) -> None:
+    made = strict.apply({**topic(), "spec": {"config": {"anything": 1, "retention.ms": "x"}}})
+    assert made.spec == {"config": {"anything": 1, "retention.ms": "x"}}
+
+
+def test_int_or_string_fields_take_either(tmp_path: Path) -> None:
+    """No field of a topic is one in Strimzi's own definitions."""
+    for made in STORES.values():
+        store = made(tmp_path)
+        store.apply(CRD)
+        for size in (1, "1Gi"):
+            assert store.apply({**topic(), "spec": {"size": size}}).spec == {"size": size}
+        with pytest.raises(Invalid, match=r"spec\.size"):
+            store.apply({**topic(), "spec": {"size": [1]}})
+
+
+def test_a_version_that_is_not_served_is_refused(strict: ResourceStore) -> None:
     with pytest.raises(Invalid, match="v1beta2"):
-        store.apply({**topic(), "apiVersion": "kafka.strimzi.io/v1beta2"})
+        strict.apply({**topic(), "apiVersion": "kafka.strimzi.io/v1beta2"})
 
 
-def test_a_refused_change_leaves_the_old_content(store: ResourceStore) -> None:
-    store.apply(CRD)
-    first = store.apply(topic(3))
+def test_a_preview_is_refused_as_the_change_would_be(strict: ResourceStore) -> None:
+    with pytest.raises(Invalid, match=r"spec\.partitionz"):
+        strict.preview({**topic(), "spec": {"partitionz": 1}})
+
+
+def test_a_refused_change_leaves_the_old_content(strict: ResourceStore) -> None:
+    first = strict.apply(topic(3))
     with pytest.raises(Invalid):
-        store.apply({**topic(3), "spec": {"partitions": "many"}})
-    assert store.get(TOPIC) == first
+        strict.apply({**topic(3), "spec": {"partitions": "many"}})
+    assert strict.get(TOPIC) == first
 
 
 # ---- watching ----
@@ -250,7 +319,7 @@ def test_a_refused_change_leaves_the_old_content(store: ResourceStore) -> None:
 
 def test_a_watch_first_tells_what_is_there_and_ends_after_silence(store: ResourceStore) -> None:
     store.apply(topic(3))
-    store.apply({**topic(1), "kind": "KafkaUser"})
+    store.apply(user())
     events = list(store.watch(["KafkaTopic"], "kafka", 50))
     assert [(event.type, event.resource.key) for event in events] == [("ADDED", TOPIC)]
 
@@ -375,6 +444,7 @@ def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
     assert store.everywhere("Kafka") == ()
     assert store.get(TOPIC) is None
     assert list(store.watch(["Kafka"], "kafka", 50)) == []
+    assert store.preview(topic(3)).spec == {"partitions": 3}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -45,15 +45,24 @@ class MemoryStore(State):
     def _apply(self, body: JsonObject, death: Death) -> Resource:
         with self._lock:
             key = stored.key_of(body)
-            stored.refuse_name(key)
-            there = self._kept.get(key)
-            merged = stored.converged(key, body, there, {"uid": f"uid-{self._version + 1}"})
-            self._validate(key, merged)
-            merged = stored.with_status_of(there, merged)
+            there, merged = self._merged(key, body)
             if there is not None and merged == there.body:
                 return there
             with death.writing(str(key)):
                 return self._put(key, merged)
+
+    def preview(self, body: JsonObject) -> Resource:
+        """What `apply` would store; nothing is changed."""
+        with self._lock:
+            key = stored.key_of(body)
+            return stored.previewed(key, *self._merged(key, body))
+
+    def _merged(self, key: Key, body: JsonObject) -> tuple[Resource | None, JsonObject]:
+        stored.refuse_name(key)
+        there = self._kept.get(key)
+        merged = stored.converged(key, body, there, {"uid": f"uid-{self._version + 1}"})
+        self._validate(key, merged)
+        return there, stored.with_status_of(there, merged)
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None."""
