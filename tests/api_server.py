@@ -42,6 +42,17 @@ class ApiServer:
             with error:
                 return parsed(error.read())
 
+    def user(self, name: str, *rules: JsonObject, namespace: str) -> Path:
+        """The kubeconfig of a user whom a Role of that namespace allows these rules."""
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        role: JsonObject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        who: JsonObject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+        self.ask(f"{rbac}/roles/{name}", method="DELETE")
+        made = self.ask(f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
+        assert made["kind"] == "Role", made
+        self.ask(f"{rbac}/rolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [who]})
+        return self.plane.kubeconfig(name, namespace=namespace)
+
     def namespace(self, name: str) -> str:
         """Make a namespace."""
         made = self.ask("/api/v1/namespaces", {"metadata": {"name": name}})

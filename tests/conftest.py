@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from api_server import ApiServer
     from two_clusters import TwoClusters
 
+    from kmigrate.adapters.kubernetes import KubernetesStore
+
 REAL = ("kafka", "kube")
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 
@@ -60,6 +62,21 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         pytest.skip(f"kube: {error.message}; {error.hint}")
     with running(tmp_path_factory.mktemp("kubernetes")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def strimzi_on_kubernetes(api_server: ApiServer) -> KubernetesStore:
+    """A store on the session's API server with Strimzi's own definitions, and the namespaces of the contract."""
+    from kmigrate.adapters.kubernetes import KubernetesStore
+    from kmigrate.lab.crds import install
+    from kmigrate.lab.runtime.clock import LabClock
+    from kmigrate.world import Reporter
+
+    store = KubernetesStore.open("", LabClock(), kubeconfig=str(api_server.plane.admin))
+    install(store, Reporter())
+    for name in ("a", "b", "kafka", "other"):
+        api_server.namespace(name)
+    return store
 
 
 @pytest.fixture

@@ -173,7 +173,8 @@ def _forbidden(subject: Subject, message: str) -> Blocked:
     if found is None:
         return Blocked(f"{subject}: the API server refuses: {message}", hint="ask who runs the cluster")
     place = f" in namespace {found['namespace']}" if found["namespace"] else ""
-    resource = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
+    plural, slash, below = found["resource"].partition("/")
+    resource = (f"{plural}.{found['group']}" if found["group"] else plural) + slash + below
     kind = f"Role{place}" if place else "ClusterRole"
     missing = rule(group=found["group"], resource=found["resource"], verb=found["verb"])
     return Blocked(

@@ -1,0 +1,136 @@
+"""An API server that goes away in the middle: what may be asked twice is, and watches miss nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from api_server import ApiServer, running
+
+from kmigrate.adapters.kubernetes import KubernetesStore
+from kmigrate.adapters.kubernetes.connection import Call, Connection
+from kmigrate.adapters.kubernetes.kinds import kind_of
+from kmigrate.adapters.kubernetes.opening import connect
+from kmigrate.adapters.kubernetes.refusals import Subject
+from kmigrate.adapters.kubernetes.watching import events
+from kmigrate.errors import Transient
+from kmigrate.lab.runtime.clock import LabClock
+from kmigrate.model import JsonObject
+from kmigrate.world import Event, Key
+
+pytestmark = pytest.mark.kube
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server of this module's own, that may be killed."""
+    with running(tmp_path_factory.mktemp("mortal")) as server:
+        server.namespace("kafka")
+        yield server
+
+
+@pytest.fixture
+def store(mortal: ApiServer) -> Iterator[KubernetesStore]:
+    opened = KubernetesStore.open("", LabClock(), kubeconfig=str(mortal.plane.admin))
+    yield opened
+    opened.close()
+
+
+def settings(name: str, **data: str) -> JsonObject:
+    metadata: JsonObject = {"name": name, "namespace": "kafka"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def told(event: Event) -> tuple[str, str, object]:
+    return event.type, event.resource.key.name, event.resource.data.get("n")
+
+
+def test_a_request_waits_for_an_api_server_that_comes_back(mortal: ApiServer, store: KubernetesStore) -> None:
+    mortal.plane.kill_api_server()
+    back = threading.Timer(1, mortal.plane.start_api_server)
+    back.start()
+    assert store.apply(settings("waited", n="1")).data == {"n": "1"}
+    back.join()
+
+
+def test_one_that_stays_away_is_named_with_its_address(mortal: ApiServer, store: KubernetesStore) -> None:
+    mortal.plane.kill_api_server()
+    try:
+        with pytest.raises(Transient, match=f"ConfigMap kafka/x: {mortal.plane.server} .context lab. does not answer"):
+            store.get(Key("ConfigMap", "kafka", "x"))
+    finally:
+        mortal.plane.start_api_server()
+
+
+def test_a_watch_goes_on_after_the_api_server_was_killed_and_tells_each_change_once(
+    mortal: ApiServer, store: KubernetesStore
+) -> None:
+    store.apply(settings("watched", n="0"))
+    watching = store.watch(["ConfigMap"], "kafka", 3_000)
+    seen = []
+    for event in watching:
+        if event.resource.key.name != "watched":
+            continue
+        seen.append(told(event))
+        if len(seen) == 1:
+            store.apply(settings("watched", n="1"))
+        elif len(seen) == 2:
+            mortal.plane.kill_api_server()
+            mortal.plane.start_api_server()
+            store.apply(settings("watched", n="2"))
+        elif len(seen) == 3:
+            store.delete(event.resource.key)
+    assert seen == [
+        ("ADDED", "watched", "0"),
+        ("MODIFIED", "watched", "1"),
+        ("MODIFIED", "watched", "2"),
+        ("DELETED", "watched", "2"),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgetful(Connection):
+    """Says of the first list that it is as old as the cluster: a watch from there is answered 410."""
+
+    lists: list[str] = field(default_factory=list)
+
+    def ask_once(self, call: Call) -> JsonObject:
+        answer = Connection.ask_once(self, call)
+        self.lists.append(call.target)
+        return {**answer, "metadata": {"resourceVersion": "1"}} if len(self.lists) == 1 else answer
+
+
+def test_a_watch_from_a_version_that_is_forgotten_looks_at_all_again(mortal: ApiServer, store: KubernetesStore) -> None:
+    client = connect("", str(mortal.plane.admin)).client
+    connection = Forgetful(client=client, context="lab")
+    store.apply(settings("forgotten", n="0"))
+    seen = []
+    for event in events(connection, LabClock(), [Subject(kind=kind_of("ConfigMap"), namespace="kafka")], 2_000):
+        if event.resource.key.name == "forgotten":
+            seen.append(told(event))
+            if len(seen) == 1:
+                store.apply(settings("forgotten", n="1"))
+    assert seen == [("ADDED", "forgotten", "0"), ("MODIFIED", "forgotten", "1")]
+    assert len(connection.lists) == 2
+    connection.close()
+
+
+def test_a_watch_that_nobody_listens_to_any_more_ends_its_threads(mortal: ApiServer, store: KubernetesStore) -> None:
+    for name in ("heard", "heard-too"):
+        store.apply(settings(name, n="0"))
+    watching = store.watch(["ConfigMap", "Secret"], "kafka", 60_000)
+    seen = 0
+    for event in watching:
+        seen += event.resource.key.name.startswith("heard")
+        if event.type == "MODIFIED":
+            break
+        if seen == 2:
+            store.apply(settings("heard", n="1"))
+    listening = [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
+    assert len(listening) == 2
+    del watching
+    for thread in listening:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in listening)
