@@ -13,8 +13,8 @@ import pytest
 
 from kmigrate.adapters.kubernetes import KubernetesStore
 from kmigrate.adapters.kubernetes.kinds import kind_of
-from kmigrate.adapters.kubernetes.refusals import Subject, refused
-from kmigrate.errors import Blocked, Conflict, Invalid, KmigrateError, PlatformError, Transient, UsageError
+from kmigrate.adapters.kubernetes.refusals import Stale, Subject, refused
+from kmigrate.errors import Blocked, Invalid, KmigrateError, PlatformError, Transient, UsageError
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.world import Key
 
@@ -33,7 +33,7 @@ CONTEXTS = ("prod", "test")
         (413, "Request entity too large: limit is 3145728", Invalid),
         (403, 'pods "x" is forbidden: exceeded quota: small', Invalid),
         (401, "Unauthorized", Blocked),
-        (409, "the object has been modified; please apply your changes to the latest version", Conflict),
+        (409, "the object has been modified; please apply your changes to the latest version", Stale),
         (405, "the server does not allow this method on the requested resource", PlatformError),
     ],
 )

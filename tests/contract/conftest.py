@@ -20,9 +20,12 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 
 @pytest.fixture
 def cleared_kubernetes(strimzi_on_kubernetes: ResourceStore) -> ResourceStore:
-    """The session's store, with nothing in it that an earlier test made in the namespaces of the contract."""
-    for kind in ("ConfigMap", "KafkaTopic", "KafkaUser", "Secret"):
-        for resource in strimzi_on_kubernetes.everywhere(kind):
-            if resource.key.namespace in ("a", "b", "kafka", "other"):
-                strimzi_on_kubernetes.delete(resource.key)
+    """The session's store, without what earlier tests made: topics, users, all in the namespaces of the contract."""
+    namespaces = ("a", "b", "kafka", "other")
+    found = [each for kind in ("KafkaTopic", "KafkaUser") for each in strimzi_on_kubernetes.everywhere(kind)]
+    found += [
+        each for kind in ("ConfigMap", "Secret") for ns in namespaces for each in strimzi_on_kubernetes.list(kind, ns)
+    ]
+    for resource in found:
+        strimzi_on_kubernetes.delete(resource.key)
     return strimzi_on_kubernetes

@@ -49,6 +49,21 @@ def test_a_field_of_somebody_else_stays_when_ours_change_and_go(
     assert changed.metadata["labels"] == {"ours": "1", "theirs": "1"}
 
 
+def test_what_changed_since_it_was_looked_at_is_looked_at_again(
+    ours: KubernetesStore, theirs: KubernetesStore, namespace: str
+) -> None:
+    first = ours.apply(topic(namespace, {"partitions": 1}, annotations={"mine": "1"}))
+    theirs.apply(topic(namespace, {"replicas": 3}))
+    second = ours.apply(topic(namespace, {"partitions": 2}))
+    assert (second.spec, second.metadata["annotations"]) == ({"partitions": 2, "replicas": 3}, {"mine": "1"})
+    with pytest.raises(Conflict, match="was changed"):
+        ours.apply({**first.body, "spec": {"partitions": 9}})
+    ours.delete(first.key)
+    assert ours.get(first.key) is None
+    theirs.apply(topic(namespace, {"replicas": 3}))
+    assert ours.apply(topic(namespace, {"partitions": 2})).spec == {"partitions": 2, "replicas": 3}
+
+
 def test_an_annotation_of_somebody_else_is_removed_when_it_is_named(
     ours: KubernetesStore, theirs: KubernetesStore, namespace: str
 ) -> None:

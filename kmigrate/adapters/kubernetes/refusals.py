@@ -46,6 +46,10 @@ class NotThere(KmigrateError):
     """There is no such resource; never leaves this package."""
 
 
+class Stale(Conflict):
+    """What a change was made upon is not there any more."""
+
+
 class TooOld(Transient):
     """What was to be read on from is too old to be known any more (410)."""
 
@@ -154,7 +158,7 @@ def _problem(cause: JsonObject) -> str:
 def _conflict(subject: Subject, status: JsonObject, message: str) -> Conflict:
     held = [cause for cause in _causes(status) if cause.get("reason") == "FieldManagerConflict"]
     if not held:
-        return Conflict(f"{subject} was changed meanwhile: {message}", hint="read it again")
+        return Stale(f"{subject} was changed meanwhile: {message}", hint="read it again")
     told = [f"{str(cause.get('field')).lstrip('.')} ({_manager(cause)})" for cause in held]
     return Conflict(
         f"{subject}: somebody else sets {', '.join(told)}",

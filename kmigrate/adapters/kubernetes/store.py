@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
 from kmigrate.adapters import stored
@@ -9,7 +10,7 @@ from kmigrate.adapters.kubernetes.connection import APPLY, MERGE, REPLACE, Call,
 from kmigrate.adapters.kubernetes.declared import declared, encoded, resource_of, settled, unwanted
 from kmigrate.adapters.kubernetes.kinds import CRD, kind_of
 from kmigrate.adapters.kubernetes.opening import connect
-from kmigrate.adapters.kubernetes.refusals import NotThere, Subject
+from kmigrate.adapters.kubernetes.refusals import NotThere, Stale, Subject
 from kmigrate.adapters.kubernetes.watching import events, pages
 from kmigrate.adapters.retry import steadily
 from kmigrate.adapters.stored import mapping, objects
@@ -22,10 +23,15 @@ MANAGER = "kmigrate"
 _STRICT = ("fieldValidation", "Strict")
 _DRY = ("dryRun", "All")
 _ESTABLISHED_MS = 30_000
+_NEVER = "never looked at"
+
+Query = tuple[tuple[str, str], ...]
 
 
 class KubernetesStore:
     """Resources of an API server, set under the field manager `manager`; what others set is never overwritten.
+
+    What was seen last is applied upon, on condition that it is still so: one request where nobody else writes.
 
     A Secret's data is text here and base64 there; bytes that are no UTF-8 come as surrogates (PEP 383) and go back as
     they were.
@@ -33,6 +39,7 @@ class KubernetesStore:
 
     def __init__(self, connection: Connection, clock: Clock, *, manager: str = MANAGER) -> None:
         self._connection, self._clock, self._manager = connection, clock, manager
+        self._seen: dict[Key, JsonObject | None] = {}
 
     @classmethod
     def open(cls, context: str, clock: Clock, *, kubeconfig: str = "", manager: str = MANAGER) -> KubernetesStore:
@@ -54,7 +61,7 @@ class KubernetesStore:
         Raises Invalid for what the schema, a webhook or a policy refuses, Conflict when the condition fails or another
         manager set a field to something else.
         """
-        made = self._applied(body, ())
+        made = self._remembered(self._applied(body, ()))
         if made.key.kind == CRD:
             self._await_established(made.key)
         return made
@@ -66,6 +73,7 @@ class KubernetesStore:
     def get(self, key: Key) -> Resource | None:
         """The resource, or None."""
         live = self._live(_subject(key))
+        self._seen[key] = live
         return None if live is None else resource_of(kind_of(key.kind), live)
 
     def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
@@ -92,6 +100,7 @@ class KubernetesStore:
                 raise
             return True
 
+        self._seen.pop(key, None)
         return once()
 
     def write_status(self, key: Key, status: JsonObject) -> Resource | None:
@@ -106,7 +115,7 @@ class KubernetesStore:
             subresource="status",
         )
         try:
-            return resource_of(kind_of(key.kind), self._connection.ask(call))
+            return self._remembered(resource_of(kind_of(key.kind), self._connection.ask(call)))
         except NotThere:
             return None
 
@@ -119,39 +128,48 @@ class KubernetesStore:
         subjects = [Subject(kind=kind_of(kind), namespace=namespace) for kind in kinds]
         return events(self._connection, self._clock, subjects, timeout_ms)
 
-    def _applied(self, body: JsonObject, query: tuple[tuple[str, str], ...]) -> Resource:
+    def _applied(self, body: JsonObject, query: Query) -> Resource:
         key = stored.key_of(body)
         stored.refuse_name(key)
-        subject = Subject(
-            kind=kind_of(key.kind).of(str(body.get("apiVersion", ""))), namespace=key.namespace, name=key.name
-        )
+        kind = kind_of(key.kind).of(str(body.get("apiVersion", "")))
+        subject = Subject(kind=kind, namespace=key.namespace, name=key.name)
         lost = False
 
         @steadily
         def once() -> JsonObject:
             nonlocal lost
             try:
-                return self._apply_once(subject, encoded(body), query, lost=lost)
+                return self._apply_once(subject, key, encoded(body), query, lost=lost)
             except Lost:
                 lost = True
                 raise
 
-        return resource_of(subject.kind, once())
+        return resource_of(kind, once())
 
-    def _apply_once(
-        self, subject: Subject, body: JsonObject, query: tuple[tuple[str, str], ...], *, lost: bool
-    ) -> JsonObject:
-        """`lost`: an earlier request may have been heard, so that what is there as wished is our own doing."""
+    def _apply_once(self, subject: Subject, key: Key, body: JsonObject, query: Query, *, lost: bool) -> JsonObject:
+        """By what we saw last, if that is still so; else by what is there now.
+
+        `lost`: an earlier request may have been heard, so that what is there as wished is our own doing.
+        """
+        version = mapping(body.get("metadata")).get("resourceVersion")
+        seen = self._seen.pop(key, _NEVER)
+        if not isinstance(seen, str) and version in (None, _version(seen)):
+            with contextlib.suppress(Stale):
+                return self._patch(subject, declared(body, seen, self._manager), body, query, _version(seen))
         live = self._live(subject)
         wish = declared(body, live, self._manager)
-        version = mapping(body.get("metadata")).get("resourceVersion")
-        if version is not None and (live is None or mapping(live["metadata"]).get("resourceVersion") != version):
+        if version not in (None, _version(live)):
             if lost and live is not None and settled(wish, live):
                 return live
-            there = mapping(live["metadata"]).get("resourceVersion") if live is not None else "absent"
             raise Conflict(
-                f"{subject} was changed: version {version} was expected, it is {there}", hint="read it again"
+                f"{subject} was changed: version {version} was expected, it is {_version(live) or 'absent'}",
+                hint="read it again",
             )
+        return self._patch(subject, wish, body, query, version)
+
+    def _patch(self, subject: Subject, wish: JsonObject, body: JsonObject, query: Query, version: Json) -> JsonObject:
+        if version is not None:
+            wish = {**wish, "metadata": {**mapping(wish["metadata"]), "resourceVersion": version}}
         query = (("fieldManager", self._manager), _STRICT, *query)
         made = self._connection.ask_once(Call(method="PATCH", subject=subject, query=query, body=wish, content=APPLY))
         gone = {
@@ -160,13 +178,17 @@ class KubernetesStore:
         }
         return self._without(subject, {part: names for part, names in gone.items() if names}, query) or made
 
-    def _without(self, subject: Subject, gone: JsonObject, query: tuple[tuple[str, str], ...]) -> JsonObject | None:
+    def _without(self, subject: Subject, gone: JsonObject, query: Query) -> JsonObject | None:
         """Remove labels and annotations that others set; server-side apply cannot."""
         if not gone:
             return None
         return self._connection.ask_once(
             Call(method="PATCH", subject=subject, query=query, body={"metadata": gone}, content=MERGE)
         )
+
+    def _remembered(self, resource: Resource) -> Resource:
+        self._seen[resource.key] = encoded(resource.body)
+        return resource
 
     def _live(self, subject: Subject) -> JsonObject | None:
         try:
@@ -184,6 +206,10 @@ class KubernetesStore:
             return Ready(None) if there else NotYet("the API server does not serve it yet")
 
         wait_until(look, what=str(key), clock=self._clock, reporter=Reporter(), deadline_ms=_ESTABLISHED_MS)
+
+
+def _version(live: JsonObject | None) -> Json:
+    return mapping(live.get("metadata")).get("resourceVersion") if live is not None else None
 
 
 def _subject(key: Key) -> Subject:
