@@ -11,8 +11,13 @@ from kmigrate.world import Key, Resource, World
 
 _SILENCE_MS = 60_000
 _NOT_ASKED = frozenset({"apiVersion", "kind", "metadata", "status"})
-_NEVER_READY = frozenset({"KafkaNodePool", "Namespace", "StorageClass"})
-"""Kinds of which nobody says that they are Ready (`strimzi.md` §3): their Kafka does, which needs them."""
+_WITHOUT_READY = frozenset({"KafkaNodePool"})
+"""Their Kafka says whether they are Ready."""
+_LEFT_ALONE = {
+    "ReconciliationPaused": "its operator is told to leave it alone: take away the annotation "
+    "strimzi.io/pause-reconciliation",
+    "Unmanaged": "its operator is told to leave it alone: take away the annotation strimzi.io/managed",
+}
 
 
 def key_of(body: JsonObject) -> Key:
@@ -31,16 +36,26 @@ def conditions(resource: Resource) -> tuple[Mapping[str, str], ...]:
 
 
 def unready(resource: Resource) -> str:
-    """Why the resource is not as asked, in words; empty when it is Ready at its generation and nothing is NotReady."""
-    if resource.key.kind in _NEVER_READY:
+    """Why the resource is not as asked, in words; empty when it is Ready at its generation and nothing is NotReady.
+
+    What no operator sees to (a Secret, a NetworkPolicy …) is as asked once it is stored. Failed tasks leave a mirror
+    Ready: whoever relies on a lane looks at the lane (`probes.lanes`).
+    """
+    if not resource.key.kind.startswith("Kafka"):
         return ""
+    told = conditions(resource)
+    for seen in told:
+        if seen.get("type") in _LEFT_ALONE and seen.get("status") == "True":
+            return _LEFT_ALONE[seen["type"]]
     if resource.status.get("observedGeneration") != resource.generation:
         return "the operator has not looked at the last change yet"
-    for seen in conditions(resource):
+    for seen in told:
         bad = seen.get("type") == "NotReady" or (seen.get("type") == "Ready" and seen.get("status") == "False")
         if bad:
             return f"{seen.get('reason', 'NotReady')}: {seen.get('message', '')}"
-    ready = any(seen.get("type") == "Ready" and seen.get("status") == "True" for seen in conditions(resource))
+    if resource.key.kind in _WITHOUT_READY:
+        return ""
+    ready = any(seen.get("type") == "Ready" and seen.get("status") == "True" for seen in told)
     return "" if ready else "no Ready condition yet"
 
 
