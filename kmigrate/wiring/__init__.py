@@ -1,14 +1,7 @@
 """The only place where the World meets adapters."""
 
-from kmigrate.wiring.live import (
-    LiveWorld,
-    NoLedger,
-    Wires,
-    folder_store,
-    kubernetes_store,
-    open_world,
-    source_inventory,
-)
+from kmigrate.wiring.kubernetes import kubernetes_store, watched_store
+from kmigrate.wiring.live import LiveWorld, NoLedger, Wires, folder_store, open_world, source_inventory
 from kmigrate.wiring.opening import bind, open_journal
 
 __all__ = [
@@ -21,4 +14,5 @@ __all__ = [
     "open_journal",
     "open_world",
     "source_inventory",
+    "watched_store",
 ]

@@ -13,7 +13,6 @@ from kmigrate.adapters.fence import AclFence, UserFence
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
 from kmigrate.adapters.kafka.lines import Lines
-from kmigrate.adapters.kubernetes import KubernetesStore
 from kmigrate.adapters.ledger_topic import KafkaLedgerTopic
 from kmigrate.adapters.logins import Logins
 from kmigrate.adapters.manual import ManualWorkloads, Place
@@ -270,13 +269,3 @@ def source_inventory(bootstrap: str, username: str, password: SecretRef, *, ca: 
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:
     """A store of resources in a folder."""
     return FolderStore(root, clock or SystemClock())
-
-
-def kubernetes_store(
-    context: str, clock: Clock | None = None, *, kubeconfig: str = "", manager: str = "kmigrate"
-) -> KubernetesStore:
-    """A store of resources on a Kubernetes API server, by a context of a kubeconfig (KUBECONFIG where it is empty).
-
-    `manager` is the name under which fields are set. Raises UsageError with the contexts there are.
-    """
-    return KubernetesStore.open(context, clock or SystemClock(), kubeconfig=kubeconfig, manager=manager)

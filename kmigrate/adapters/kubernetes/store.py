@@ -11,7 +11,7 @@ from kmigrate.adapters.kubernetes.declared import declared, encoded, resource_of
 from kmigrate.adapters.kubernetes.kinds import CRD, kind_of
 from kmigrate.adapters.kubernetes.opening import connect
 from kmigrate.adapters.kubernetes.refusals import NotThere, Stale, Subject
-from kmigrate.adapters.kubernetes.watching import events, pages
+from kmigrate.adapters.kubernetes.watching import Listening, events, pages
 from kmigrate.adapters.retry import steadily
 from kmigrate.adapters.stored import mapping, objects
 from kmigrate.errors import Conflict
@@ -125,8 +125,11 @@ class KubernetesStore:
         A connection that is lost is made again, and what changed meanwhile is told, several changes of one resource
         as one. Raises what the API server refuses, and Transient when it does not answer any more.
         """
-        subjects = [Subject(kind=kind_of(kind), namespace=namespace) for kind in kinds]
-        return events(self._connection, self._clock, subjects, timeout_ms)
+        return events(self._connection, self._clock, _subjects(kinds, namespace), timeout_ms)
+
+    def listening(self, kinds: Iterable[str], namespace: str) -> Listening:
+        """The same for who tells the beginning from what comes after it; nothing is asked yet."""
+        return Listening(self._connection, self._clock, _subjects(kinds, namespace))
 
     def _applied(self, body: JsonObject, query: Query) -> Resource:
         key = stored.key_of(body)
@@ -215,3 +218,7 @@ def _version(live: JsonObject | None) -> Json:
 def _subject(key: Key) -> Subject:
     stored.refuse_name(key)
     return Subject(kind=kind_of(key.kind), namespace=key.namespace, name=key.name)
+
+
+def _subjects(kinds: Iterable[str], namespace: str) -> tuple[Subject, ...]:
+    return tuple(Subject(kind=kind_of(kind), namespace=namespace) for kind in kinds)

@@ -49,40 +49,69 @@ def pages(connection: Connection, subject: Subject) -> tuple[tuple[Resource, ...
 
 def events(connection: Connection, clock: Clock, subjects: Sequence[Subject], timeout_ms: int) -> Iterator[Event]:
     """What is there as ADDED, then changes as they come; ends when nothing came for `timeout_ms`."""
-    heard: Heard = queue.SimpleQueue()
-    streams = [_Stream(connection, subject, heard) for subject in subjects]
+    listening = Listening(connection, clock, subjects)
     try:
-        for stream in streams:
-            yield from stream.begin()
-        for stream in streams:
+        for resource in listening.begin():
+            yield Event(type="ADDED", resource=resource)
+        while (event := listening.next(timeout_ms)) is not None:
+            yield event
+    finally:
+        listening.close()
+
+
+class Listening:
+    """Watches of several kinds side by side."""
+
+    def __init__(self, connection: Connection, clock: Clock, subjects: Sequence[Subject]) -> None:
+        self._clock = clock
+        self._heard: Heard = queue.SimpleQueue()
+        self._streams = [_Stream(connection, subject, self._heard) for subject in subjects]
+
+    def begin(self) -> tuple[Resource, ...]:
+        """What is there; from then on it listens."""
+        found = tuple(resource for stream in self._streams for resource in stream.begin())
+        for stream in self._streams:
             stream.start()
+        return found
+
+    def next(self, timeout_ms: int) -> Event | None:
+        """The next change; None when none came for so long. Raises what a watch failed with.
+
+        Who hears nothing does not know that it is quiet: while a connection is lost it waits on, until the watch's own
+        deadline raises.
+        """
         while True:
             try:
-                told = _next(heard, clock, timeout_ms)
+                told = self._await(timeout_ms)
             except StillUnderWay:
-                if any(stream.deaf for stream in streams):
-                    continue  # who hears nothing does not know that it is quiet; its own deadline ends this
-                return
+                if any(stream.deaf for stream in self._streams):
+                    continue
+                return None
             if isinstance(told, KmigrateError):
                 raise told
-            yield told
-    finally:
-        for stream in streams:
+            return told
+
+    def close(self) -> None:
+        """Listen no more."""
+        for stream in self._streams:
             stream.end()
 
+    def _await(self, timeout_ms: int) -> Event | KmigrateError:
+        def look() -> Ready[Event | KmigrateError] | NotYet:
+            try:
+                return Ready(self._heard.get_nowait())
+            except queue.Empty:
+                return NotYet("no change")
 
-def _next(heard: Heard, clock: Clock, timeout_ms: int) -> Event | KmigrateError:
-    def look() -> Ready[Event | KmigrateError] | NotYet:
-        try:
-            return Ready(heard.get_nowait())
-        except queue.Empty:
-            return NotYet("no change")
-
-    every = stored.LOOK_EVERY_MS
-    what, reporter = "watching the API server", Reporter()
-    return wait_until(
-        look, what=what, clock=clock, reporter=reporter, deadline_ms=timeout_ms, every_ms=every, slowest_ms=every
-    )
+        return wait_until(
+            look,
+            what="watching the API server",
+            clock=self._clock,
+            reporter=Reporter(),
+            deadline_ms=timeout_ms,
+            every_ms=stored.LOOK_EVERY_MS,
+            slowest_ms=stored.LOOK_EVERY_MS,
+        )
 
 
 class _Stream:
@@ -97,12 +126,11 @@ class _Stream:
         self.deaf = True
         self._thread = threading.Thread(target=self._run, name=f"watch {subject}", daemon=True)
 
-    def begin(self) -> Iterator[Event]:
+    def begin(self) -> tuple[Resource, ...]:
         """What is there."""
         found, self._version = pages(self._connection, self._subject)
         self._known = {resource.key: resource for resource in found}
-        for resource in found:
-            yield Event(type="ADDED", resource=resource)
+        return found
 
     def start(self) -> None:
         """Listen from there on."""
