@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from api_server import ApiServer, running
 
 from kmigrate.adapters.kubernetes import KubernetesStore
-from kmigrate.adapters.kubernetes.connection import Call, Connection
+from kmigrate.adapters.kubernetes.connection import Call, Connection, Lost
 from kmigrate.adapters.kubernetes.kinds import kind_of
 from kmigrate.adapters.kubernetes.opening import connect
 from kmigrate.adapters.kubernetes.refusals import Subject
 from kmigrate.adapters.kubernetes.watching import events
-from kmigrate.errors import Transient
+from kmigrate.errors import Conflict, Transient
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.model import JsonObject
 from kmigrate.world import Event, Key
@@ -115,6 +115,69 @@ def test_a_watch_from_a_version_that_is_forgotten_looks_at_all_again(mortal: Api
     assert seen == [("ADDED", "forgotten", "0"), ("MODIFIED", "forgotten", "1")]
     assert len(connection.lists) == 2
     connection.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Connection):
+    """The first request of that method is heard, and its answer is lost."""
+
+    method: str
+    lost: list[str] = field(default_factory=list)
+
+    def ask_once(self, call: Call) -> JsonObject:
+        answer = Connection.ask_once(self, call)
+        if call.method == self.method and not self.lost:
+            self.lost.append(call.target)
+            raise Lost("cut off", hint="again")
+        return answer
+
+
+@pytest.fixture
+def cut(mortal: ApiServer) -> Iterator[Callable[[str], tuple[KubernetesStore, Cut]]]:
+    client = connect("", str(mortal.plane.admin)).client
+
+    def cutting(method: str) -> tuple[KubernetesStore, Cut]:
+        connection = Cut(client=client, context="lab", method=method)
+        return KubernetesStore(connection, LabClock()), connection
+
+    yield cutting
+    client.close()
+
+
+def test_a_delete_whose_answer_was_lost_is_done(
+    store: KubernetesStore, cut: Callable[[str], tuple[KubernetesStore, Cut]]
+) -> None:
+    made = store.apply(settings("deleted"))
+    cutting, connection = cut("DELETE")
+    assert cutting.delete(made.key) is True
+    assert len(connection.lost) == 1
+    assert store.get(made.key) is None
+    assert cutting.delete(made.key) is False
+
+
+def test_a_conditional_change_whose_answer_was_lost_is_our_own_and_no_conflict(
+    store: KubernetesStore, cut: Callable[[str], tuple[KubernetesStore, Cut]]
+) -> None:
+    for change in ({"n": "1"}, {"n": "2"}):
+        made = store.apply(settings("cut", n="0"))
+        cutting, connection = cut("PATCH")
+        changed = cutting.apply({**made.body, "data": change})
+        assert len(connection.lost) == 1
+        assert (changed.data, store.get(made.key)) == (change, changed)
+
+
+def test_somebody_elses_change_after_a_lost_answer_is_a_conflict(
+    store: KubernetesStore, cut: Callable[[str], tuple[KubernetesStore, Cut]]
+) -> None:
+    made = store.apply(settings("raced", n="0"))
+    store.apply(settings("raced", n="theirs"))
+    cutting, connection = cut("GET")
+    with pytest.raises(Conflict, match="was changed"):
+        cutting.apply({**made.body, "data": {"n": "ours"}})
+    assert len(connection.lost) == 1
+    there = store.get(made.key)
+    assert there is not None
+    assert there.data == {"n": "theirs"}
 
 
 def test_a_watch_that_nobody_listens_to_any_more_ends_its_threads(mortal: ApiServer, store: KubernetesStore) -> None:
