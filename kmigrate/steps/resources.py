@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.resources import asked, key_of, missing, unready
+from kmigrate.probes.set_by import set_by
 from kmigrate.world import Key, Resource, World
 
 _SHOWN, _LONGEST = 3, 120
@@ -28,26 +30,41 @@ def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
 
 
 def _differs(found: Resource, body: JsonObject) -> str:
-    """In words: the first places at which it is not as wanted, else what its operator says."""
+    """In words: the first places at which it is not as wanted and who else set them, else what its operator says."""
     parts = [(each, "" if each == "spec" else each) for each in asked(body)]
-    places = [told for each, at in parts for told in differences(found.body.get(each), body[each], at)]
+    places = [place for each, at in parts for place in differences(found.body.get(each), body[each], (each,), at)]
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return "; ".join(places[:_SHOWN]) + more if places else unready(found)
+    told = [each.told + _by(set_by(found, *each.path)) for each in places[:_SHOWN]]
+    return "; ".join(told) + more if places else unready(found)
 
 
-def differences(have: Json, want: Json, path: str = "") -> Iterator[str]:
-    """Where two values differ, by path, each in words."""
+def _by(others: tuple[str, ...]) -> str:
+    return f" (set by {', '.join(others)})" if others else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A place, by the fields that lead to it, and what differs there in words."""
+
+    path: tuple[str, ...]
+    told: str
+
+
+def differences(have: Json, want: Json, path: tuple[str, ...] = (), place: str = "") -> Iterator[Difference]:
+    """Where two values differ; `place` is the path as it is told, with the places in lists."""
     if isinstance(have, Mapping) and isinstance(want, Mapping):
         for name in sorted({*have, *want}):
-            yield from differences(have.get(name), want.get(name), f"{path}.{name}" if path else name)
+            yield from differences(have.get(name), want.get(name), (*path, name), f"{place}.{name}" if place else name)
     elif isinstance(have, list | tuple) and isinstance(want, list | tuple) and len(have) == len(want):
         for number, (one, other) in enumerate(zip(have, want, strict=True)):
-            yield from differences(one, other, f"{path}[{number}]")
+            yield from differences(one, other, path, f"{place}[{number}]")
     elif isinstance(have, list | tuple) and isinstance(want, list | tuple):
-        yield from (f"{path} lacks {_short(each)}" for each in want if each not in have)
-        yield from (f"{path} has {_short(each)} besides" for each in have if each not in want)
+        yield from (Difference(path=path, told=f"{place} lacks {_short(each)}") for each in want if each not in have)
+        yield from (
+            Difference(path=path, told=f"{place} has {_short(each)} besides") for each in have if each not in want
+        )
     elif have != want:
-        yield f"{path} {_short(have)} → {_short(want)}"
+        yield Difference(path=path, told=f"{place} {_short(have)} → {_short(want)}")
 
 
 def _short(value: Json) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from kmigrate.adapters.kubernetes import KubernetesStore, WatchedStore
 from kmigrate.adapters.system import SystemClock
-from kmigrate.world import Clock
+from kmigrate.world import FIELD_MANAGER, Clock
 
 
 def kubernetes_store(
-    context: str, clock: Clock | None = None, *, kubeconfig: str = "", manager: str = "kmigrate"
+    context: str, clock: Clock | None = None, *, kubeconfig: str = "", manager: str = FIELD_MANAGER
 ) -> KubernetesStore:
     """A store of resources on a Kubernetes API server, by a context of a kubeconfig (KUBECONFIG where it is empty).
 

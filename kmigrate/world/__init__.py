@@ -12,10 +12,11 @@ from typing import Protocol
 from kmigrate.model import Json, SecretRef, Side
 from kmigrate.world.claim import Claim
 from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror, SourceAdmin, Transactions
-from kmigrate.world.resources import Event, Key, Resource, ResourceStore
+from kmigrate.world.resources import FIELD_MANAGER, Event, Key, Resource, ResourceStore
 from kmigrate.world.telling import Clock, Reporter
 
 __all__ = [
+    "FIELD_MANAGER",
     "Access",
     "Claim",
     "Clock",

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from kmigrate.model import JsonObject
 
+FIELD_MANAGER = "kmigrate"
+"""The name under which we set fields where a store keeps who set what (Kubernetes: metadata.managedFields)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

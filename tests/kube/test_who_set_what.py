@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+from dataclasses import dataclass
 
 import pytest
 from api_server import ApiServer
@@ -13,7 +14,8 @@ from kmigrate.adapters.kubernetes.declared import owned
 from kmigrate.errors import Conflict
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.model import Json, JsonObject
-from kmigrate.world import Key
+from kmigrate.steps.resources import find
+from kmigrate.world import Key, ResourceStore
 
 pytestmark = pytest.mark.kube
 NUMBERS = itertools.count()
@@ -32,6 +34,13 @@ def ours(strimzi_on_kubernetes: KubernetesStore) -> KubernetesStore:
 @pytest.fixture
 def theirs(api_server: ApiServer) -> KubernetesStore:
     return KubernetesStore.open("", LabClock(), kubeconfig=str(api_server.plane.admin), manager="argocd")
+
+
+@dataclass(frozen=True)
+class OnlyResources:
+    """As much of a world as it takes to look for what is missing."""
+
+    resources: ResourceStore
 
 
 def topic(namespace: str, spec: JsonObject, **metadata: Json) -> JsonObject:
@@ -72,6 +81,17 @@ def test_an_annotation_of_somebody_else_is_removed_when_it_is_named(
     assert changed.metadata["annotations"] == {"stay": "1"}
     assert ours.preview(topic(namespace, {"partitions": 1}, annotations={"stay": None})) != changed
     assert ours.get(changed.key) == changed
+
+
+def test_a_manual_edit_is_shown_with_its_one_field_and_who_made_it(
+    api_server: ApiServer, ours: KubernetesStore, namespace: str
+) -> None:
+    wanted = topic(namespace, {"partitions": 3, "config": {"retention.ms": "1"}})
+    ours.apply(wanted)
+    place = f"/apis/kafka.strimzi.io/v1/namespaces/{namespace}/kafkatopics/orders"
+    api_server.ask(f"{place}?fieldManager=kubectl-edit", {"spec": {"config": {"retention.ms": "2"}}}, "PATCH")
+    (change,) = find(OnlyResources(ours), [wanted]).changes
+    assert change.detail == 'config.retention.ms "2" → "1" (set by kubectl-edit)'
 
 
 def test_what_was_only_read_does_not_become_ours(

@@ -17,9 +17,8 @@ from kmigrate.adapters.stored import mapping, objects
 from kmigrate.errors import Conflict
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Clock, Event, Key, Reporter, Resource
+from kmigrate.world import FIELD_MANAGER, Clock, Event, Key, Reporter, Resource
 
-MANAGER = "kmigrate"
 _STRICT = ("fieldValidation", "Strict")
 _DRY = ("dryRun", "All")
 _ESTABLISHED_MS = 30_000
@@ -37,12 +36,12 @@ class KubernetesStore:
     they were.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, *, manager: str = MANAGER) -> None:
+    def __init__(self, connection: Connection, clock: Clock, *, manager: str = FIELD_MANAGER) -> None:
         self._connection, self._clock, self._manager = connection, clock, manager
         self._seen: dict[Key, JsonObject | None] = {}
 
     @classmethod
-    def open(cls, context: str, clock: Clock, *, kubeconfig: str = "", manager: str = MANAGER) -> KubernetesStore:
+    def open(cls, context: str, clock: Clock, *, kubeconfig: str = "", manager: str = FIELD_MANAGER) -> KubernetesStore:
         """Sign in as a context of a kubeconfig says (see `opening.connect`), its current one where it is empty."""
         return cls(connect(context, kubeconfig), clock, manager=manager)
 
