@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -23,6 +24,20 @@ REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 hypothesis.settings.register_profile("hand", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "hand")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the API server before the first test, once for a machine: that takes longer than a test may."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("kube") for item in session.items):
+        return
+    from kmigrate.errors import KmigrateError
+    from kmigrate.lab.kubernetes import binary
+    from kmigrate.lab.runtime.clock import LabClock
+    from kmigrate.world import Reporter
+
+    with contextlib.suppress(KmigrateError):  # what fails here fails the fixture, or skips its tests by name
+        binary(LabClock(), Reporter())
 
 
 @pytest.hookimpl(trylast=True)
@@ -50,16 +65,21 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
 
 
 @pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """A real Kubernetes API server for the whole session; without a Go to build it with, its tier is skipped."""
-    from api_server import running
-
+def go() -> None:
+    """A Go to build an API server with; without one its tier is skipped."""
     from kmigrate.lab.kubernetes import NoGo, find_go
 
     try:
         find_go()
     except NoGo as error:
         pytest.skip(f"kube: {error.message}; {error.hint}")
+
+
+@pytest.fixture(scope="session")
+def api_server(go: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real Kubernetes API server for the whole session."""
+    from api_server import running
+
     with running(tmp_path_factory.mktemp("kubernetes")) as server:
         yield server
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kube
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def mortal(go: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server of this module's own, that may be killed."""
     with running(tmp_path_factory.mktemp("mortal")) as server:
         server.namespace("kafka")

@@ -71,6 +71,7 @@ def test_every_file_is_its_owners_alone(api_server: ApiServer) -> None:
     assert stat.S_IMODE(api_server.folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.usefixtures("go")
 def test_what_it_holds_outlives_a_stop_and_nothing_runs_in_between(tmp_path: Path) -> None:
     with running(tmp_path / "plane") as first:
         first.namespace("stays")
