@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from kmigrate.errors import Blocked, Refused
 from kmigrate.manifests.lanes import REVERSE
 from kmigrate.manifests.users import denials as denied_rules
 from kmigrate.model import Application, Denial, JsonObject, Right
-from kmigrate.world import Key, Resource, ResourceStore
+from kmigrate.world import Key, Resource, ResourceStore, revise
 
 
 def spare(denials: Iterable[Denial], spared: frozenset[str]) -> None:
@@ -67,20 +68,41 @@ def edit(namespace: str, denial: Denial) -> str:
 
 def deny(store: ResourceStore, namespace: str, wanted: Iterable[Denial]) -> None:
     """Add deny rules to KafkaUsers; others stay. Raises Blocked for a user that is not there."""
-    for denial in wanted:
-        user = store.get(Key("KafkaUser", namespace, _name(denial)))
-        if user is None:
-            raise Blocked(f"there is no KafkaUser for {denial.principal}", hint="run `kmigrate apply` again")
-        if _rule(denial) not in denied_rules(user.spec):
-            store.apply(_with_rules(user, (*_acls(user), _rule(denial))))
+    for name, rules in _by_user(wanted).items():
+        revise(store, partial(_user, store, Key("KafkaUser", namespace, name)), partial(_denying, rules))
 
 
 def lift(store: ResourceStore, namespace: str, unwanted: Iterable[Denial]) -> None:
-    """Take deny rules out of KafkaUsers; others stay."""
-    for denial in unwanted:
-        user = store.get(Key("KafkaUser", namespace, _name(denial)))
-        if user is not None and _rule(denial) in denied_rules(user.spec):
-            store.apply(_with_rules(user, tuple(acl for acl in _acls(user) if acl != _rule(denial))))
+    """Take deny rules out of KafkaUsers; others stay. A user that is not there is denied nothing."""
+    for name, rules in _by_user(unwanted).items():
+        key = Key("KafkaUser", namespace, name)
+        if store.get(key) is not None:
+            revise(store, partial(_user, store, key), partial(_allowing, rules))
+
+
+def _denying(rules: Sequence[JsonObject], user: Resource) -> JsonObject | None:
+    lacking = [rule for rule in rules if rule not in denied_rules(user.spec)]
+    return _with_rules(user, (*_acls(user), *lacking)) if lacking else None
+
+
+def _allowing(rules: Sequence[JsonObject], user: Resource) -> JsonObject | None:
+    kept = tuple(acl for acl in _acls(user) if acl not in rules)
+    return _with_rules(user, kept) if kept != _acls(user) else None
+
+
+def _by_user(denials: Iterable[Denial]) -> dict[str, list[JsonObject]]:
+    """The rules of each, so that a user is written once whatever it is denied."""
+    found: dict[str, list[JsonObject]] = {}
+    for denial in denials:
+        found.setdefault(_name(denial), []).append(_rule(denial))
+    return found
+
+
+def _user(store: ResourceStore, key: Key) -> Resource:
+    user = store.get(key)
+    if user is None:
+        raise Blocked(f"there is no KafkaUser for User:{key.name}", hint="run `kmigrate apply` again")
+    return user
 
 
 def looked_for(app: Application) -> tuple[tuple[str, str, str], ...]:

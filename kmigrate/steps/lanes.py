@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from kmigrate.errors import Blocked, Conflict, StillUnderWay, VerifyFailed
+from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.manifests.lane_offsets import ACTION, ALTER, LIST, asked, file_name, listed_offsets, wanted_offsets
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, steered
@@ -17,9 +17,7 @@ from kmigrate.model import JsonObject, Lane, Partition, Target
 from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_asked, with_setting
 from kmigrate.probes.resources import conditions, unready
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Key, Resource, World
-
-_TRIES = 10
+from kmigrate.world import Key, Resource, World, revise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,19 +210,7 @@ def _wait(world: World, what: str, look: Callable[[], Ready[None] | NotYet], dea
 
 
 def _change(world: World, target: Target, lane: Lane, changed: Callable[[Resource], JsonObject]) -> None:
-    """Change the resource as it is now; where somebody was faster, what they made of it.
-
-    A body that was read carries its version, so that nobody's change is written over.
-    """
-    for left in reversed(range(_TRIES)):
-        resource, _ = _found(world, target, lane)
-        try:
-            world.resources.apply(changed(resource))
-        except Conflict:
-            if not left:
-                raise
-        else:
-            return
+    revise(world.resources, lambda: _found(world, target, lane)[0], changed)
 
 
 def _found(world: World, target: Target, lane: Lane) -> tuple[Resource, JsonObject]:

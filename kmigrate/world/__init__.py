@@ -12,7 +12,7 @@ from typing import Protocol
 from kmigrate.model import Json, SecretRef, Side
 from kmigrate.world.claim import Claim
 from kmigrate.world.kafka import Access, Cluster, Fence, Groups, Mirror, SourceAdmin, Transactions
-from kmigrate.world.resources import FIELD_MANAGER, Event, Key, Resource, ResourceStore
+from kmigrate.world.resources import FIELD_MANAGER, Event, Key, Resource, ResourceStore, revise
 from kmigrate.world.telling import Clock, Reporter
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Workload",
     "WorkloadView",
     "World",
+    "revise",
 ]
 
 

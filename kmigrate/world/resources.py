@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from kmigrate.errors import Conflict
 from kmigrate.model import JsonObject
 
 FIELD_MANAGER = "kmigrate"
 """The name under which we set fields where a store keeps who set what (Kubernetes: metadata.managedFields)."""
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,24 @@ class ResourceStore(Protocol):
     def watch(self, kinds: Iterable[str], namespace: str, timeout_ms: int) -> Iterator[Event]:
         """Changes from now on, until nothing came for `timeout_ms`; then the iterator ends. First: what is there."""
         ...
+
+
+def revise(
+    store: ResourceStore, read: Callable[[], Resource], revised: Callable[[Resource], JsonObject | None]
+) -> None:
+    """Change a resource as it is now; where somebody was faster, and be it a status, what they made of it.
+
+    A body that was read carries its version, so that nobody's change is written over. `revised` answers None for what
+    may stay as it is. Raises Conflict where others were faster ten times.
+    """
+    for left in reversed(range(_TRIES)):
+        body = revised(read())
+        if body is None:
+            return
+        try:
+            store.apply(body)
+        except Conflict:
+            if not left:
+                raise
+        else:
+            return
