@@ -17,8 +17,10 @@ from kmigrate.errors import (
 )
 from kmigrate.manifests.granting import commands, grouped
 from kmigrate.manifests.rights import PHASES, Need, needs
+from kmigrate.manifests.roles import roles
 from kmigrate.model import Json, JsonObject, Migration
 from kmigrate.probes.lacking import lacking
+from kmigrate.probes.lanes import part
 from kmigrate.world import World
 
 _GRANT = "grant it:"
@@ -34,14 +36,18 @@ def chosen(phase: str) -> tuple[str, ...]:
 
 def rights_text(migration: Migration, phases: Iterable[str]) -> str:
     """A script: what is to be granted beforehand as commands, what kmigrate grants by itself as remarks."""
-    found = needs(migration, phases)
-    return "\n".join(line for by_hand in (True, False) for line in _part(migration, found, by_hand=by_hand))
+    chosen = tuple(phases)
+    found = needs(migration, chosen)
+    lines = [line for by_hand in (True, False) for line in _part(migration, found, by_hand=by_hand)]
+    return "\n".join((*_in_kubernetes(migration, chosen), *lines))
 
 
 def rights_json(migration: Migration, phases: Iterable[str]) -> JsonObject:
     """One object: every right with who needs it, where, in which phases, and the commands that grant it."""
-    found = grouped(needs(migration, phases))
-    return {"migration": migration.name, "rights": [_told(migration, each) for each in found]}
+    chosen = tuple(phases)
+    found = grouped(needs(migration, chosen))
+    told: dict[str, Json] = {"migration": migration.name, "rights": [_told(migration, each) for each in found]}
+    return {**told, "roles": list(roles(migration, chosen))} if migration.target.in_kubernetes else told
 
 
 def lacking_text(migration: Migration, missing: Iterable[Need]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -63,6 +69,25 @@ def telling(error: KmigrateError, world: World, migration: Migration) -> None:
         granting = "; ".join(commands(migration, missing))
         other = "" if error.hint.startswith(_GRANT) else error.hint
         error.hint = "\n  ".join(each for each in (f"a right is missing; grant it: {granting}", other) if each)
+
+
+def _in_kubernetes(migration: Migration, phases: tuple[str, ...]) -> Iterator[str]:
+    """The roles as one command, and the commands that give them to somebody, who is for a human to fill in."""
+    if not migration.target.in_kubernetes:
+        return
+    import yaml
+
+    context = f"kubectl --context {migration.target.context}"
+    found = roles(migration, phases)
+    yield f"# kmigrate in Kubernetes: {', '.join(phases)}"
+    yield f"{context} apply -f - <<'ROLES'"
+    yield yaml.safe_dump_all(found, sort_keys=False, default_flow_style=None, width=120).rstrip()
+    yield "ROLES"
+    for role in found:
+        kind, place = str(role["kind"]).lower(), part(role, "metadata")
+        where = f" --namespace {place['namespace']}" if "namespace" in place else ""
+        name = place["name"]
+        yield f"{context} create {kind}binding {name}{where} --{kind} {name} --user USER"
 
 
 def _part(migration: Migration, found: Iterable[Need], *, by_hand: bool) -> Iterator[str]:

@@ -9,6 +9,10 @@ from kmigrate.manifests.names import resource_name
 from kmigrate.manifests.topics import kafka_topic
 from kmigrate.model import JsonObject, Lane, Target, Topic
 
+FORWARD_LOGIN, REVERSE_LOGIN = "kmigrate-mirror-source", "kmigrate-mirror-back-source"
+"""The Secrets from which the mirrors take their passwords on the source."""
+SOURCE_AUTHORITY = "kmigrate-source-ca"
+"""The Secret with the private authority of the source, where it has one."""
 _YEAR_MS = 31_536_000_000
 _SMALL_SEGMENTS = {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
 

@@ -71,8 +71,9 @@ class Source:
 class Target:
     """The cluster that is entered: a Strimzi cluster, described by resources in a namespace.
 
-    They lie in the folder `store` of a lab, or in Kubernetes, which kubectl reaches by `context` (empty: the current
-    one). `spec` is the cluster that the plan asks for; None where it is taken as it is.
+    They lie in the folder `store` of a lab, or in Kubernetes, which is reached by `context` (empty: the current one) of
+    the file `kubeconfig` (empty: where kubectl looks). `spec` is the cluster that the plan asks for; None where it is
+    taken as it is.
     """
 
     platform: str
@@ -81,7 +82,13 @@ class Target:
     cluster: str
     listener: str
     context: str = ""
+    kubeconfig: str = ""
     spec: ClusterSpec | None = None
+
+    @property
+    def in_kubernetes(self) -> bool:
+        """Whether its resources lie on an API server."""
+        return self.platform == "strimzi"
 
     def __repr__(self) -> str:
         """As it was before there was Kubernetes, where no cluster is asked for: units keep the digest of what they are

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from kmigrate.errors import Blocked
+from kmigrate.manifests.internal import FORWARD_LOGIN, REVERSE_LOGIN, SOURCE_AUTHORITY
 from kmigrate.manifests.kafka import bootstrap, ca_secret
 from kmigrate.manifests.mirror import Endpoint
 from kmigrate.model import Auth, Migration, SecretRef
 
-FORWARD_LOGIN, REVERSE_LOGIN = "kmigrate-mirror-source", "kmigrate-mirror-back-source"
-_SOURCE_CA = "kmigrate-source-ca"
 _KEY = "password"  # as the operator calls it in the Secrets that it makes
 
 
@@ -18,7 +17,7 @@ def wanted_secrets(migration: Migration) -> tuple[tuple[str, str, SecretRef], ..
     return (
         (FORWARD_LOGIN, _KEY, migration.mirror_auth.password),
         *(((REVERSE_LOGIN, _KEY, back.password),) if back else ()),
-        *(((_SOURCE_CA, "ca.crt", SecretRef(file=ca)),) if ca else ()),
+        *(((SOURCE_AUTHORITY, "ca.crt", SecretRef(file=ca)),) if ca else ()),
     )
 
 
@@ -34,7 +33,7 @@ def at_source(migration: Migration, auth: Auth, login: str, secret: str) -> Endp
         mechanism=auth.type,
         username=login,
         password=(secret, _KEY),
-        ca=(_SOURCE_CA, "ca.crt") if migration.source.ca else None,
+        ca=(SOURCE_AUTHORITY, "ca.crt") if migration.source.ca else None,
     )
 
 

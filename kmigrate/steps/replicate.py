@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
+from kmigrate.manifests.internal import FORWARD_LOGIN
 from kmigrate.manifests.lanes import FORWARD, forward_lanes
 from kmigrate.manifests.mirror import mirror_maker, reset
 from kmigrate.manifests.rights import MIRROR_USER
@@ -27,7 +28,7 @@ from kmigrate.probes.retention import (
 from kmigrate.steps.clusters import largest
 from kmigrate.steps.feeding import begins, feed, feeds
 from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
-from kmigrate.steps.logins import FORWARD_LOGIN, at_source, at_target, wanted_secrets
+from kmigrate.steps.logins import at_source, at_target, wanted_secrets
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 

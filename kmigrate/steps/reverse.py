@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kmigrate.errors import Blocked, VerifyFailed
-from kmigrate.manifests.internal import topics_on_source
+from kmigrate.manifests.internal import REVERSE_LOGIN, topics_on_source
 from kmigrate.manifests.lanes import REVERSE, reverse_lanes
 from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, reset
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
@@ -24,7 +24,7 @@ from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
 from kmigrate.steps.clusters import largest
 from kmigrate.steps.lanes import lane_state, remove_lists
-from kmigrate.steps.logins import REVERSE_LOGIN, acl_name, at_source, at_target, login_name
+from kmigrate.steps.logins import acl_name, at_source, at_target, login_name
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
