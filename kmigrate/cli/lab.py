@@ -18,6 +18,9 @@ app = typer.Typer(help="Two real Kafka clusters on this machine, to try everythi
 
 Folder = Annotated[Path, typer.Option("--folder", envvar="KMIGRATE_LAB", help="Where the lab lives.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; words go to stderr.")]
+Kubernetes = Annotated[
+    bool, typer.Option("--kubernetes", help="The target's resources lie on a real API server (built once, with Go).")
+]
 Brokers = Annotated[int, typer.Option("--brokers", help="Brokers per cluster: 1 or 3.")]
 DEFAULT_FOLDER = Path(".kmigrate-lab")
 
@@ -28,6 +31,7 @@ def up(
     *,
     brokers: Brokers = 1,
     empty: Annotated[bool, typer.Option("--empty", help="Bare clusters, without the sample estate.")] = False,
+    kubernetes: Kubernetes = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the lab and leave it running; it writes a plan file to start from."""
@@ -38,7 +42,8 @@ def up(
     _refuse_brokers(brokers)
     reporter = JsonReporter() if as_json else TerminalReporter()
     try:
-        compose.up(LabFolder(folder.absolute()), brokers=brokers, empty=empty, reporter=reporter)
+        place = LabFolder(folder.absolute())
+        compose.up(place, brokers=brokers, empty=empty, reporter=reporter, kubernetes=kubernetes)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()
@@ -89,6 +94,7 @@ def run(
     ] = None,
     *,
     brokers: Brokers = 1,
+    kubernetes: Kubernetes = False,
     traffic: Annotated[str, typer.Option("--traffic", help="How long writers work before they move again.")] = "8s",
     as_json: AsJson = False,
 ) -> None:
@@ -100,7 +106,7 @@ def run(
     traffic_ms = gate.milliseconds(traffic, "--traffic")
     reporter = JsonReporter() if as_json else TerminalReporter()
     try:
-        outcome = walk(folder, brokers=brokers, reporter=reporter, traffic_ms=traffic_ms)
+        outcome = walk(folder, brokers=brokers, reporter=reporter, traffic_ms=traffic_ms, kubernetes=kubernetes)
     finally:
         if isinstance(reporter, TerminalReporter):
             reporter.close()

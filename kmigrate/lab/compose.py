@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka.admin import AdminClient
@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from kmigrate.lab import control, shop, stock, supervisor
 from kmigrate.lab.crds import install
 from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.kubernetes.part import USER, KubernetesPart
 from kmigrate.lab.operator.loop import Operator
 from kmigrate.lab.plan_file import CLUSTER, LISTENER, NAMESPACE, plan_file
 from kmigrate.lab.runtime.applications import Applications
@@ -23,6 +24,7 @@ from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.source import SourcePart
 from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.manifests.rights import Need, for_any_plan, needs
+from kmigrate.manifests.roles import bindings, roles
 from kmigrate.manifests.users import Rule, user
 from kmigrate.model import JsonObject, Target
 from kmigrate.planfile import load
@@ -35,7 +37,9 @@ AUDITOR = "lab-auditor"
 _TARGET_DEADLINE_MS = 180_000
 
 
-def up(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay: bool = True) -> control.Lab:
+def up(
+    folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay: bool = True, kubernetes: bool = False
+) -> control.Lab:
     """Start a lab and follow it until it is up; what can go wrong is told in `control.up`."""
     return control.up(
         folder,
@@ -46,13 +50,16 @@ def up(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, stay
         reporter=reporter,
         stay=stay,
         module="kmigrate.lab.compose",
+        kubernetes=kubernetes,
     )
 
 
 @contextmanager
-def lab(folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter) -> Iterator[control.Lab]:
+def lab(
+    folder: LabFolder, *, brokers: int, empty: bool, reporter: Reporter, kubernetes: bool = False
+) -> Iterator[control.Lab]:
     """A lab that ends with the block, and with this process, however it ends."""
-    started = up(folder, brokers=brokers, empty=empty, reporter=reporter, stay=False)
+    started = up(folder, brokers=brokers, empty=empty, reporter=reporter, stay=False, kubernetes=kubernetes)
     try:
         yield started
     finally:
@@ -69,23 +76,58 @@ def target(folder: LabFolder) -> Target:
     return Target(platform="lab", store=str(folder.store), namespace=NAMESPACE, cluster=CLUSTER, listener=LISTENER)
 
 
+Store = Callable[[], ResourceStore]
+"""Opens the store of the target's resources, once whoever keeps it is up; the same one every time."""
+
+
+def keeper(options: supervisor.Options, bench: Bench, board: Board) -> tuple[Sequence[supervisor.Part], Store]:
+    """Who must be up first so that the target's resources are kept, and their store."""
+    if options.kubernetes:
+        part = KubernetesPart(bench, board, options, NAMESPACE)
+        return (part,), part.store
+    folder = FolderPart(bench, options.folder)
+    return (folder,), folder.store
+
+
+class FolderPart:
+    """A folder that keeps the target's resources."""
+
+    def __init__(self, bench: Bench, folder: LabFolder) -> None:
+        self._bench, self._store = bench, folder_store(folder.store, bench.clock)
+
+    def start(self) -> None:
+        """Install Strimzi's definitions."""
+        install(self._store, self._bench.reporter)
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+    def store(self) -> ResourceStore:
+        """What is in it."""
+        return self._store
+
+
 class TargetPart:
     """The target: Kafka and KafkaNodePool as resources, and the stand-in that makes them real.
 
     `start` returns before the brokers are up, so that both clusters start side by side; `EstatePart` waits for them.
     """
 
-    def __init__(self, options: supervisor.Options, bench: Bench, store: ResourceStore) -> None:
+    def __init__(self, options: supervisor.Options, bench: Bench, store: Store) -> None:
         self._options, self._bench, self._store = options, bench, store
-        self._operator = Operator(store, bench, NAMESPACE)
+        self._operator: Operator | None = None
 
     def start(self) -> None:
-        """Install Strimzi's definitions, apply the cluster, start the stand-in."""
-        install(self._store, self._bench.reporter)
+        """Apply the cluster, start the stand-in."""
+        store = self._store()
         for body in self.cluster():
-            self._store.apply(body)
+            store.apply(body)
         reads = [Rule(resource=kind, name="*", operations=("Describe", "Read")) for kind in ("topic", "group")]
-        self._store.apply(user(AUDITOR, reads, target(self._options.folder)))
+        store.apply(user(AUDITOR, reads, target(self._options.folder)))
+        self._operator = Operator(store, self._bench, NAMESPACE)
         self._operator.start()
 
     def cluster(self) -> tuple[JsonObject, ...]:
@@ -94,19 +136,20 @@ class TargetPart:
 
     def tick(self) -> None:
         """Tell a defect of the stand-in, which has a thread of its own."""
-        if self._operator.failure is not None:
+        if self._operator is not None and self._operator.failure is not None:
             raise self._operator.failure
 
     def stop(self) -> None:
         """End the mirror, then the brokers."""
-        self._operator.stop()
+        if self._operator is not None:
+            self._operator.stop()
 
 
 class EstatePart:
     """The sample estate on the source, its applications, the plan file; waits for the target before it is up."""
 
     def __init__(
-        self, options: supervisor.Options, bench: Bench, board: Board, store: ResourceStore, source: SourcePart
+        self, options: supervisor.Options, bench: Bench, board: Board, store: Store, source: SourcePart
     ) -> None:
         self._options, self._bench, self._board = options, bench, board
         self._store, self._source = store, source
@@ -119,8 +162,11 @@ class EstatePart:
             self._write_plan()
             stock.create_estate(admin, self._board, replication=self._options.brokers)
         shop.grant(AdminClient(dict[str, str | int | float | bool](admin)), shop.tool_rights(self._least_rights()))
+        if self._options.kubernetes and not self._options.empty:
+            self._let_in()
         ready = self._await_target()
-        self._board.publish("target", {"store": str(folder.store), "listeners": ready.status.get("listeners")})
+        where: JsonObject = {} if self._options.kubernetes else {"store": str(folder.store)}
+        self._board.publish("target", {**where, "listeners": ready.status.get("listeners")})
         if not self._options.empty:
             self._install()
 
@@ -130,11 +176,17 @@ class EstatePart:
     def stop(self) -> None:
         """Nothing: applications are a part of their own."""
 
+    def _let_in(self) -> None:
+        """On the API server, too, kmigrate may do what its plan needs, and no more."""
+        migration, store = load(self._options.folder.extra / "kmigrate.yaml"), self._store()
+        for body in (*roles(migration), *bindings(migration, USER)):
+            store.apply(body)
+
     def _await_target(self) -> Resource:
-        key = Key("Kafka", NAMESPACE, CLUSTER)
+        key, store = Key("Kafka", NAMESPACE, CLUSTER), self._store()
 
         def look() -> Ready[Resource] | NotYet:
-            found = self._store.get(key)
+            found = store.get(key)
             why = unready(found) if found else "not there"
             return Ready(found) if found and not why else NotYet(why)
 
@@ -157,7 +209,11 @@ class EstatePart:
         folder = self._options.folder
         folder.extra.mkdir(mode=0o700, exist_ok=True)
         bootstrap = self._source.cluster.layout.bootstrap("CLIENT")
-        (folder.extra / "kmigrate.yaml").write_text(plan_file(folder, bootstrap, self._bench.certificates.ca))
+        (folder.extra / "kmigrate.yaml").write_text(self._plan(bootstrap))
+
+    def _plan(self, bootstrap: str) -> str:
+        kubeconfig = self._options.folder.kubernetes / f"{USER}.kubeconfig" if self._options.kubernetes else None
+        return plan_file(self._options.folder, bootstrap, self._bench.certificates.ca, kubeconfig=kubeconfig)
 
     def _install(self) -> None:
         folder = self._options.folder
@@ -171,9 +227,10 @@ class EstatePart:
 def compose(options: supervisor.Options, bench: Bench, board: Board) -> Sequence[supervisor.Part]:
     """The parts of a lab in the order of their start."""
     folder = options.folder
-    store = folder_store(folder.store, bench.clock)
+    first, store = keeper(options, bench, board)
     source = SourcePart(bench, board, brokers=options.brokers, users=options.users, folder=folder)
     return (
+        *first,
         TargetPart(options, bench, store),
         source,
         EstatePart(options, bench, board, store, source),

@@ -26,6 +26,7 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Reporter
 
 _MEMORY_MB = {1: 1_500, 3: 3_000}
+_API_SERVER_MB = 700
 _DISK_MB = 2_000
 _UP_DEADLINE_MS = 600_000
 _DOWN_DEADLINE_MS = 60_000
@@ -71,6 +72,7 @@ def up(
     reporter: Reporter,
     stay: bool = True,
     module: str = "kmigrate.lab.supervisor",
+    kubernetes: bool = False,
 ) -> Lab:
     """Start a lab and follow it until it is up; interrupted or failed, everything is down again.
 
@@ -78,11 +80,11 @@ def up(
     an unusable folder, PlatformError for too little memory or disk or what the supervisor says.
     """
     _refuse_second(folder)
-    check_memory(brokers, free_memory())
+    check_memory(brokers, free_memory(), kubernetes=kubernetes)
     folder.create()
     check_disk(folder.root, shutil.disk_usage(folder.root).free)
     _remove(folder, keep_marker=True)
-    supervisor = _launch(folder, brokers, users, module, empty=empty)
+    supervisor = _launch(folder, brokers, users, module, empty=empty, kubernetes=kubernetes)
     threading.Thread(target=supervisor.wait, daemon=True, name="reap the supervisor").start()
     try:
         _follow(folder, supervisor, clock, reporter)
@@ -128,9 +130,9 @@ def _refuse_second(folder: LabFolder) -> None:
     )
 
 
-def check_memory(brokers: int, free: int) -> None:
-    """Raise PlatformError when `free` bytes are too few for that many brokers per cluster."""
-    needed = _MEMORY_MB[brokers]
+def check_memory(brokers: int, free: int, *, kubernetes: bool = False) -> None:
+    """Raise PlatformError when `free` bytes are too few for that many brokers per cluster, and an API server."""
+    needed = _MEMORY_MB[brokers] + (_API_SERVER_MB if kubernetes else 0)
     if free >> 20 < needed:
         raise PlatformError(
             f"the lab with {brokers} broker(s) per cluster needs {needed} MB of memory and {free >> 20} MB are free",
@@ -158,10 +160,11 @@ def check_disk(root: Path, free: int) -> None:
 
 
 def _launch(
-    folder: LabFolder, brokers: int, users: Sequence[str], module: str, *, empty: bool
+    folder: LabFolder, brokers: int, users: Sequence[str], module: str, *, empty: bool, kubernetes: bool
 ) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-m", module, "--folder", str(folder.root.absolute()), "--brokers", str(brokers)]
-    argv += ["--users", ",".join(users), "--until-stdin-closes", *(["--empty"] if empty else [])]
+    argv += ["--users", ",".join(users), "--until-stdin-closes"]
+    argv += [*(["--empty"] if empty else []), *(["--kubernetes"] if kubernetes else [])]
     with os.fdopen(os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         return subprocess.Popen(
             argv,

@@ -55,6 +55,11 @@ class LabFolder:
         return self.root / "store"
 
     @property
+    def kubernetes(self) -> Path:
+        """What etcd and the API server keep, with kubeconfig files, where the target's resources lie in Kubernetes."""
+        return self.root / "kubernetes"
+
+    @property
     def apps(self) -> Path:
         """One folder per application: command.json, desired, state.json, and what the application keeps there."""
         return self.root / "apps"
@@ -76,8 +81,12 @@ class LabFolder:
 
     def made(self) -> tuple[Path, ...]:
         """Everything a lab may have made, the marker last."""
-        folders = (self.source, self.operator, self.store, self.apps, self.credentials, self.certificates, self.extra)
-        return (*folders, self.state, self.log, self.marker)
+        clusters = (self.source, self.operator, self.store, self.kubernetes)
+        return (
+            *clusters,
+            *(self.apps, self.credentials, self.certificates, self.extra),
+            *(self.state, self.log, self.marker),
+        )
 
     def read(self) -> JsonObject:
         """What `lab.json` says; empty when there is none. Raises Blocked when it is somebody else's."""

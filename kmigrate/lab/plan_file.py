@@ -10,8 +10,9 @@ import yaml
 
 from kmigrate.lab import shop
 from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.kubernetes.kubeconfig import CONTEXT
 from kmigrate.lab.shop import ShopApplication
-from kmigrate.model import Json, Topic
+from kmigrate.model import Json, JsonObject, Topic
 
 NAMESPACE = "kafka"
 CLUSTER = "shop"
@@ -26,8 +27,12 @@ def plan_file(
     *,
     applications: Sequence[ShopApplication] = shop.APPLICATIONS,
     topics: Sequence[Topic] = shop.TOPICS,
+    kubeconfig: Path | None = None,
 ) -> str:
-    """YAML text; relative paths are relative to the folder `work` it is written into."""
+    """YAML text; relative paths are relative to the folder `work` it is written into.
+
+    With a `kubeconfig` the target is on the API server that it names.
+    """
     plan: Mapping[str, Json] = {
         "apiVersion": "kmigrate/v1alpha1",
         "kind": "Migration",
@@ -37,12 +42,7 @@ def plan_file(
             "auth": {"type": "plain", "username": shop.KMIGRATE, "password": _file(shop.KMIGRATE)},
             "ca": str(ca),
         },
-        "target": {
-            "platform": "lab",
-            "store": "../store",
-            "kubernetes": {"namespace": NAMESPACE},
-            "cluster": {"name": CLUSTER, "listener": {"name": LISTENER}},
-        },
+        "target": _in_a_folder() if kubeconfig is None else _in_kubernetes(kubeconfig),
         "topics": {"include": [topic.name for topic in topics]},
         "applications": [_application(folder, app) for app in applications],
         "mirror": {
@@ -57,6 +57,28 @@ def plan_file(
         "journal": {"store": "./.kmigrate"},
     }
     return _HEAD + yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, width=140)
+
+
+def _in_a_folder() -> JsonObject:
+    return {
+        "platform": "lab",
+        "store": "../store",
+        "kubernetes": {"namespace": NAMESPACE},
+        "cluster": {"name": CLUSTER, "listener": {"name": LISTENER}},
+    }
+
+
+def _in_kubernetes(kubeconfig: Path) -> JsonObject:
+    """The cluster is there already: what is said of its size is taken for nothing."""
+    return {
+        "platform": "strimzi",
+        "kubernetes": {
+            "context": CONTEXT,
+            "namespace": NAMESPACE,
+            "kubeconfig": f"../{kubeconfig.parent.name}/{kubeconfig.name}",
+        },
+        "cluster": {"name": CLUSTER, "brokers": 1, "storage": {"size": "1Gi"}, "listener": {"name": LISTENER}},
+    }
 
 
 def _application(folder: LabFolder, app: ShopApplication) -> Json:

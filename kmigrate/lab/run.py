@@ -29,7 +29,9 @@ from kmigrate.world import Reporter
 TRAFFIC_MS = 8_000
 
 
-def run(folder: Path | None, *, brokers: int, reporter: Reporter, traffic_ms: int = TRAFFIC_MS) -> Outcome:
+def run(
+    folder: Path | None, *, brokers: int, reporter: Reporter, traffic_ms: int = TRAFFIC_MS, kubernetes: bool = False
+) -> Outcome:
     """Walk the whole story and take the lab down again, however it ends.
 
     `traffic_ms`: how long the applications that write work on one side before they are moved again.
@@ -38,7 +40,7 @@ def run(folder: Path | None, *, brokers: int, reporter: Reporter, traffic_ms: in
     begun = time.monotonic()
     with _place(folder) as place:
         lab = LabFolder(place)
-        with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter):
+        with compose.lab(lab, brokers=brokers, empty=False, reporter=reporter, kubernetes=kubernetes):
             reporter.note(f"the lab is up after {time.monotonic() - begun:.0f} s; traffic runs")
             with walking(lab, reporter) as opened, open_journal(opened.migration, opened.world) as journal:
                 walk = replace(opened, world=opened.world.bound(journal.past()))

@@ -1,8 +1,8 @@
 """The one process that owns a lab: everything it started ends with it (`runtime.process`).
 
-`python -m kmigrate.lab.supervisor --folder F --brokers N [--users a,b] [--empty] [--until-stdin-closes]`. It tells its
-state in F/lab.json. SIGTERM, SIGINT, or the end of stdin when that was asked for, take the lab down in order; a line
-on stdin means that the lab shall stay although stdin ends.
+`python -m kmigrate.lab.supervisor --folder F --brokers N [--users a,b] [--empty] [--kubernetes]
+[--until-stdin-closes]`. It tells its state in F/lab.json. SIGTERM, SIGINT, or the end of stdin when that was asked for,
+take the lab down in order; a line on stdin means that the lab shall stay although stdin ends.
 """
 
 from __future__ import annotations
@@ -62,12 +62,16 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a lab shall be: one or three brokers per cluster, users of the source, bare clusters or with an estate."""
+    """What a lab shall be: one or three brokers per cluster, users of the source, bare clusters or with an estate.
+
+    `kubernetes`: the target's resources lie on an API server instead of in a folder.
+    """
 
     folder: LabFolder
     brokers: int = 1
     users: tuple[str, ...] = ()
     empty: bool = False
+    kubernetes: bool = False
 
 
 Compose = Callable[[Options, Bench, Board], Sequence[Part]]
@@ -210,6 +214,7 @@ def main(arguments: Sequence[str] | None = None, *, composition: Compose = compo
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--users", default="")
     parser.add_argument("--empty", action="store_true")
+    parser.add_argument("--kubernetes", action="store_true")
     parser.add_argument("--until-stdin-closes", action="store_true")
     given = parser.parse_args(arguments)
     options = Options(
@@ -217,6 +222,7 @@ def main(arguments: Sequence[str] | None = None, *, composition: Compose = compo
         brokers=given.brokers,
         users=tuple(name for name in given.users.split(",") if name),
         empty=given.empty,
+        kubernetes=given.kubernetes,
     )
     _private()
     try:

@@ -38,6 +38,7 @@ def target(part: schema.LabTargetPart | schema.StrimziTargetPart, folder: File) 
         cluster=part.cluster.name,
         listener=part.cluster.listener.name or _NAME,
         context=part.kubernetes.context,
+        kubeconfig=str(folder / part.kubernetes.kubeconfig) if part.kubernetes.kubeconfig else "",
         spec=_spec(part.cluster, namespace=part.kubernetes.create),
     )
 

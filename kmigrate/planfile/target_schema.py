@@ -55,10 +55,14 @@ class LabTargetPart(Part):
 
 
 class KubernetesContextPart(Part):
-    """Where the resources live: a context of the kubeconfig, and a namespace, which `create` asks to be made."""
+    """Where the resources live: a context of the kubeconfig, and a namespace, which `create` asks to be made.
+
+    `kubeconfig` is a file; without it $KUBECONFIG, else ~/.kube/config.
+    """
 
     context: Text
     namespace: Name
+    kubeconfig: Text | None = None
     create: bool = False
 
 

@@ -1,12 +1,14 @@
 """The only place where the World meets adapters."""
 
-from kmigrate.wiring.kubernetes import kubernetes_store, watched_store
+from kmigrate.wiring.kubernetes import KubernetesStore, WatchedStore, kubernetes_store, watched_store
 from kmigrate.wiring.live import LiveWorld, NoLedger, Wires, folder_store, open_world, source_inventory
 from kmigrate.wiring.opening import bind, open_journal
 
 __all__ = [
+    "KubernetesStore",
     "LiveWorld",
     "NoLedger",
+    "WatchedStore",
     "Wires",
     "bind",
     "folder_store",

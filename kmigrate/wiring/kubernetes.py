@@ -8,6 +8,8 @@ from kmigrate.adapters.kubernetes import KubernetesStore, WatchedStore
 from kmigrate.adapters.system import SystemClock
 from kmigrate.world import FIELD_MANAGER, Clock
 
+__all__ = ["KubernetesStore", "WatchedStore", "kubernetes_store", "watched_store"]
+
 
 def kubernetes_store(
     context: str, clock: Clock | None = None, *, kubeconfig: str = "", manager: str = FIELD_MANAGER

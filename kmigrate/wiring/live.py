@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, REVERSE_USER
 from kmigrate.model import Application, Auth, CommandWorkload, Json, Migration, SecretRef, Side, Source, Target
 from kmigrate.planfile import authority
 from kmigrate.probes.inventory import take_inventory
+from kmigrate.wiring.kubernetes import kubernetes_store
 from kmigrate.world import Claim, Clock, Key, Ledger, Reporter, ResourceStore, Workload
 
 
@@ -59,6 +61,7 @@ class Wires:
     lines: Lines = field(default_factory=Lines)
     mirror: list[ConnectMirror] = field(default_factory=list)
     claim: list[Claim] = field(default_factory=list)
+    closing: ExitStack = field(default_factory=ExitStack)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +206,7 @@ class LiveWorld:
         for connection in self.wires.connections.values():
             connection.close()
         self.wires.lines.close()
+        self.wires.closing.close()
 
     def _connection(self, side: Side) -> Connection:
         if side not in self.wires.connections:
@@ -244,9 +248,10 @@ def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:
     """The world of a migration; nothing is connected yet. From here on this process holds secrets."""
     never_dumped()
     clock = SystemClock()
-    resources = folder_store(Path(migration.target.store), clock)
+    closing = ExitStack()
+    resources = _store(migration.target, clock, closing)
     secrets = SecretReader(resources, migration.target.namespace)
-    wires = Wires(migration=migration, resources=resources, secrets=secrets)
+    wires = Wires(migration=migration, resources=resources, secrets=secrets, closing=closing)
     return LiveWorld(wires=wires, clock=clock, reporter=reporter, ledger=NoLedger())
 
 
@@ -264,6 +269,14 @@ def source_inventory(bootstrap: str, username: str, password: SecretRef, *, ca: 
         return take_inventory(world, migration)
     finally:
         world.close()
+
+
+def _store(target: Target, clock: Clock, closing: ExitStack) -> ResourceStore:
+    if not target.in_kubernetes:
+        return folder_store(Path(target.store), clock)
+    store = kubernetes_store(target.context, clock, kubeconfig=target.kubeconfig)
+    closing.callback(store.close)
+    return store
 
 
 def folder_store(root: Path, clock: Clock | None = None) -> FolderStore:

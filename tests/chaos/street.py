@@ -25,8 +25,6 @@ from kmigrate.lab.shop import ShopApplication
 from kmigrate.manifests.rights import needs
 from kmigrate.model import JsonObject, Reads, Topic
 from kmigrate.planfile import load
-from kmigrate.wiring import folder_store
-from kmigrate.world import ResourceStore
 
 CLICKS = Topic(name=clicks.TOPIC, partitions=clicks.PARTITIONS, config={"retention.ms": "604800000"})
 MORE = (
@@ -43,7 +41,7 @@ PRELOAD = 8_000
 class AcrossPart(compose.TargetPart):
     """The target, whose broker tells clients another port than its own: there the relay listens."""
 
-    def __init__(self, options: supervisor.Options, bench: Bench, store: ResourceStore) -> None:
+    def __init__(self, options: supervisor.Options, bench: Bench, store: compose.Store) -> None:
         super().__init__(options, bench, store)
         (self._told,) = bench.ports.take(1)
 
@@ -99,9 +97,10 @@ class StreetPart(compose.EstatePart):
 def parts(options: supervisor.Options, bench: Bench, board: Board) -> Sequence[supervisor.Part]:
     """The parts of the lab in the order of their start."""
     folder = options.folder
-    store = folder_store(folder.store, bench.clock)
+    first, store = compose.keeper(options, bench, board)
     source = SourcePart(bench, board, brokers=options.brokers, users=options.users, folder=folder)
     return (
+        *first,
         AcrossPart(options, bench, store),
         source,
         StreetPart(options, bench, board, store, source),

@@ -82,10 +82,10 @@ class Typist:
 
 
 @contextmanager
-def before_the_first_move(folder: Path, *, stay: str, soak: str) -> Iterator[Walk]:
+def before_the_first_move(folder: Path, *, stay: str, soak: str, kubernetes: bool = False) -> Iterator[Walk]:
     """A lab whose readers of the topic `stay` may stay, with everything done that comes before the first move."""
     lab = LabFolder(folder)
-    with compose.lab(lab, brokers=1, empty=False, reporter=Reporter()):
+    with compose.lab(lab, brokers=1, empty=False, reporter=Reporter(), kubernetes=kubernetes):
         path = lab.extra / "kmigrate.yaml"
         plan = yaml.safe_load(path.read_text())
         plan["policy"]["soak"] = soak

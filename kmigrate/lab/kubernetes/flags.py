@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kmigrate.lab.runtime.ports import HOST
+from kmigrate.model import JsonObject
 
 CONTROLLERS = (
     "namespace-controller",
@@ -14,6 +15,9 @@ CONTROLLERS = (
     "clusterrole-aggregation-controller",
 )
 """With the whole list the first service account comes seconds later; there is no kubelet for most of them anyway."""
+
+
+AUDIT_POLICY, AUDIT_LOG = "audit.json", "audit.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,20 @@ def api_server(places: Places) -> tuple[str, ...]:
         "--service-cluster-ip-range=10.0.0.0/24",
         "--endpoint-reconciler-type=none",
         "--profiling=false",
+        f"--audit-policy-file={places.file(AUDIT_POLICY)}",
+        f"--audit-log-path={places.file(AUDIT_LOG)}",
+        "--audit-log-mode=blocking",
     )
+
+
+def audit_policy(user: str) -> JsonObject:
+    """What one user asked for, and how it was answered, is written down: without bodies, once it is over."""
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived", "ResponseStarted"],
+        "rules": [{"level": "Metadata", "users": [user]}, {"level": "None"}],
+    }
 
 
 def controller_manager(places: Places, kubeconfig: Path, controllers: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import ssl
 import urllib.request
 from pathlib import Path
@@ -20,6 +21,8 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Reporter
 
 ETCD, API_SERVER, CONTROLLER_MANAGER = "etcd", "kube-apiserver", "kube-controller-manager"
+AUDITED = "kmigrate"
+"""The user of whom the API server writes down what was asked."""
 _DEADLINE_MS = 90_000
 _ANSWER_S = 5
 _GRACE_MS = 10_000
@@ -67,6 +70,7 @@ class ControlPlane:
         """
         private_folder(self._places.folder)
         self._write_certificates()
+        write_secret(self._places.file(flags.AUDIT_POLICY), json.dumps(flags.audit_policy(AUDITED)))
         self.start_etcd()
         self.start_api_server()
         manager = self.kubeconfig("system:kube-controller-manager")
