@@ -74,8 +74,7 @@ class FindCluster(Step):
         """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
         wanted = self.wanted(world)
         apply_all(world, wanted)
-        made = [body for body in wanted if body["kind"] == "Kafka"]  # a pool has no Ready of its own (`strimzi.md` §3)
-        await_ready(world, made, what="cluster", deadline_ms=_DEADLINE_MS)
+        await_ready(world, wanted, what="cluster", deadline_ms=_DEADLINE_MS)
 
     def verify(self, world: World) -> Json:
         """Who was found; raises Blocked when it is the source."""

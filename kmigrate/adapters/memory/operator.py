@@ -13,7 +13,10 @@ from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.model import Json, JsonObject, Right, Topic
 from kmigrate.world import Resource
 
-_KINDS = ("Kafka", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2", "KafkaConnect", "KafkaConnector", "KafkaBridge")
+_KINDS = (
+    *("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser"),
+    *("KafkaMirrorMaker2", "KafkaConnect", "KafkaConnector", "KafkaBridge"),
+)
 _READY: JsonObject = {"type": "Ready", "status": "True"}
 
 
