@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 from laws import Broken, Walk, ask, same
+from memory_estate import Picture
 
 from kmigrate.engine import where
 from kmigrate.journal import Event, Journal
 
 CONTINUATIONS = ("resume", "back", "resume-back", "back-again")
+
+
+@dataclass(frozen=True)
+class AtRest:
+    """A walk that goes no further: looked at once, however many lives are compared with it."""
+
+    walk: Walk
+
+    @cached_property
+    def journal(self) -> Journal:
+        return self.walk.journal()
+
+    @cached_property
+    def picture(self) -> Picture:
+        return self.walk.estate.picture()
 
 
 def deaths(walk: Walk, command: str, continuation: str) -> int:
@@ -17,10 +36,11 @@ def deaths(walk: Walk, command: str, continuation: str) -> int:
         continuation = "resume"  # the one-way door
     calm = walk.copy()
     lives = calm.lives(command)
+    began, ended = AtRest(walk), AtRest(calm)
     for at, life in enumerate(lives, 1):
         try:
             go_on(life, command, continuation)
-            compare(walk, calm, life, command, continuation)
+            compare(began, ended, life, command, continuation)
         except Exception as error:
             raise Broken(f"death {at} of {command}, then {continuation}: {error}") from error
     return len(lives)
@@ -37,7 +57,7 @@ def go_on(life: Walk, command: str, continuation: str) -> None:
         life.type(command)
 
 
-def compare(walk: Walk, calm: Walk, life: Walk, command: str, continuation: str) -> None:
+def compare(began: AtRest, ended: AtRest, life: Walk, command: str, continuation: str) -> None:
     """The calm end; or, of a phase that went back, the picture before; of a move, where it is and every record once."""
     there = continuation in ("resume", "back-again")
     _, _, app = command.partition(" ")
@@ -45,12 +65,12 @@ def compare(walk: Walk, calm: Walk, life: Walk, command: str, continuation: str)
     newest_first(journal)
     life.exact(journal)
     if app:
-        ends = calm if there or command.startswith("rollback") else walk
-        ask(where(journal, app) is where(ends.journal(), app), "the same end as the calm run", command)
+        wanted = ended if there or command.startswith("rollback") else began
+        ask(where(journal, app) is where(wanted.journal, app), "the same end as the calm run", command)
         ask(life.estate.workloads[app].running, "the same end as the calm run", f"{app} runs")
     else:
-        wanted = calm if there else walk
-        same("the same end as the calm run", command, wanted.estate.picture(), life.estate.picture())
+        wanted = ended if there else began
+        same("the same end as the calm run", command, wanted.picture, life.estate.picture())
 
 
 def newest_first(journal: Journal) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from law_deaths import compare
+from law_deaths import AtRest, compare
 from law_watch import watch_of
 from laws import Broken, Walk, ask
 
@@ -41,17 +41,19 @@ def interrupts(walk: Walk, command: str) -> dict[str, int]:
     """Strike at every instant of a command, look what was still begun, and go on; strikes by the step they hit."""
     calm = walk.copy()
     count = len(calm.lives(command))
+    began, ended = AtRest(walk), AtRest(calm)
     hit: dict[str, int] = {}
     for at in range(1, count + 1):
         try:
-            step = _strike(walk, calm, command, at)
+            step = _strike(began, ended, command, at)
         except Exception as error:
             raise Broken(f"Ctrl-C at {at} of {command}: {error}") from error
         hit[step] = hit.get(step, 0) + 1
     return hit
 
 
-def _strike(walk: Walk, calm: Walk, command: str, at: int) -> str:
+def _strike(began: AtRest, ended: AtRest, command: str, at: int) -> str:
+    walk = began.walk
     life = Struck(walk.estate.copy(), walk.tell, walk.engine, at=at)
     watch_of(life.estate).at_instant = life.instant
     try:
@@ -68,5 +70,5 @@ def _strike(walk: Walk, calm: Walk, command: str, at: int) -> str:
     on = walk.copy()
     on.estate = life.estate
     on.type(command)
-    compare(walk, calm, on, command, "resume")
+    compare(began, ended, on, command, "resume")
     return next((line["step"] for line in reversed(lines[: life.told + 1]) if line["step"]), "")
