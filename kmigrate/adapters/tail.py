@@ -28,8 +28,8 @@ _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 class Tail:
     """One consumer that stands where the last look ended; opened on a topic that is there, and closed by its owner.
 
-    `ends` holds by partition the offset at which the next look begins; -2, librdkafka's word for the beginning, before
-    the first one.
+    `ends` holds by partition the offset at which the next look begins; -2, librdkafka's word for the beginning, may
+    stand there before the first one.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Tail:
                 "fetch.wait.max.ms": 20,
             }
         )
-        self._consumer.assign([TopicPartition(topic, number, at) for number, at in begins.items()])
+        self._stands = False
 
     def news(self) -> Iterator[Message]:
         """What came since the last look, up to where every partition ends now; Transient when that cannot be read.
@@ -74,14 +74,28 @@ class Tail:
         """Close the consumer."""
         self._consumer.close()
 
+    def _stand(self) -> None:
+        """Stand where the first look begins, by numbers alone.
+
+        A new consumer does not know yet who leads a partition, and librdkafka then asks for the beginning half a second
+        later, which every command would spend several times over.
+        """
+        unknown = [Partition(self.topic, number) for number, at in self.ends.items() if at == OFFSET_BEGINNING]
+        logs = self._cluster.ranges(unknown, committed=self._committed)
+        self.ends |= {partition.number: log.start for partition, log in logs.items()}
+        self._consumer.assign([TopicPartition(self.topic, number, at) for number, at in self.ends.items()])
+        self._stands = True
+
     def _late(self) -> dict[int, int]:
         """Where the partitions end that were not read up to there; raises Transient for one that has become shorter."""
+        if not self._stands:
+            self._stand()
         places = [Partition(self.topic, number) for number in self.ends]
         ends = {p.number: end for p, end in self._cluster.ends(places, committed=self._committed).items()}
         for number, end in ends.items():
             if end < self.ends[number]:
                 raise Transient(f"reading {self.topic}/{number}: it ends at {end}, was read to {self.ends[number]}")
-        return {number: end for number, end in ends.items() if end > max(self.ends[number], 0)}
+        return {number: end for number, end in ends.items() if end > self.ends[number]}
 
     def _next(self) -> Message:
         """A record, or the end of a partition."""
