@@ -60,6 +60,8 @@ class KafkaLedgerTopic:
             }
         )
         with self._said("claiming the migration"):
+            # connected to nobody yet, librdkafka looks for the coordinator half a second later
+            self._producer.list_topics(self._topic, _CALL_S)
             self._producer.init_transactions(_CALL_S)
         kept, committed = self.read(), self._read(committed=True)
         for number in sorted(kept.lines.keys() - committed.lines.keys()):
