@@ -169,6 +169,13 @@ def test_a_kind_that_nobody_knows_is_refused_with_those_we_do(store: KubernetesS
     assert "KafkaTopic" in refused.value.hint
 
 
+def test_a_resource_that_says_no_namespace_is_refused(store: KubernetesStore) -> None:
+    with pytest.raises(Invalid, match=r"metadata\.namespace: it is missing"):
+        store.apply(config_map(""))
+    made = store.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "of-the-cluster"}})
+    assert store.delete(made.key) is True
+
+
 def test_a_policy_that_refuses_is_named_with_its_reason(
     api_server: ApiServer, store: KubernetesStore, namespace: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from kmigrate.adapters import stored
 from kmigrate.adapters.kubernetes.connection import APPLY, MERGE, REPLACE, Call, Connection, Lost
@@ -132,9 +133,9 @@ class KubernetesStore:
 
     def _applied(self, body: JsonObject, query: Query) -> Resource:
         key = stored.key_of(body)
-        stored.refuse_name(key)
-        kind = kind_of(key.kind).of(str(body.get("apiVersion", "")))
-        subject = Subject(kind=kind, namespace=key.namespace, name=key.name)
+        subject = _subject(key)
+        kind = subject.kind.of(str(body.get("apiVersion", "")))
+        subject = replace(subject, kind=kind)
         lost = False
 
         @steadily
@@ -215,8 +216,10 @@ def _version(live: JsonObject | None) -> Json:
 
 
 def _subject(key: Key) -> Subject:
-    stored.refuse_name(key)
-    return Subject(kind=kind_of(key.kind), namespace=key.namespace, name=key.name)
+    kind = kind_of(key.kind)
+    lacks = ["metadata.namespace: it is missing"] if kind.namespaced and not key.namespace else []
+    stored.refuse_name(key, *lacks)
+    return Subject(kind=kind, namespace=key.namespace, name=key.name)
 
 
 def _subjects(kinds: Iterable[str], namespace: str) -> tuple[Subject, ...]:
