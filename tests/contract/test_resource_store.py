@@ -325,7 +325,7 @@ def test_a_watch_first_tells_what_is_there_and_ends_after_silence(store: Resourc
 
 
 def test_a_watch_sees_create_change_status_and_delete_in_order(store: ResourceStore) -> None:
-    watching = store.watch(["KafkaTopic"], "kafka", 2_000)
+    watching = store.watch(["KafkaTopic"], "kafka", 30_000)
     seen: list[tuple[str, int, object]] = []
     changes: list[Callable[[], object]] = [
         lambda: store.apply(topic(6)),
@@ -342,7 +342,7 @@ def test_a_watch_sees_create_change_status_and_delete_in_order(store: ResourceSt
 
 
 def test_a_watch_reacts_to_another_thread_while_it_waits(store: ResourceStore) -> None:
-    watching = store.watch(["KafkaTopic"], "kafka", 5_000)
+    watching = store.watch(["KafkaTopic"], "kafka", 30_000)
     later = threading.Timer(0.1, lambda: store.apply(topic(3)))
     later.start()
     try:
@@ -353,7 +353,7 @@ def test_a_watch_reacts_to_another_thread_while_it_waits(store: ResourceStore) -
 
 def test_a_resource_made_anew_between_two_looks_is_told_as_deleted_and_added(store: ResourceStore) -> None:
     store.apply(topic(3))
-    watching = store.watch(["KafkaTopic"], "kafka", 2_000)
+    watching = store.watch(["KafkaTopic"], "kafka", 30_000)
     next(watching)
     store.delete(TOPIC)
     store.apply(topic(4))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from api_server import ApiServer, running
@@ -15,8 +19,10 @@ from kmigrate.adapters.kubernetes.kinds import kind_of
 from kmigrate.adapters.kubernetes.opening import connect
 from kmigrate.adapters.kubernetes.refusals import Subject
 from kmigrate.adapters.kubernetes.watching import events
-from kmigrate.errors import Conflict, Transient
+from kmigrate.errors import Conflict, PlatformError, Transient
+from kmigrate.lab.kubernetes.kubeconfig import write_kubeconfig
 from kmigrate.lab.runtime.clock import LabClock
+from kmigrate.lab.runtime.pki import Authority
 from kmigrate.model import JsonObject
 from kmigrate.world import Event, Key
 
@@ -47,12 +53,65 @@ def told(event: Event) -> tuple[str, str, object]:
     return event.type, event.resource.key.name, event.resource.data.get("n")
 
 
-def test_a_request_waits_for_an_api_server_that_comes_back(mortal: ApiServer, store: KubernetesStore) -> None:
-    mortal.plane.kill_api_server()
-    back = threading.Timer(1, mortal.plane.start_api_server)
-    back.start()
-    assert store.apply(settings("waited", n="1")).data == {"n": "1"}
-    back.join()
+class Door(socketserver.ThreadingTCPServer):
+    """Lets through to the API server, but for the next `shut` connections, which it closes unheard."""
+
+    daemon_threads = True
+
+    def __init__(self, forward: int) -> None:
+        self.shut = 0
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                door = self.server
+                assert isinstance(door, Door)
+                if door.shut:
+                    door.shut -= 1
+                    return
+                with socket.create_connection(("127.0.0.1", forward)) as far:
+                    back = threading.Thread(target=pump, args=(far, self.request))
+                    back.start()
+                    pump(self.request, far)
+                    back.join()
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+def pump(giver: socket.socket, taker: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while block := giver.recv(65_536):
+            taker.sendall(block)
+    for end in (giver, taker):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_request_that_is_not_heard_is_made_again(mortal: ApiServer, tmp_path: Path) -> None:
+    with Door(int(mortal.plane.server.rpartition(":")[2])) as door:
+        listening = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.02})
+        listening.start()
+        text = mortal.plane.admin.read_text().replace(
+            mortal.plane.server, f"https://127.0.0.1:{door.server_address[1]}"
+        )
+        (tmp_path / "kubeconfig").write_text(text)
+        door.shut = 2
+        store = KubernetesStore.open("", LabClock(), kubeconfig=str(tmp_path / "kubeconfig"))
+        assert door.shut == 0
+        assert store.apply(settings("heard-at-last", n="1")).data == {"n": "1"}
+        store.close()
+        door.shutdown()
+        listening.join()
+
+
+def test_a_certificate_that_is_not_of_our_authority_is_told_at_once(mortal: ApiServer, tmp_path: Path) -> None:
+    authority = Authority("another").certificate
+    stranger = Authority("another").issue("admin")
+    path = tmp_path / "kubeconfig"
+    server = mortal.plane.server
+    write_kubeconfig(path, server=server, authority=authority, user="admin", issued=stranger, namespace="default")
+    with pytest.raises(PlatformError, match=r"cannot be spoken to: .*CERTIFICATE_VERIFY_FAILED") as refused:
+        KubernetesStore.open("", LabClock(), kubeconfig=str(path))
+    assert not isinstance(refused.value, Transient)
 
 
 def test_one_that_stays_away_is_named_with_its_address(mortal: ApiServer, store: KubernetesStore) -> None:
@@ -68,7 +127,7 @@ def test_a_watch_goes_on_after_the_api_server_was_killed_and_tells_each_change_o
     mortal: ApiServer, store: KubernetesStore
 ) -> None:
     store.apply(settings("watched", n="0"))
-    watching = store.watch(["ConfigMap"], "kafka", 3_000)
+    watching = store.watch(["ConfigMap"], "kafka", 60_000)
     seen = []
     for event in watching:
         if event.resource.key.name != "watched":
@@ -82,6 +141,8 @@ def test_a_watch_goes_on_after_the_api_server_was_killed_and_tells_each_change_o
             store.apply(settings("watched", n="2"))
         elif len(seen) == 3:
             store.delete(event.resource.key)
+        else:
+            break
     assert seen == [
         ("ADDED", "watched", "0"),
         ("MODIFIED", "watched", "1"),
@@ -107,7 +168,7 @@ def test_a_watch_from_a_version_that_is_forgotten_looks_at_all_again(mortal: Api
     connection = Forgetful(client=client, context="lab")
     store.apply(settings("forgotten", n="0"))
     seen = []
-    for event in events(connection, LabClock(), [Subject(kind=kind_of("ConfigMap"), namespace="kafka")], 2_000):
+    for event in events(connection, LabClock(), [Subject(kind=kind_of("ConfigMap"), namespace="kafka")], 5_000):
         if event.resource.key.name == "forgotten":
             seen.append(told(event))
             if len(seen) == 1:
@@ -183,6 +244,7 @@ def test_somebody_elses_change_after_a_lost_answer_is_a_conflict(
 def test_a_watch_that_nobody_listens_to_any_more_ends_its_threads(mortal: ApiServer, store: KubernetesStore) -> None:
     for name in ("heard", "heard-too"):
         store.apply(settings(name, n="0"))
+    before = set(threading.enumerate())
     watching = store.watch(["ConfigMap", "Secret"], "kafka", 60_000)
     seen = 0
     for event in watching:
@@ -191,8 +253,8 @@ def test_a_watch_that_nobody_listens_to_any_more_ends_its_threads(mortal: ApiSer
             break
         if seen == 2:
             store.apply(settings("heard", n="1"))
-    listening = [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
-    assert len(listening) == 2
+    listening = [thread for thread in threading.enumerate() if thread not in before]
+    assert [thread.name.split()[:2] for thread in listening] == [["watch", "configmaps"], ["watch", "secrets"]]
     del watching
     for thread in listening:
         thread.join(timeout=30)

@@ -34,8 +34,9 @@ def test_it_listens_on_the_loopback_address_only(api_server: ApiServer) -> None:
 
 def test_nobody_is_let_in_without_a_certificate(api_server: ApiServer) -> None:
     context = ssl.create_default_context(cafile=str(api_server.folder / "ca.pem"))
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(api_server.plane.server + "/api", context=context, timeout=10)
+    refused.value.close()
 
 
 def test_etcd_takes_nobody_who_has_a_certificate_of_kubernetes(api_server: ApiServer) -> None:

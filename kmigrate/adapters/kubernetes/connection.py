@@ -122,16 +122,21 @@ class Connection:
 
         try:
             yield
-        except ApiException as error:  # the client's word for a certificate that it does not take
+        except ApiException as error:  # the client's word for whatever goes wrong while it greets by TLS
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error.reason):
+                raise self._lost(subject, error) from error
             raise PlatformError(
-                f"{self.server} (context {self.context}) cannot be spoken to: {error.reason}",
+                f"{self.server} (context {self.context}) cannot be spoken to: {_short(error)}",
                 hint="compare certificate-authority in the kubeconfig with the certificate that the API server shows",
             ) from error
         except (HTTPError, OSError) as error:
-            raise Lost(
-                f"{subject}: {self.server} (context {self.context}) does not answer: {_short(error)}",
-                hint="look whether `kubectl get --raw /readyz` with the same context answers, then run it again",
-            ) from error
+            raise self._lost(subject, error) from error
+
+    def _lost(self, subject: Subject, error: Exception) -> Lost:
+        return Lost(
+            f"{subject}: {self.server} (context {self.context}) does not answer: {_short(error)}",
+            hint="look whether `kubectl get --raw /readyz` with the same context answers, then run it again",
+        )
 
 
 def _object(subject: Subject, text: str) -> JsonObject:
@@ -146,4 +151,4 @@ def _object(subject: Subject, text: str) -> JsonObject:
 
 
 def _short(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or error)[:300]
+    return " ".join(str(getattr(error, "reason", None) or error).split())[:300]

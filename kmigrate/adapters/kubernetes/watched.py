@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from kmigrate.adapters.kubernetes.store import KubernetesStore
 from kmigrate.adapters.kubernetes.watching import Listening
-from kmigrate.errors import Interrupted, KmigrateError
+from kmigrate.errors import Blocked, Interrupted, PlatformError
 from kmigrate.model import JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Event, Key, Reporter, Resource
@@ -27,7 +27,7 @@ class WatchedStore:
         self._lock = threading.Lock()
         self._there: dict[Key, Resource] = {}
         self._whole = False
-        self._failure: KmigrateError | None = None
+        self._failure: Blocked | PlatformError | None = None
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"store of {namespace}", daemon=True)
 
@@ -109,7 +109,7 @@ class WatchedStore:
                 self._follow(listening)
             except Interrupted:
                 return
-            except KmigrateError as error:
+            except (Blocked, PlatformError) as error:
                 self._failure = error
                 self._halt.wait(_AGAIN_MS / 1000)
             finally:

@@ -16,7 +16,7 @@ from kmigrate.adapters.kubernetes.declared import resource_of
 from kmigrate.adapters.kubernetes.refusals import Subject, TooOld, refused
 from kmigrate.adapters.retry import steadily
 from kmigrate.adapters.stored import mapping, objects
-from kmigrate.errors import KmigrateError, StillUnderWay
+from kmigrate.errors import Blocked, KmigrateError, PlatformError, StillUnderWay
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Event, Key, Reporter, Resource
@@ -28,7 +28,8 @@ _PAGE = "500"
 # the server ends a watch that is quiet for so long, and a connection that is quiet for longer is dead
 _ENDS_S, _DEAD_S = 60, 75.0
 
-Heard = queue.SimpleQueue[Event | KmigrateError]
+Failure = Blocked | PlatformError
+Heard = queue.SimpleQueue[Event | Failure]
 
 
 @steadily
@@ -84,10 +85,12 @@ class Listening:
             try:
                 told = self._await(timeout_ms)
             except StillUnderWay:
+                if any(stream.broken for stream in self._streams):
+                    raise PlatformError("a watch ended by itself", hint="a defect: the traceback is above") from None
                 if any(stream.deaf for stream in self._streams):
                     continue
                 return None
-            if isinstance(told, KmigrateError):
+            if isinstance(told, Failure):
                 raise told
             return told
 
@@ -96,8 +99,8 @@ class Listening:
         for stream in self._streams:
             stream.end()
 
-    def _await(self, timeout_ms: int) -> Event | KmigrateError:
-        def look() -> Ready[Event | KmigrateError] | NotYet:
+    def _await(self, timeout_ms: int) -> Event | Failure:
+        def look() -> Ready[Event | Failure] | NotYet:
             try:
                 return Ready(self._heard.get_nowait())
             except queue.Empty:
@@ -126,6 +129,11 @@ class _Stream:
         self.deaf = True
         self._thread = threading.Thread(target=self._run, name=f"watch {subject}", daemon=True)
 
+    @property
+    def broken(self) -> bool:
+        """Whether its thread ended and told no reason."""
+        return not self._thread.is_alive() and not self._halted.is_set()
+
     def begin(self) -> tuple[Resource, ...]:
         """What is there."""
         found, self._version = pages(self._connection, self._subject)
@@ -153,7 +161,7 @@ class _Stream:
                 self._listen()
             except Lost:
                 self.deaf = True
-            except KmigrateError as error:
+            except (Blocked, PlatformError) as error:
                 self._heard.put(error)
                 return
 

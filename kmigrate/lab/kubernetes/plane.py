@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import ssl
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -148,9 +148,11 @@ class ControlPlane:
 
 def _answers(address: str, context: ssl.SSLContext) -> bool:
     """Whether 200 came; what else may come while something starts is told by its log."""
-    with (
-        contextlib.suppress(OSError, http.client.HTTPException),
-        urllib.request.urlopen(address, context=context, timeout=_ANSWER_S) as answer,  # noqa: S310 - our own address
-    ):
-        return bool(answer.status == http.HTTPStatus.OK)
+    try:
+        with urllib.request.urlopen(address, context=context, timeout=_ANSWER_S) as answer:  # noqa: S310 - our own
+            return bool(answer.status == http.HTTPStatus.OK)
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, http.client.HTTPException):
+        pass
     return False
