@@ -74,7 +74,8 @@ class FindCluster(Step):
         """Make what is missing and wait until the cluster is Ready; a cluster that is there is left as it is."""
         wanted = self.wanted(world)
         apply_all(world, wanted)
-        await_ready(world, wanted, what="cluster", deadline_ms=_DEADLINE_MS)
+        kafka_first = sorted(wanted, key=lambda body: body["kind"] != "Kafka")  # it says best what is the matter
+        await_ready(world, kafka_first, what="cluster", deadline_ms=_DEADLINE_MS)
 
     def verify(self, world: World) -> Json:
         """Who was found; raises Blocked when it is the source."""
