@@ -77,6 +77,7 @@ def test_an_api_server_that_is_gone_in_the_middle_of_a_move_loses_nothing(typist
     assert begun.returncode in (0, 7, 9)
     typist.done("rollback", "--app", MOVES, "--yes")
     typist.done("verify")
+    typist.done("apply", "--phase", "cutover", "--app", MOVES, "--yes")
 
 
 def test_nothing_was_lost_given_twice_or_out_of_order(walk: Walk) -> None:
