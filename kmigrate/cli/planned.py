@@ -13,6 +13,7 @@ from rich.tree import Tree
 from kmigrate.advice import Flag, Inventory, Judged
 from kmigrate.cli.granting import lacking_text
 from kmigrate.cli.ordering import draw_waves, waves_json
+from kmigrate.cli.verify import Wrong, changed_since
 from kmigrate.cli.views import predicted, tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
@@ -36,6 +37,7 @@ class PlanView:
 
     `failed` is the exit code of that answer, or 0; `unanswered` says which side failed, and how. `aborted` has, by
     group that reads uncommitted records, how many aborted copies it could see if it moved now; or why that is unknown.
+    `since` is what somebody changed of what was made on the target.
     """
 
     migration: Migration
@@ -51,6 +53,7 @@ class PlanView:
     failed: int
     unanswered: tuple[str, ...]
     lacking: Lacking
+    since: tuple[Wrong, ...]
 
     @property
     def too_long(self) -> tuple[str, ...]:
@@ -59,8 +62,8 @@ class PlanView:
 
     @property
     def changes(self) -> bool:
-        """Whether a unit would change something, or cannot say yet."""
-        return any(step.changes or step.blocked for _, steps in self.units for step in steps)
+        """Whether a unit would change something, or cannot say yet; or somebody did."""
+        return bool(self.since) or any(step.changes or step.blocked for _, steps in self.units for step in steps)
 
     def exit_code(self, *, detailed: bool) -> int:
         """What failed, else what blocks, else with `detailed` whether there are changes."""
@@ -90,6 +93,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         failed=failed,
         unanswered=unanswered(world),
         lacking=lacking(world.bound(journal.past()), migration),
+        since=changed_since(plan, journal, world),
     )
 
 
@@ -104,7 +108,9 @@ def plan_picture(seen: PlanView) -> Group:
         parts.append(_lacking(seen))
     if seen.edits:
         parts.append(_edits(seen.edits))
-    parts += [tree(unit, steps) for unit, steps in seen.units] or [_line("Nothing to do.")]
+    if seen.since:
+        parts.append(_since(seen.since))
+    parts += [tree(unit, steps) for unit, steps in seen.units] or ([] if seen.since else [_line("Nothing to do.")])
     return Group(*parts, _order(seen), *_twice(seen), *_how_long(seen))
 
 
@@ -121,6 +127,7 @@ def plan_json(seen: PlanView) -> JsonObject:
         "lackingRights": {told: list(how) for told, how in lacking_text(seen.migration, seen.lacking.needs)},
         "flags": _flags_json(seen.judged),
         "edits": edited,
+        "changedSince": [asdict(each) for each in seen.since],
         "units": units,
         **waves_json(seen.migration.applications),
         "stays": dict(seen.plan.stays),
@@ -196,6 +203,13 @@ def _lacking(seen: PlanView) -> Tree:
         branch = drawn.add(f"[red]{escape(told)}[/]")
         for command in granting:
             branch.add(escape(command))
+    return drawn
+
+
+def _since(some: Sequence[Wrong]) -> Tree:
+    drawn = Tree("[yellow]Changed since it was made[/]; `kmigrate verify` looks at all of it")
+    for each in some:
+        drawn.add(f"{each.unit}, {each.step}: {escape(each.what)}").add(f"→ {escape(each.hint)}")
     return drawn
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kmigrate.world import World
 
 _CONTENT, _JOURNAL = "content", "journal"
+_MADE = ("provision", "replicate")
 _WHOSE = (
     "see who wrote there: on the side that does not own the topic only the mirror does, and it mends nothing. Groups "
     "that stand before it read what is there; kmigrate rollback takes a move back to the side whose record is right"
@@ -94,6 +95,17 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
     return (*looked, *_older(journal), *(_move(plan, journal, world, name) for name in newest))
 
 
+def changed_since(plan: Plan, journal: Journal, world: World) -> tuple[Wrong, ...]:
+    """What is not as it was made on the target, as far as one look tells; `verify` proves it, and looks at all else."""
+    return tuple(
+        wrong
+        for name in _MADE
+        for looked in _phase(plan, journal, world, name, prove=False)
+        for wrong in looked.wrong
+        if not wrong.unknown
+    )
+
+
 def look_at_journal(journal: Journal, world: World) -> Looked:
     """What reading the journal has shown already, and whether lines were cut off with what would have told of it."""
     whole = f"{len(journal.entries)} lines, each follows the one before"
@@ -154,7 +166,7 @@ def _topics_of(migration: Migration, topics: tuple[str, ...], app: str) -> tuple
     return tuple(topic for topic in topics if topic in {*known.topics_read, *known.writes})
 
 
-def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked]:
+def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool = True) -> list[Looked]:
     from kmigrate.engine import phase_attempts, phase_done
 
     unit, attempts = plan.phase(name).unit, phase_attempts(journal, name)
@@ -170,7 +182,7 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str) -> list[Looked
     if last.fingerprint != unit.fingerprint:
         edited = f"the plan file was edited since: kmigrate apply --phase {name}"
         return [*before, Looked(unit=last.name, skipped=edited)]
-    return [*before, _look(replace(unit, name=last.name), last, journal, world)]
+    return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove)]
 
 
 def _older(journal: Journal) -> list[Looked]:
@@ -198,16 +210,16 @@ def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
     return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, journal, world)
 
 
-def _look(unit: Unit, record: UnitRecord, journal: Journal, world: World) -> Looked:
+def _look(unit: Unit, record: UnitRecord, journal: Journal, world: World, *, prove: bool = True) -> Looked:
     bound = world.bound(journal.past(record))
-    found = (_step(unit.name, step, bound) for step in unit.steps)
+    found = (_step(unit.name, step, bound, prove=prove) for step in unit.steps)
     return Looked(unit=unit.name, wrong=tuple(each for wrong in found for each in wrong))
 
 
-def _step(unit: str, step: Step, world: World) -> list[Wrong]:
+def _step(unit: str, step: Step, world: World, *, prove: bool) -> list[Wrong]:
     try:
         missing = step.check(world).changes
-        if not missing:
+        if prove and not missing:
             step.verify(world)
     except Interrupted:
         raise

@@ -32,7 +32,7 @@ from kmigrate.model import Partition, SecretRef, Side
 from kmigrate.planfile.draft import draft
 from kmigrate.probes.inventory import take_inventory
 from kmigrate.steps.cutover.fences import denials
-from kmigrate.world import Workload
+from kmigrate.world import Key, Workload
 
 WIDTHS = (80, 120)
 
@@ -353,3 +353,22 @@ def test_status_shouts_who_stands_still_and_what_of_the_plan_file_is_refused() -
     assert f"{APP.upper()} IS STOPPED" in seen.standing_still
     assert seen.edits == ()
     assert f"{APP.upper()} IS STOPPED" in drawn(pictures.status_picture(seen), 160)
+
+
+def test_what_somebody_changed_behind_its_back_is_told_field_by_field_and_nothing_else_is() -> None:
+    estate, lines = calm()
+    assert ahead(estate, lines).since == ()
+    topic = estate.store.get(Key("KafkaTopic", "kafka", TOPIC))
+    assert topic is not None
+    config = {**topic.spec["config"], "retention.ms": "1000"}
+    estate.store.apply({**topic.body, "spec": {**topic.spec, "config": config}})
+    estate.turns(5)
+    seen = ahead(estate, lines)
+    assert [(each.unit, each.step) for each in seen.since] == [("provision", "create-topics")]
+    text = drawn(planned.plan_picture(seen), 250)
+    assert "Changed since it was made" in text
+    assert 'config.retention.ms "1000" → "-1"' in text
+    assert "put it back by hand" in text
+    assert "Nothing to do" not in text
+    assert planned.plan_json(seen)["changedSince"]
+    assert seen.exit_code(detailed=True) == 10
