@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from kmigrate.adapters.claims import Fenced, Holder, Kept, LedgerTopic
 from kmigrate.adapters.journal_file import JournalFile
-from kmigrate.errors import Blocked, JournalError, KmigrateError, PlatformError, Transient
+from kmigrate.errors import Blocked, JournalError, KmigrateError, PlatformError, Transient, UsageError
 from kmigrate.journal import follow_one_another
 
 FindTopic = Callable[[], LedgerTopic | None]
@@ -36,11 +36,11 @@ class SeenLines:
     topic: FindTopic
 
     def lines(self) -> Iterator[str]:
-        """Every line, oldest first; this folder's alone while the target does not answer."""
+        """Every line, oldest first; this folder's alone while the target does not answer or lets nobody in."""
         here = list(self.local.lines())
         try:
             there = _there(self.topic())
-        except (PlatformError, Blocked):
+        except (PlatformError, Blocked, UsageError):
             return iter(here)
         _alike(here, there)
         return iter(here if len(here) >= len(there) else there)

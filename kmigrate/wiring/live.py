@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from kmigrate.adapters.access import SignedAccess
@@ -52,16 +53,25 @@ class NoLedger:
 
 @dataclass(frozen=True, kw_only=True)
 class Wires:
-    """What is opened once and shared by every bound copy of the world."""
+    """What is opened once, on first use, and shared by every bound copy of the world."""
 
     migration: Migration
-    resources: ResourceStore
-    secrets: SecretReader
+    open_resources: Callable[[], ResourceStore]
     connections: dict[Side, Connection] = field(default_factory=dict)
     lines: Lines = field(default_factory=Lines)
     mirror: list[ConnectMirror] = field(default_factory=list)
     claim: list[Claim] = field(default_factory=list)
     closing: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def resources(self) -> ResourceStore:
+        """The resources; raises UsageError where the plan file names no place that there is."""
+        return self.open_resources()
+
+    @cached_property
+    def secrets(self) -> SecretReader:
+        """Secrets by reference, those in Kubernetes too."""
+        return SecretReader(self.resources, self.migration.target.namespace)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,9 +259,8 @@ def open_world(migration: Migration, reporter: Reporter) -> LiveWorld:
     never_dumped()
     clock = SystemClock()
     closing = ExitStack()
-    resources = _store(migration.target, clock, closing)
-    secrets = SecretReader(resources, migration.target.namespace)
-    wires = Wires(migration=migration, resources=resources, secrets=secrets, closing=closing)
+    opening = partial(_store, migration.target, clock, closing)
+    wires = Wires(migration=migration, open_resources=opening, closing=closing)
     return LiveWorld(wires=wires, clock=clock, reporter=reporter, ledger=NoLedger())
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from two_clusters import TARGET, TwoClusters
 
 from kmigrate.adapters.folder import FolderStore
-from kmigrate.adapters.secrets import SecretReader
 from kmigrate.model import Auth, Migration, SecretRef, Source
 from kmigrate.wiring import LiveWorld, NoLedger, Wires
 from kmigrate.world import Reporter
@@ -27,8 +26,7 @@ def live_world(two: TwoClusters, folder: Path) -> LiveWorld:
     store = FolderStore(folder, two.bench.clock)
     wires = Wires(
         migration=migration,
-        resources=store,
-        secrets=SecretReader(store, TARGET.namespace),
+        open_resources=lambda: store,
         connections={side: one.connection(side) for side, one in two.sides.items()},
     )
     return LiveWorld(wires=wires, clock=two.bench.clock, reporter=Reporter(), ledger=NoLedger())
