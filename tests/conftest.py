@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kmigrate.adapters.kubernetes import KubernetesStore
 
 REAL = ("kafka", "kube")
-BUILD_S = 3_600
 REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 
 # the same cases in every run of CI, new ones in every run by hand: what a run by hand finds becomes a test of its own;
@@ -25,13 +24,6 @@ REQUIRE_KAFKA = "KMIGRATE_REQUIRE_KAFKA"
 hypothesis.settings.register_profile("hand", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "hand")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of the kube tier builds an API server where none was built on this machine."""
-    for item in items:
-        if item.get_closest_marker("kube") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(BUILD_S))
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,10 +3,10 @@
 No copy of them lies in the repository: `io.strimzi:crd-generator` writes them from the annotated classes of
 `io.strimzi:api` (both Apache-2.0, pinned in `crds.lock`), as Strimzi's own build does.
 
-CEL rules are not evaluated. The complete list (1.2.0): `rack` of Kafka, KafkaConnect, KafkaMirrorMaker2, KafkaBridge
-needs `topologyKey` or `envVarName` by its type; `metricsConfig` of type jmxPrometheusExporter needs `valueFrom`;
-`cruiseControl.metricsConfig` takes no strimziMetricsReporter; `KafkaUser.authentication` takes `validityDays` and
-`renewalDays` only with type tls, only both, renewal < validity. What `kmigrate.manifests` renders uses none of them.
+An API server evaluates their CEL rules, a folder does not. The complete list (1.2.0): `rack` of Kafka, KafkaConnect,
+KafkaMirrorMaker2, KafkaBridge needs `topologyKey` or `envVarName` by its type; `metricsConfig` of type
+jmxPrometheusExporter needs `valueFrom`; `cruiseControl.metricsConfig` takes no strimziMetricsReporter;
+`KafkaUser.authentication` takes `validityDays` and `renewalDays` only with type tls, only both, renewal < validity.
 """
 
 from __future__ import annotations

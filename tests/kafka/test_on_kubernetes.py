@@ -21,7 +21,7 @@ from kmigrate.manifests.roles import grants
 from kmigrate.model import JsonObject
 from kmigrate.wiring import open_journal
 
-pytestmark = [pytest.mark.kafka, pytest.mark.kube]
+pytestmark = [pytest.mark.kafka, pytest.mark.kube, pytest.mark.timeout(1_200)]
 
 WRITER, READ_BY_STAYERS = "order-service", "shipments"
 GONE_S = 20
