@@ -19,6 +19,7 @@ from kmigrate.adapters import stored
 from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.folder_files import locked, make_folder, replace, sync_folder
 from kmigrate.errors import PlatformError
+from kmigrate.manifests.roles import Grant
 from kmigrate.model import Json, JsonObject
 from kmigrate.world import Clock, Event, Key, Resource
 
@@ -106,6 +107,10 @@ class FolderStore:
             return ()
         found = (self.get(Key(kind, namespace, name)) for name in names)
         return tuple(resource for resource in found if resource is not None)
+
+    def lacking(self, _: Iterable[Grant]) -> tuple[Grant, ...]:
+        """Nothing: whoever can write here may do all."""
+        return ()
 
     def delete(self, key: Key) -> bool:
         """Remove it; whether it was there."""

@@ -66,6 +66,20 @@ def role_name(migration: Migration) -> str:
     return f"kmigrate-{migration.name}"
 
 
+def told(grant: Grant) -> str:
+    """The right in words: `patch kafkausers.kafka.strimzi.io in namespace kafka`."""
+    place = f" in namespace {grant.namespace}" if grant.namespace else ""
+    resource = f"{grant.resource}.{grant.group}" if grant.group else grant.resource
+    return f"{', '.join(grant.verbs)} {resource}{place}"
+
+
+def rule_line(grant: Grant) -> str:
+    """The rule of a Role that gives it, YAML in one line."""
+    names = f", resourceNames: [{', '.join(grant.names)}]" if grant.names else ""
+    group = grant.group or '""'
+    return f"- {{apiGroups: [{group}], resources: [{grant.resource}]{names}, verbs: [{', '.join(grant.verbs)}]}}"
+
+
 def _looks(migration: Migration) -> Iterator[Grant]:
     for kind in ("kafkas", "kafkatopics", "kafkausers", "kafkamirrormaker2s"):
         yield _strimzi(migration, kind, "get")

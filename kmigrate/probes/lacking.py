@@ -9,6 +9,7 @@ from kmigrate.errors import Blocked, Interrupted, KmigrateError
 from kmigrate.manifests.granting import commands
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.rights import KMIGRATE, MIRROR, MIRROR_BACK, PHASES, Need, needs
+from kmigrate.manifests.roles import Grant, rule_line, told
 from kmigrate.model import Lane, Migration, Partition, Right, Side, granted
 from kmigrate.probes.ownership import owned_by
 from kmigrate.world import World
@@ -108,3 +109,14 @@ def _concerns(need: Need, lane: Lane) -> bool:
 def _in_words(right: Right) -> str:
     begins = "…" if right.pattern == "prefix" else ""
     return f"{right.operation} {right.resource} {right.name}{begins}"
+
+
+def refuse_forbidden(world: World, wanted: Iterable[Grant]) -> None:
+    """Raise Blocked with every right that the place of the resources does not give us, and the rules that do."""
+    missing = world.resources.lacking(wanted)
+    if missing:
+        rules = "\n".join(map(rule_line, missing))
+        raise Blocked(
+            f"kmigrate may not {'; '.join(map(told, missing))}",
+            hint=f"add this to the Role that `kmigrate plan --rights` prints, and run the same command again:\n{rules}",
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmigrate.errors import Conflict
+from kmigrate.manifests.roles import Grant
 from kmigrate.model import JsonObject
 
 FIELD_MANAGER = "kmigrate"
@@ -102,6 +103,10 @@ class ResourceStore(Protocol):
 
     def everywhere(self, kind: str) -> tuple[Resource, ...]:
         """All resources of a kind in all namespaces, by namespace and name."""
+        ...
+
+    def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
+        """Those of the rights that we do not have here, each with the verbs that lack; none where nobody asks."""
         ...
 
     def delete(self, key: Key) -> bool:

@@ -16,7 +16,7 @@ from kmigrate.adapters.kubernetes.refusals import Subject, refused
 from kmigrate.adapters.memory import MemoryStore, MemoryWorld
 from kmigrate.engine import run_unit, undo_unit
 from kmigrate.errors import KmigrateError
-from kmigrate.manifests.roles import grants
+from kmigrate.manifests.roles import Grant, grants
 from kmigrate.model import JsonObject, Side
 from kmigrate.world import Event, Fence, Key, Resource, ResourceStore, Secrets
 
@@ -56,6 +56,10 @@ class Guard:
     def everywhere(self, kind: str) -> tuple[Resource, ...]:
         self._ask("list", Key(kind, "", ""))
         return self.store.everywhere(kind)
+
+    def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
+        verb, plural = self.taken
+        return tuple(replace(each, verbs=(verb,)) for each in wanted if each.resource == plural and verb in each.verbs)
 
     def delete(self, key: Key) -> bool:
         self._ask("delete", key)
@@ -136,7 +140,9 @@ def test_each_right_that_is_missing_stops_a_named_step(taken: tuple[str, str], l
     for unit, error in errors:
         assert asked in error.message, (unit, error.message)
         assert error.where.startswith(unit), (unit, error.where)
-        assert f"resources: [{plural}], verbs: [{verb}]" in error.hint
+        assert "#" not in unit or error.where.endswith(", ready"), "an application stands still already"
+        assert f"resources: [{plural}]" in error.hint
+        assert f"verbs: [{verb}]" in error.hint
 
 
 def _errors(taken: tuple[str, str], lives: dict[str, Walk]) -> Iterator[tuple[str, KmigrateError]]:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from kmigrate.adapters.kubernetes.kinds import Kind, kind_of
 from kmigrate.adapters.stored import mapping, objects
 from kmigrate.errors import Blocked, Conflict, Invalid, KmigrateError, PlatformError, Transient
+from kmigrate.manifests.roles import Grant, rule_line
 from kmigrate.model import Json, JsonObject
 
 _CANNOT = re.compile(
@@ -104,11 +105,6 @@ def refused(subject: Subject, code: int, text: str) -> KmigrateError:
     return PlatformError(f"{subject}: the API server says {code}: {message}", hint="look at the API server's log")
 
 
-def rule(*, group: str, resource: str, verb: str) -> str:
-    """A rule of a Role, YAML in one line."""
-    return f"- {{apiGroups: [{group or chr(34) * 2}], resources: [{resource}], verbs: [{verb}]}}"
-
-
 def _is_refused_as_written(code: int, message: str) -> bool:
     """Server-side apply answers 500 for a field that no schema has; that is not worth trying again."""
     if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
@@ -180,7 +176,10 @@ def _forbidden(subject: Subject, message: str) -> Blocked:
     plural, slash, below = found["resource"].partition("/")
     resource = (f"{plural}.{found['group']}" if found["group"] else plural) + slash + below
     kind = f"Role{place}" if place else "ClusterRole"
-    missing = rule(group=found["group"], resource=found["resource"], verb=found["verb"])
+    place_of = found["namespace"] or ""
+    missing = rule_line(
+        Grant(namespace=place_of, group=found["group"], resource=found["resource"], verbs=(found["verb"],))
+    )
     return Blocked(
         f"{subject}: {found['user']} may not {found['verb']} {resource}{place}",
         hint=f"add this to a {kind} that is bound to {found['user']}, and run the same command again:\n{missing}",

@@ -12,10 +12,12 @@ from kmigrate.adapters.kubernetes.declared import declared, encoded, resource_of
 from kmigrate.adapters.kubernetes.kinds import CRD, kind_of
 from kmigrate.adapters.kubernetes.opening import connect
 from kmigrate.adapters.kubernetes.refusals import NotThere, Stale, Subject
+from kmigrate.adapters.kubernetes.reviews import lacking
 from kmigrate.adapters.kubernetes.watching import Listening, events, pages
 from kmigrate.adapters.retry import steadily
 from kmigrate.adapters.stored import mapping, objects
 from kmigrate.errors import Conflict
+from kmigrate.manifests.roles import Grant
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import FIELD_MANAGER, Clock, Event, Key, Reporter, Resource
@@ -83,6 +85,10 @@ class KubernetesStore:
     def everywhere(self, kind: str) -> tuple[Resource, ...]:
         """All resources of a kind in all namespaces, by namespace and name."""
         return pages(self._connection, Subject(kind=kind_of(kind)))[0]
+
+    def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
+        """What the API server says that we may not do, verb by verb (SelfSubjectAccessReview, which all may make)."""
+        return lacking(self._connection, wanted)
 
     def delete(self, key: Key) -> bool:
         """Remove it; whether it was there. One with finalizers is there until their owners have let it go."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from kmigrate.adapters.kubernetes.store import KubernetesStore
 from kmigrate.adapters.kubernetes.watching import Listening
 from kmigrate.errors import Blocked, Interrupted, PlatformError
+from kmigrate.manifests.roles import Grant
 from kmigrate.model import JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Clock, Event, Key, Reporter, Resource
@@ -71,6 +72,10 @@ class WatchedStore:
     def everywhere(self, kind: str) -> tuple[Resource, ...]:
         """As the store does: it asks the server."""
         return self._store.everywhere(kind)
+
+    def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
+        """As the store does: it asks the server."""
+        return self._store.lacking(wanted)
 
     def delete(self, key: Key) -> bool:
         """As the store does."""

@@ -11,6 +11,7 @@ from kmigrate.adapters import stored
 from kmigrate.adapters.crd_schema import CrdSchema, defines
 from kmigrate.adapters.memory.death import Death
 from kmigrate.adapters.memory.state import State
+from kmigrate.manifests.roles import Grant
 from kmigrate.model import JsonObject
 from kmigrate.world import Clock, Event, Key, Resource
 
@@ -79,6 +80,10 @@ class MemoryStore(State):
         with self._lock:
             found = (kept for key, kept in self._kept.items() if key.kind == kind and key.namespace)
             return tuple(sorted(found, key=lambda resource: (resource.key.namespace, resource.key.name)))
+
+    def lacking(self, _: Iterable[Grant]) -> tuple[Grant, ...]:
+        """Nothing: whoever can write here may do all."""
+        return ()
 
     def delete(self, key: Key) -> bool:
         """Remove it; whether it was there."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
+from kmigrate.manifests.roles import grants
 from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Side, Trial
 from kmigrate.plan import Finding
 from kmigrate.probes.groups import positions_held
 from kmigrate.probes.inventory import drift
-from kmigrate.probes.lacking import refuse_lacking
+from kmigrate.probes.lacking import refuse_forbidden, refuse_lacking
 from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.pauses import SHORTEN, predict, too_long
@@ -78,6 +79,7 @@ class Ready(MoveStep):
         if world.ledger.get(CLOCK_STARTED) is not None:
             return ()
         self.pointed_to(world)
+        self._may_change(world)
         for side in Side:
             world.fence(side).allowed()
             if self.app.transactional_ids:
@@ -121,6 +123,11 @@ class Ready(MoveStep):
         """By the ACLs, on either side, there and back: some rights are missed by no task, or only once it starts."""
         if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
             refuse_lacking(world, self.migration, (*self._copying, *self.writing_lanes(self.entering)))
+
+    def _may_change(self, world: World) -> None:
+        """What is forbidden in Kubernetes would be met in the middle, while the application stands still."""
+        if self.migration is not None:
+            refuse_forbidden(world, grants(self.migration, ["cutover"]))
 
     def _mirror_well(self, world: World) -> None:
         lanes = [lane for lane in self._copying if self._looked_at(world, lane)]
