@@ -106,7 +106,7 @@ def struck(stage: Stage, case: Case) -> Strike:
     partitions = touched(stage, now_ms - RATE_MS, now_ms)
     if rate < LEAST_RATE or partitions < LEAST_PARTITIONS:
         raise Missed(f"{case}: {rate} records/s over {partitions} partitions only")
-    said = " ".join(ended.err.split())[:SAID] if ended.code else ""
+    said = " ".join(ended.err.replace(str(stage.lab.root), "LAB").split())[:SAID] if ended.code else ""
     return Strike(blow.whom, last, ended.code, said, at, rate, partitions)
 
 
