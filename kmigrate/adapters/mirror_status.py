@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from kmigrate.manifests.lanes import names_of, side_written
-from kmigrate.model import JsonObject, Lane, Side
-from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, objects, part
+from kmigrate.model import JsonObject, Lane, Side, objects, part
+from kmigrate.probes.lanes import connector_spec, connector_status, lane_key
 from kmigrate.probes.resources import unready
 from kmigrate.world import Key, Resource, ResourceStore
 

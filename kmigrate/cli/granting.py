@@ -18,9 +18,8 @@ from kmigrate.errors import (
 from kmigrate.manifests.granting import commands, grouped
 from kmigrate.manifests.rights import PHASES, Need, needs
 from kmigrate.manifests.roles import roles
-from kmigrate.model import Json, JsonObject, Migration
+from kmigrate.model import Json, JsonObject, Migration, part
 from kmigrate.probes.lacking import lacking
-from kmigrate.probes.lanes import part
 from kmigrate.world import World
 
 _GRANT = "grant it:"

@@ -57,6 +57,7 @@ from kmigrate.model.migration import (
     Workloads,
     by_group,
 )
+from kmigrate.model.parts import objects, part
 
 __all__ = [
     "BRINGS_DESCRIBE",
@@ -111,4 +112,6 @@ __all__ = [
     "Workloads",
     "by_group",
     "granted",
+    "objects",
+    "part",
 ]

@@ -6,10 +6,10 @@ The status is what Connect tells the operator of a connector: `{"name", "connect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from kmigrate.manifests.lanes import names_of
-from kmigrate.model import Json, JsonObject, Lane
+from kmigrate.model import Json, JsonObject, Lane, objects, part
 from kmigrate.world import Key, Resource
 
 GETS_UP = "its operator starts again what failed, later each time: run this again in a minute; mend what is named still"
@@ -49,18 +49,6 @@ def connector_status(resource: Resource, lane: Lane) -> JsonObject:
         return part(resource.status, "connectorStatus")
     told = objects(resource.status.get("connectors"))
     return next((each for each in told if each.get("name") == lane.connector), {})
-
-
-def part(of: Json, *names: str) -> JsonObject:
-    """What lies at that path of a resource; empty where there is nothing."""
-    for name in names:
-        of = of.get(name) if isinstance(of, Mapping) else None
-    return of if isinstance(of, Mapping) else {}
-
-
-def objects(listed: Json) -> tuple[JsonObject, ...]:
-    """The objects in a list, or none."""
-    return tuple(each for each in listed if isinstance(each, Mapping)) if isinstance(listed, Sequence) else ()
 
 
 def _with(resource: Resource, lane: Lane, change: Callable[[JsonObject], JsonObject]) -> JsonObject:

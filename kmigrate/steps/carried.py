@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.topics import CarriedTopic, carried_topic
-from kmigrate.model import JsonObject, Migration, Side, Topic
+from kmigrate.model import JsonObject, Migration, Side, Topic, part
 from kmigrate.probes.foreign import known
-from kmigrate.probes.lanes import part
 from kmigrate.probes.ownership import MADE_ANEW, hand_overs_of
 from kmigrate.probes.resources import key_of
 from kmigrate.steps.clusters import brokers

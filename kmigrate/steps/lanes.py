@@ -13,8 +13,8 @@ from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.manifests.lane_offsets import ACTION, ALTER, LIST, asked, file_name, listed_offsets, wanted_offsets
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, steered
-from kmigrate.model import JsonObject, Lane, Partition, Target
-from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, part, with_asked, with_setting
+from kmigrate.model import JsonObject, Lane, Partition, Target, part
+from kmigrate.probes.lanes import connector_spec, connector_status, lane_key, with_asked, with_setting
 from kmigrate.probes.resources import conditions, unready
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, World, revise

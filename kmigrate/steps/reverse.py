@@ -16,10 +16,10 @@ from kmigrate.manifests.mirror import RESET, RUNNING, STOPPED, reset
 from kmigrate.manifests.reverse import reverse_connect, reverse_lane
 from kmigrate.manifests.rights import REVERSE_USER
 from kmigrate.manifests.users import reverse_source_rules, rights_of
-from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, Right, Side, Topic
+from kmigrate.model import Auth, Json, JsonObject, Lane, Migration, Partition, Right, Side, Topic, part
 from kmigrate.plan import Action, Change, Finding, Step
 from kmigrate.probes.lacking import refuse_lacking
-from kmigrate.probes.lanes import lane_key, part
+from kmigrate.probes.lanes import lane_key
 from kmigrate.probes.ownership import epochs, owned_by
 from kmigrate.probes.resources import await_ready
 from kmigrate.steps.clusters import largest

@@ -12,9 +12,9 @@ from laws import BEFORE, Walk
 from memory_estate import Estate
 
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import JsonObject, Lane, Partition, Right, SecretRef, Side
+from kmigrate.model import JsonObject, Lane, Partition, Right, SecretRef, Side, part
 from kmigrate.planfile.load import load
-from kmigrate.probes.lanes import lane_key, part, with_asked
+from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.world import Key
 
 _FILE = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")

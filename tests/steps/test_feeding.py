@@ -8,9 +8,9 @@ from mirror_estate import TARGET, MirrorEstate, lane_of
 from kmigrate.adapters.memory import MemoryFacts, MemoryWorld
 from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.manifests.mirror import RESET, STOPPED
-from kmigrate.model import Partition, Side
+from kmigrate.model import Partition, Side, part
 from kmigrate.positions import Seam
-from kmigrate.probes.lanes import connector_spec, lane_key, part
+from kmigrate.probes.lanes import connector_spec, lane_key
 from kmigrate.probes.ownership import SEAMS, write_seams
 from kmigrate.steps.feeding import await_first_copies, begin_as_it_must, begins_as_it_must, feed, feeds
 from kmigrate.steps.lanes import set_reset

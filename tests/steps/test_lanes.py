@@ -13,8 +13,8 @@ from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.manifests.lane_offsets import ACTION, asked
 from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.mirror import RUNNING, STOPPED
-from kmigrate.model import JsonObject, Partition
-from kmigrate.probes.lanes import connector_spec, lane_key, objects, part, with_setting
+from kmigrate.model import JsonObject, Partition, objects, part
+from kmigrate.probes.lanes import connector_spec, lane_key, with_setting
 from kmigrate.steps.lanes import LaneState, arm_lane, lane_offsets, lane_state, start_lane, stop_lane
 from kmigrate.world import Key, Resource
 

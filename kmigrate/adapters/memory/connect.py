@@ -13,8 +13,7 @@ from kmigrate.adapters.memory.store import MemoryStore
 from kmigrate.manifests.lane_offsets import ACTION, ALTER, LIST, MIRROR_CONNECTOR
 from kmigrate.manifests.names import CLUSTER_LABEL
 from kmigrate.manifests.reverse import USE_RESOURCES
-from kmigrate.model import Json, JsonObject, Partition
-from kmigrate.probes.lanes import objects, part
+from kmigrate.model import Json, JsonObject, Partition, objects, part
 from kmigrate.world import Key, Resource
 
 _READY: JsonObject = {"type": "Ready", "status": "True"}

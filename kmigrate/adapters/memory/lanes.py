@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from kmigrate.adapters.memory.cluster import MemoryCluster
 from kmigrate.adapters.memory.log import Entry, Log
 from kmigrate.adapters.memory.state import State
-from kmigrate.model import JsonObject, Partition, Sync
-from kmigrate.probes.lanes import objects, part
+from kmigrate.model import JsonObject, Partition, Sync, objects, part
 from kmigrate.world import Resource
 
 _BATCH = 9

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from kmigrate.manifests.names import CLUSTER_LABEL
-from kmigrate.model import Json, JsonObject
+from kmigrate.model import Json, JsonObject, part
 
 
 class Told(NamedTuple):
@@ -60,18 +60,6 @@ def topic_of(body: JsonObject) -> str:
 def belongs_to(body: JsonObject) -> str:
     """The Kafka or KafkaConnect of its label; empty without one."""
     return str(part(body, "metadata", "labels").get(CLUSTER_LABEL, ""))
-
-
-def part(of: Json, *names: str) -> JsonObject:
-    """The object at that path; empty where there is none."""
-    for each in names:
-        of = of.get(each) if isinstance(of, Mapping) else None
-    return of if isinstance(of, Mapping) else {}
-
-
-def objects(listed: Json) -> tuple[JsonObject, ...]:
-    """The objects of a list, or none."""
-    return tuple(each for each in items(listed) if isinstance(each, Mapping))
 
 
 def items(listed: Json) -> Sequence[Json]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name, part, whole
-from kmigrate.model import JsonObject
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name, whole
+from kmigrate.model import JsonObject, part
 
 VERSIONS = ("4.2.0", "4.2.1", "4.3.0", "4.3.1")
 """Of Kafka, that Strimzi 1.2 runs."""

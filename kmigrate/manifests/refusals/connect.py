@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name, objects, part
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name
 from kmigrate.manifests.refusals.cluster import VERSIONS
 from kmigrate.manifests.reverse import USE_RESOURCES
-from kmigrate.model import Json, JsonObject
+from kmigrate.model import Json, JsonObject, objects, part
 
 _OWN = (
     "group.id",

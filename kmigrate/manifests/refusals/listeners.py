@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kmigrate.manifests.listeners import AWS
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, objects, part, whole
-from kmigrate.model import Json, JsonObject
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, whole
+from kmigrate.model import Json, JsonObject, objects, part
 
 _NAME = re.compile(r"[a-z0-9]{1,11}")
 _LOWEST, _TAKEN = 9092, {9404: "metrics", 9999: "JMX"}

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from kmigrate.manifests.names import CLUSTER_LABEL
 from kmigrate.manifests.pools import NEXT_IDS
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name, objects, part, whole
-from kmigrate.model import Json, JsonObject
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, belongs_to, items, name, whole
+from kmigrate.model import Json, JsonObject, objects, part
 
 _RANGES = re.compile(r"\[\s*\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*\s*\]")
 _HOST_NAME = 63

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, asked_brokers, name, part
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, asked_brokers, name
 from kmigrate.manifests.refusals.cluster import KAFKA_RULES
 from kmigrate.manifests.refusals.connect import (
     BRIDGE_RULES,
@@ -19,7 +19,7 @@ from kmigrate.manifests.refusals.connect import (
 from kmigrate.manifests.refusals.listeners import LISTENER_RULES
 from kmigrate.manifests.refusals.pools import BELONGING, POOL_RULES
 from kmigrate.manifests.refusals.topics_and_users import TOPIC_RULES, USER_RULES
-from kmigrate.model import JsonObject
+from kmigrate.model import JsonObject, part
 
 _LARGEST = 1_500_000
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kmigrate.manifests.audit import OPERATIONS, RESOURCES
-from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, name, objects, part, topic_of, whole
-from kmigrate.model import JsonObject
+from kmigrate.manifests.refusals.bodies import Bodies, Rule, Told, items, name, topic_of, whole
+from kmigrate.model import JsonObject, objects, part
 
 _SUBJECT = 64
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
