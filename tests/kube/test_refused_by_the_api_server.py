@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import ssl
 import threading
 from collections.abc import Iterator
@@ -22,12 +21,6 @@ from kmigrate.model import JsonObject
 from kmigrate.world import Key
 
 pytestmark = pytest.mark.kube
-NUMBERS = itertools.count()
-
-
-@pytest.fixture
-def namespace(api_server: ApiServer) -> str:
-    return api_server.namespace(f"refused-{next(NUMBERS)}")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,12 @@ from kmigrate.world import Reporter
 
 pytestmark = pytest.mark.kube
 BACK = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
-NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def said(api_server: ApiServer) -> Migration:
+def said(namespace: str) -> Migration:
     """The plan, in a namespace of its own."""
-    place = api_server.namespace(f"beforehand-{next(NUMBERS)}")
-    return replace(BACK, target=replace(BACK.target, namespace=place))
+    return replace(BACK, target=replace(BACK.target, namespace=namespace))
 
 
 def lacking(api_server: ApiServer, said: Migration, rules: list[JsonObject], wanted: tuple[Grant, ...]) -> None:

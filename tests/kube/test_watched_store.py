@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,12 +15,6 @@ from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Reporter
 
 pytestmark = pytest.mark.kube
-NUMBERS = itertools.count()
-
-
-@pytest.fixture
-def namespace(api_server: ApiServer) -> str:
-    return api_server.namespace(f"watched-{next(NUMBERS)}")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -18,12 +17,6 @@ from kmigrate.steps.resources import find
 from kmigrate.world import Key, ResourceStore
 
 pytestmark = pytest.mark.kube
-NUMBERS = itertools.count()
-
-
-@pytest.fixture
-def namespace(api_server: ApiServer) -> str:
-    return api_server.namespace(f"set-{next(NUMBERS)}")
 
 
 @pytest.fixture
