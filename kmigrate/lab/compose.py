@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from confluent_kafka.admin import AdminClient
 
 from kmigrate.lab import control, shop, stock, supervisor
 from kmigrate.lab.crds import install
 from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.kubernetes.part import USER, KubernetesPart
+from kmigrate.lab.kubernetes.part import OPERATOR, USER, KubernetesPart
 from kmigrate.lab.operator.loop import Operator
 from kmigrate.lab.plan_file import CLUSTER, LISTENER, NAMESPACE, plan_file
 from kmigrate.lab.runtime.applications import Applications
@@ -30,7 +30,7 @@ from kmigrate.model import JsonObject, Target
 from kmigrate.planfile import load
 from kmigrate.probes.resources import unready
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.wiring import folder_store
+from kmigrate.wiring import folder_store, kubernetes_store
 from kmigrate.world import Key, Reporter, Resource, ResourceStore
 
 AUDITOR = "lab-auditor"
@@ -74,6 +74,17 @@ def down(folder: LabFolder, reporter: Reporter) -> bool:
 def target(folder: LabFolder) -> Target:
     """The lab's target as a plan file describes it."""
     return Target(platform="lab", store=str(folder.store), namespace=NAMESPACE, cluster=CLUSTER, listener=LISTENER)
+
+
+@contextmanager
+def resources(folder: LabFolder) -> Iterator[ResourceStore]:
+    """The target's resources of a lab that is up, as the lab itself sees them: kmigrate may not read all of them."""
+    kubeconfig = folder.kubernetes / f"{OPERATOR}.kubeconfig"
+    if not kubeconfig.exists():
+        yield folder_store(folder.store)
+        return
+    with closing(kubernetes_store("", kubeconfig=str(kubeconfig))) as store:
+        yield store
 
 
 Store = Callable[[], ResourceStore]

@@ -13,7 +13,6 @@ from kmigrate.lab.apps import control as apps
 from kmigrate.lab.auditor.audit import NO_WINDOWS, Cluster, Verdict, audit
 from kmigrate.lab.auditor.kafka_log import KafkaLog, client_settings
 from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.kubernetes.part import OPERATOR
 from kmigrate.lab.outcome import MirrorsOwn, Move
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
 from kmigrate.lab.status import status
@@ -25,7 +24,7 @@ from kmigrate.probes.ownership import in_force, origin
 from kmigrate.probes.resources import require
 from kmigrate.probes.standing import mirrors_choices
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.wiring import LiveWorld, kubernetes_store, open_world
+from kmigrate.wiring import LiveWorld, open_world
 from kmigrate.world import Key, Reporter
 
 MOVES = "ml-features"
@@ -120,16 +119,8 @@ class Walk:
         return str(listener["bootstrapServers"]), ca, login
 
     def _secret(self, name: str, key: str) -> str:
-        key_of_it = Key("Secret", NAMESPACE, name)
-        kubeconfig = self.folder.kubernetes / f"{OPERATOR}.kubeconfig"
-        if kubeconfig.exists():  # the auditor's own: kmigrate may not read it
-            store = kubernetes_store("", self.world.clock, kubeconfig=str(kubeconfig))
-            try:
-                secret = store.get(key_of_it)
-            finally:
-                store.close()
-        else:
-            secret = self.world.resources.get(key_of_it)
+        with compose.resources(self.folder) as store:
+            secret = store.get(Key("Secret", NAMESPACE, name))
         assert secret is not None, f"no Secret {name}"
         return str(secret.data[key])
 
