@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from memory_estate import Estate
 
-from kmigrate.adapters.memory import MemoryLines, MemoryWorld
+from kmigrate.adapters.memory import MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli.granting import chosen, rights_json, rights_text, telling
 from kmigrate.cli.planned import look_ahead, plan_json
 from kmigrate.errors import Blocked, Interrupted, Transient, UsageError, WentBack
@@ -123,3 +123,20 @@ def test_where_rights_cannot_be_listed_only_those_to_the_cluster_are_known_to_be
 def test_of_whoever_holds_no_acl_nothing_is_said() -> None:
     estate = Estate(OWN)
     assert lacking(MemoryWorld(estate), OWN).needs == ()
+
+
+class NotSignedIn(MemoryWorld):
+    """A world that cannot even read how it signs in to the target."""
+
+    __slots__ = ()
+
+    def cluster(self, side: Side) -> MemoryCluster:
+        if side is Side.TARGET:
+            raise Blocked("kmigrate may not get kafkausers in namespace kafka", hint="add a rule")
+        return super().cluster(side)
+
+
+def test_a_cluster_that_was_not_asked_refused_nothing() -> None:
+    seen = lacking(NotSignedIn(estate_without()), OWN)
+    assert seen.needs == ()
+    assert seen.unknown == ("rights on the target: kmigrate may not get kafkausers in namespace kafka",)
