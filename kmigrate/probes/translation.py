@@ -15,6 +15,7 @@ from kmigrate.model import Grade, Lane, OffsetRange, Partition, Position, Record
 from kmigrate.positions import Answer, Carrier, Epochs, Search, SyncIndex
 from kmigrate.probes.ownership import epochs
 from kmigrate.probes.passages import Passages, passages
+from kmigrate.probes.remembered import Remembered
 from kmigrate.probes.sieve import Sides, sieved
 from kmigrate.probes.unmarked import Found, look_up
 from kmigrate.world import World
@@ -43,7 +44,7 @@ class Translator:
     `logs`: both sides without what is known to be foreign; None where nothing is.
     `once`: whether the mirror writes exactly once; None asks it, lane by lane. What topics are like is looked up once;
     ask another translator when they may have changed. `still`: all that is asked for is copied already, so that marks
-    and ends of logs are looked up once, too, for however many groups.
+    and ends of logs are looked up once, too, for however many groups; with it come `logs` that remember.
     """
 
     world: World
@@ -238,7 +239,8 @@ def translator(world: World, leaving: Side, lanes: Iterable[Lane], *, still: boo
     turned = {partition.topic for partition in known}
     back = tuple(other_way(lane) for lane in there if not turned.isdisjoint(lane.topics))
     every = (*there, *back)
-    return Translator(world=world, leaving=leaving, lanes=every, epochs=known, logs=sieved(world), still=still)
+    logs = Remembered(sieved(world)) if still else sieved(world)
+    return Translator(world=world, leaving=leaving, lanes=every, epochs=known, logs=logs, still=still)
 
 
 def refuse_low_grades(positions: Iterable[Position], minimum: Grade) -> None:

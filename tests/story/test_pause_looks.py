@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from memory_estate import Estate, migration
@@ -11,11 +11,11 @@ from walking import APP, crossing, journal_of, plan_of, run_until
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Direction, Json, Partition, Side
+from kmigrate.model import Bracket, Direction, Group, Json, Partition, Side
 from kmigrate.probes.groups import positions_held
-from kmigrate.probes.translation import Translator, translator
-from kmigrate.steps.cutover import CarryPositions
-from kmigrate.world import Ledger
+from kmigrate.probes.translation import Translation, Translator, translator
+from kmigrate.steps.cutover import CarryPositions, DrainMirror
+from kmigrate.world import Groups, Ledger
 
 UNIT = f"cutover/{APP}#1"
 
@@ -119,6 +119,14 @@ def standing() -> tuple[Looked, Translator, Translator, dict[Partition, int]]:
     return world, counted, alone, positions_held(MemoryWorld(estate), Side.SOURCE, app.reads[0])
 
 
+def bracket(of: Translation, partition: Partition) -> Bracket:
+    return of.positions[partition].bracket
+
+
+def passages_read(world: Looked) -> dict[Side, int]:
+    return {side: asked.names["runs"] + asked.names["reading"] for side, asked in world.clusters.items()}
+
+
 def looks(world: Looked) -> dict[Side, int]:
     return {side: asked.names.total() for side, asked in world.clusters.items()}
 
@@ -146,6 +154,18 @@ def test_what_several_groups_will_ask_for_is_looked_up_in_as_many_rounds_as_a_pa
     assert looks(world) == read
 
 
+def test_passages_between_the_same_marks_are_read_once_for_all_groups() -> None:
+    world, carrier, alone, held = standing()
+    moved = max(held, key=lambda p: held[p])
+    found = {at: alone.translate({moved: at}) for at in range(held[moved])}
+    same = [(at - 1, at) for at in range(1, held[moved]) if bracket(found[at - 1], moved) == bracket(found[at], moved)]
+    first, second = next(iter(same))
+    assert carrier.translate({moved: first}) == found[first]
+    read = passages_read(world)
+    assert carrier.translate({moved: second}) == found[second]
+    assert passages_read(world) == read == dict.fromkeys(Side, 1)
+
+
 def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:
     estate = Estate()
     lines = crossing(estate)
@@ -153,3 +173,39 @@ def test_ready_has_looked_at_every_lane_before_anything_is_stopped() -> None:
     plan_of().unit(APP, Direction.CUTOVER, 1).steps[0].check(world)
     assert world.mirror.names["copied"] == len(forward_lanes(migration())) == 1
     assert estate.app.running
+
+
+@dataclass(frozen=True)
+class Unstable(MemoryWorld):
+    """Groups that commit in one transaction after the other: whoever asks for what is stable would wait in vain."""
+
+    def bound(self, ledger: Ledger) -> Unstable:
+        return replace(self, ledger=ledger)
+
+    def groups(self, side: Side) -> AtWork:
+        return AtWork(super().groups(side))
+
+
+@dataclass
+class AtWork:
+    """The groups of a side, of which nobody stands still."""
+
+    of: Groups
+
+    def describe(self, names: Iterable[str]) -> Mapping[str, Group]:
+        return self.of.describe(names)
+
+    def positions(
+        self, wanted: Mapping[str, Iterable[Partition]], *, stable: bool = True
+    ) -> Mapping[str, Mapping[Partition, int | None]]:
+        assert not stable, "somebody waits for a group that works"
+        return self.of.positions(wanted, stable=False)
+
+
+def test_a_preview_waits_for_no_group_that_still_works_in_transactions() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    world = Unstable(estate).bound(journal_of(estate, lines).ledger(UNIT, "f"))
+    steps = plan_of().unit(APP, Direction.CUTOVER, 1).steps
+    (drain,) = [each for each in steps if isinstance(each, DrainMirror)]
+    assert drain.check(world).changes[0].detail.endswith(" positions")
