@@ -12,7 +12,7 @@ from writers_move import FIRST, PLAN, STAYS, forgotten, last, life_after, may_st
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
 from kmigrate.cli import views
-from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, WentBack
+from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, VerifyFailed, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Accepted, Direction, Right, SecretRef, Side
@@ -231,6 +231,30 @@ def test_a_mirror_back_that_copies_nothing_is_an_alarm_while_the_move_soaks() ->
     walk.estate.mirror.back.held_up = False
     walk.type("cutover checkout")
     walk.exact()
+
+
+def test_a_record_of_just_now_is_waited_for_at_the_last_look_of_a_watch_and_not_for_long() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    world = MemoryWorld(walk.estate).bound(walk.journal().ledger("cutover/checkout#1", "f"))
+    soak = next(step for step in walk.plan.unit("checkout", Direction.CUTOVER, 1).steps if step.name == "soak")
+    back, turn = walk.estate.mirror.back, walk.estate.turn
+    (lane,) = forward_lanes(PLAN)
+    world.ledger.put(COPIED, {str(p): at for p, at in world.mirror.copied(other_way(lane)).items()})
+    back.held_up = True
+    turn()
+
+    def act() -> None:
+        back.held_up = False
+        turn()
+
+    walk.estate.clock.work = act
+    assert soak.verify(world)
+    back.held_up, walk.estate.clock.work = True, turn
+    world.ledger.put(COPIED, {str(p): at for p, at in world.mirror.copied(other_way(lane)).items()})
+    turn()
+    with pytest.raises(VerifyFailed, match="not done after 10 s: the mirror back copies nothing of orders/0"):
+        soak.verify(world)
 
 
 def test_a_topic_that_everybody_may_write_does_not_change_its_owner() -> None:

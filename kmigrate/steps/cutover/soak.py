@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kmigrate.errors import Blocked, VerifyFailed
+from kmigrate.errors import Blocked, StillUnderWay, VerifyFailed
 from kmigrate.model import Json, JsonObject, Migration, Partition
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.access import refusals
@@ -41,6 +41,8 @@ LOOKED = "looked"
 COPIED = "soak_copied"
 """What the lanes back had copied when the watch began."""
 _PATIENCE_MS = 60_000
+_MOMENT_MS = 10_000
+"""What a record may take to be read and copied on the side entered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +160,25 @@ class Soak(MoveStep):
         new = compare(world, self.leaving, self._cursors(world)).foreign
         self._refuse(world, (*kept(world, self.leaving), *new))
         self._nobody_came_back(world)
-        late = self._trouble(world) or self._stands_still(world) or self._refused(world)
+        late = self._late(world) or self._refused(world)
         if late or self._remaining(world) > 0:
             raise VerifyFailed(f"{self.name}: {late or 'it is not over'}", hint="the same command again watches on")
+
+    def _late(self, world: World) -> str:
+        """What is not well, a moment later either: a record of just now need not be read and copied yet.
+
+        A partition may have been given its first record since the watch began right after the last look of it.
+        """
+
+        def look() -> Ready[str] | NotYet:
+            late = self._trouble(world) or self._stands_still(world)
+            return NotYet(late) if late else Ready("")
+
+        what, clock, reporter = f"{self.app.name} on the {self.entering}", world.clock, world.reporter
+        try:
+            return wait_until(look, what=what, clock=clock, reporter=reporter, deadline_ms=_MOMENT_MS)
+        except StillUnderWay as late:
+            return late.message
 
     def _refuse(self, world: World, found: tuple[Foreign, ...]) -> None:
         bad = unaccepted(found, self.bears_foreign)
