@@ -104,8 +104,8 @@ RULE_1 = (
     Fault(
         "the bounds of an earlier stop are good enough",
         CUTOVER + "drain_mirror",
-        "if read_offsets(world.ledger.get(BOUNDS)) != bounds or world.ledger.get(LAST) is None:",
-        "if world.ledger.get(LAST) is None:",
+        "if not drained or read_offsets(world.ledger.get(BOUNDS)) != bounds:",
+        "if not drained:",
         REFUSALS + "an_application_restarted_by_hand_after_the_drain_is_drained_again_and_stays_exact",
     ),
     Fault(
