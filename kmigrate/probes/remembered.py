@@ -11,7 +11,7 @@ from kmigrate.probes.sieve import Logs, Sides
 
 T = TypeVar("T")
 _MOST = 100_000
-"""Offsets that are kept of a side, some 200 bytes of memory each; what is beyond is read again."""
+"""Offsets that are kept of a side as records, some 200 bytes of memory each, and as many as runs."""
 
 _Ranges: TypeAlias = Mapping[Partition, OffsetRange]
 
@@ -20,7 +20,8 @@ _Ranges: TypeAlias = Mapping[Partition, OffsetRange]
 class Remembered:
     """Both sides, each passage and each end of a log as it was when first asked for.
 
-    Only for a translator that is asked for nothing but what stood still and was copied before (`Translator.still`).
+    Only for a translator that is asked for nothing but what stood still and was copied before (`Translator.still`). Its
+    own ends are others: those of originals are first asked for here once its windows are made (`positions.Windows`).
     """
 
     sides: Sides
@@ -52,17 +53,21 @@ class _Kept(Generic[T]):
 
         def finish() -> Mapping[Partition, T]:
             found = waits()
-            self._keep(new, found, timed=timed)
+            kept = self._keep(new, found, timed=timed)
+            if len(kept) == len(new):  # what a worker told is unpacked whenever it is looked up
+                return {**known, **kept}
             return {**known, **found} if known else found
 
         return finish
 
-    def _keep(self, ranges: _Ranges, found: Mapping[Partition, T], *, timed: bool) -> None:
+    def _keep(self, ranges: _Ranges, found: Mapping[Partition, T], *, timed: bool) -> Mapping[Partition, T]:
+        kept: dict[Partition, T] = {}
         for p, span in ranges.items():
             size = max(1, span.end - span.start)
             if self.held + size <= _MOST:
-                self.passages[p, span, timed] = found[p]
+                kept[p] = self.passages[p, span, timed] = found[p]
                 self.held += size
+        return kept
 
 
 @dataclass(slots=True)
