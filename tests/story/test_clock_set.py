@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from memory_estate import Estate, migration
-from walking import APP, assert_exact, command, crossing, journal_of, run_until
+from walking import APP, assert_exact, command, crossing, journal_of, plan_of, run_until
 
-from kmigrate.adapters.memory import MemoryLines
+from kmigrate.adapters.memory import MemoryLines, MemoryWorld
 from kmigrate.adapters.system import SystemClock
 from kmigrate.errors import WentBack
-from kmigrate.model import Side
+from kmigrate.model import Direction, Side
+from kmigrate.steps.cutover import Soak
 
 HOUR_MS = 3_600_000
 STOPPED = '"event":"VERIFIED","step":"stop-workloads"'
@@ -34,6 +35,16 @@ def test_a_clock_set_back_does_not_make_a_soak_an_hour_longer() -> None:
     command("cutover", estate, lines)
     assert estate.clock.now - begun < 10_000
     assert_exact(estate, lines, Side.TARGET)
+
+
+def test_a_clock_set_back_does_not_take_back_a_soak_that_is_over() -> None:
+    estate, lines = an_hour_ahead()
+    command("cutover", estate, lines)
+    estate.clock.set_by = 0
+    world = MemoryWorld(estate).bound(journal_of(estate, lines).ledger(f"cutover/{APP}#1", "f"))
+    soak = next(step for step in plan_of().unit(APP, Direction.CUTOVER, 1).steps if isinstance(step, Soak))
+    assert soak.check(world).changes == ()
+    assert soak.verify(world)
 
 
 def test_a_clock_set_back_leaves_no_pause_below_nothing_and_nothing_to_predict_by() -> None:

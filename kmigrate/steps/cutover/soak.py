@@ -38,6 +38,8 @@ TIME = "soak_time_ms"
 """How long is watched: what the plan file said when the watch began holds for it, also once it is sealed."""
 LOOKED = "looked"
 """What comparing both sides took so far: looks, copies seen, records read on both sides, and time (ms)."""
+OVER = "soak_over"
+"""When the whole time had been watched and all was well (epoch ms): a clock set later does not take that back."""
 COPIED = "soak_copied"
 """What the lanes back had copied when the watch began."""
 _PATIENCE_MS = 60_000
@@ -97,6 +99,7 @@ class Soak(MoveStep):
             every_ms=200,
             slowest_ms=min(5_000, max(200, self._time(world) // 10)),
         )
+        world.ledger.put(OVER, world.clock.now_ms())
 
     def verify(self, world: World) -> Json:
         """How long it was watched, and how many records each group went on by."""
@@ -111,7 +114,7 @@ class Soak(MoveStep):
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed; the next watch begins anew."""
-        for fact in (BEGAN, FROM, TIME, self._far, LOOKED, COPIED):
+        for fact in (BEGAN, FROM, TIME, self._far, LOOKED, COPIED, OVER):
             world.ledger.put(fact, None)
 
     @property
@@ -119,6 +122,8 @@ class Soak(MoveStep):
         return compared(self.leaving)
 
     def _remaining(self, world: World) -> int:
+        if world.ledger.get(OVER) is not None:
+            return 0
         began = world.ledger.get(BEGAN)
         return self._time(world) - (passed_ms(world, began) if isinstance(began, int) else 0)
 
