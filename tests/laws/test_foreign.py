@@ -103,6 +103,17 @@ def test_after_the_first_record_the_move_holds_until_the_topic_is_accepted_by_na
     assert {"looks", "ms", "up to"} <= seen.keys()
 
 
+def test_held_and_its_time_over_it_names_also_what_came_meanwhile() -> None:
+    walk, at = held()
+    walk.estate.clock.sleep(walk.estate.migration.policy.soak_ms)
+    later = stray(walk, Side.SOURCE, PAID)
+    with pytest.raises(Blocked) as told:
+        walk.type("cutover checkout")
+    assert f"orders/0 at {at} (" in told.value.message
+    assert f"payments/0 at {later} (" in told.value.message
+    assert [each.offset for each in met(walk)[Side.SOURCE]] == [at, later]
+
+
 def test_every_foreign_record_between_the_copies_is_found_and_kept() -> None:
     walk = accepting(prepared(), ORDERS)
     places: list[int] = []

@@ -52,6 +52,13 @@ RULE_6 = (
         FOREIGN + "after_the_first_record_the_move_holds_until_the_topic_is_accepted_by_name",
     ),
     Fault(
+        "a held move whose time is over names only what it knew",
+        CUTOVER + "soak",
+        "            if not new:\n                self._refuse(world, known)\n",
+        "            self._refuse(world, known)\n",
+        FOREIGN + "held_and_its_time_over_it_names_also_what_came_meanwhile",
+    ),
+    Fault(
         "what is accepted of one topic is accepted of all",
         PROBES + "foreign",
         "return tuple(each for each in found if each.partition.topic not in accepted)",

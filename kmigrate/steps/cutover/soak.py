@@ -69,12 +69,13 @@ class Soak(MoveStep):
         told = f"{max(0, self._remaining(world)) / 1000:.0f} s"
         if self._remaining(world) <= 0:
             self._no_lane_back(world)
-            self._refuse(world, kept(world, self.leaving))
+            known, new = kept(world, self.leaving), compare(world, self.leaving, self._cursors(world)).foreign
+            if not new:
+                self._refuse(world, known)
             self._nobody_came_back(world)
-            new = compare(world, self.leaving, self._cursors(world)).foreign
             if not (new or self._trouble(world) or self._stands_still(world)):
                 return Finding()
-            told = named(world, self.leaving, new, self.ours) if new else told
+            told = named(world, self.leaving, dict.fromkeys((*known, *new)), self.ours) if new else told
         change = Change(action=Action.WAIT, subject=f"{self.app.name} on the {self.entering}", detail=told)
         return Finding(changes=(change,))
 
