@@ -31,6 +31,8 @@ class Drained:
 
     left: Mapping[Partition, int]
     entered: Mapping[Partition, int]
+    last: Mapping[Partition, int]
+    """The offset of the last record on the side left, where there is one."""
     foreign: tuple[Foreign, ...] = ()
     """Records on the side entered behind the last copy, which a human took on."""
 
@@ -68,7 +70,7 @@ def await_topic_drain(
     _refuse_moved(world, leaving, wanted, left)
     others = _others(world, leaving.other, lane, copies.positions, entered)
     _refuse_others(world, leaving.other, unaccepted(others, accepted))
-    return Drained(left=left, entered=entered, foreign=others)
+    return Drained(left=left, entered=entered, last=copies.last, foreign=others)
 
 
 def partitions_of(world: World, side: Side, topics: Iterable[str]) -> tuple[Partition, ...]:

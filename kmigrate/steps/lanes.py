@@ -132,9 +132,18 @@ def remove_lists(world: World, target: Target, lanes: Iterable[Lane]) -> None:
                 world.resources.delete(Key("ConfigMap", target.namespace, name))
 
 
-def ask_to_run(world: World, target: Target, lane: Lane) -> None:
-    """Ask the lane to run and wait for nothing: where nobody answers yet who could start it."""
-    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(RUNNING)))
+def ask_to_stop(world: World, target: Target, lane: Lane) -> None:
+    """Ask the lane to stop and wait for nothing: it takes a while, and whoever needs that it has waits for it."""
+    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(STOPPED)))
+
+
+def start_again(world: World, target: Target, lane: Lane, deadline_ms: int, *, answers: bool) -> None:
+    """Start a lane that a move stopped; while the target does not answer its operator is asked and not waited for."""
+    if answers:
+        start_lane(world, target, lane, deadline_ms)
+    else:
+        _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(RUNNING)))
+        world.reporter.note(f"the target does not answer: lane {lane.name} is asked to run once it does")
 
 
 def arm_lane(world: World, target: Target, lane: Lane, last: Mapping[Partition, int], deadline_ms: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from law_watch import estate_of, watch_of
 from laws import BEFORE, Walk
-from writers_move import FIRST, PLAN, life_after, prepared
+from writers_move import FIRST, PLAN, life_after, prepared, stray
 
 from kmigrate.adapters.memory import MemoryFacts, MemoryWorld
 from kmigrate.cli import views
 from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.manifests.lanes import forward_lanes, other_way
+from kmigrate.manifests.mirror import STOPPED
 from kmigrate.model import Denial, Direction, Lane, Right, Side
 from kmigrate.plan import Step, Unit
 from kmigrate.probes.counterparts import compared, read_cursors
@@ -18,7 +19,7 @@ from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.probes.ownership import SEAMS, epochs, read_seams
 from kmigrate.steps.cutover.move import BEGAN
 from kmigrate.steps.feeding import ARMED, begins, feeds
-from kmigrate.steps.lanes import lane_state
+from kmigrate.steps.lanes import asked_state, lane_state
 
 
 def step(walk: Walk, name: str, direction: Direction = Direction.CUTOVER) -> Step:
@@ -61,6 +62,27 @@ def begun_empty() -> Walk:
     for command in (*BEFORE, "cutover fraud"):
         walk.type(command)
     return walk
+
+
+def test_no_seam_is_written_before_the_lane_has_stopped_however_slow_its_operator_is() -> None:
+    walk = prepared()
+    walk.estate.operator.slowness = 8
+    (lane,) = forward_lanes(PLAN)
+    handed = [life for life in walk.lives("cutover checkout") if epochs(seen(life))]
+    assert handed
+    assert all(lane_state(seen(life), PLAN.target, lane).stopped for life in handed)
+
+
+def test_a_lane_that_was_asked_to_stop_runs_again_when_there_is_more_to_drain() -> None:
+    died = life_after(prepared(), "drain-mirror")
+    (lane,) = forward_lanes(PLAN)
+    assert asked_state(seen(died), PLAN.target, lane) == STOPPED
+    came = stray(died, Side.SOURCE, FIRST)
+    died.type("cutover checkout")
+    life = epochs(seen(died))[FIRST]
+    assert life.owner is Side.TARGET
+    assert life.seams[-1].at(Side.SOURCE) > came
+    assert watch_of(died.estate).unruly == []
 
 
 def test_nothing_is_handed_over_while_a_transaction_is_open_on_the_side_entered() -> None:

@@ -76,7 +76,7 @@ RULE_1 = (
     Fault(
         "a topic that changes its owner is drained like any other",
         CUTOVER + "drain_mirror",
-        "        self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))\n",
+        "        last |= self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))\n",
         "",
         law("mirror-back"),
     ),
@@ -104,8 +104,8 @@ RULE_1 = (
     Fault(
         "the bounds of an earlier stop are good enough",
         CUTOVER + "drain_mirror",
-        "if not drained or read_offsets(world.ledger.get(BOUNDS)) != bounds:",
-        "if not drained:",
+        "return drained is not None and bounds == left_behind(world, self.leaving, self.app)",
+        "return drained is not None",
         REFUSALS + "an_application_restarted_by_hand_after_the_drain_is_drained_again_and_stays_exact",
     ),
     Fault(

@@ -25,7 +25,14 @@ RULE_2 = (
         CUTOVER + "hand_over",
         "                stop_lane(world, self.migration.target, lane, deadline_ms)\n",
         "                pass\n",
-        law("mirror-back"),
+        HAND_OVER + "no_seam_is_written_before_the_lane_has_stopped_however_slow_its_operator_is",
+    ),
+    Fault(
+        "a lane that was asked to stop stands while there is more to drain",
+        CUTOVER + "drain_mirror",
+        "            elif asked_state(world, target, lane) == STOPPED:\n",
+        "            elif False:\n",
+        HAND_OVER + "a_lane_that_was_asked_to_stop_runs_again_when_there_is_more_to_drain",
     ),
     Fault(
         "a lane is stopped by taking it out of its resource",
@@ -89,9 +96,9 @@ RULE_2 = (
     ),
     Fault(
         "a hand-over that is taken back leaves its lane stopped",
-        CUTOVER + "hand_over",
-        "            start_lane(world, self.migration.target, lane, _UNDO_MS)\n",
-        "            pass\n",
+        CUTOVER + "drain_mirror",
+        "                start_again(world, target, lane, _UNDO_MS, answers=there)\n",
+        "                pass\n",
         law("mirror-back"),
     ),
     Fault(
@@ -215,8 +222,8 @@ RULE_3 = (
     Fault(
         "a lane that is started by hand once the move is sealed is no matter",
         CUTOVER + "soak",
-        "            self._no_lane_back(world)\n            self._refuse(",
-        "            self._refuse(",
+        "            self._no_lane_back(world)\n            known",
+        "            known",
         HAND_OVER + "a_lane_that_somebody_starts_while_it_must_stand_still_fails_adds_nothing_and_is_named",
     ),
     Fault(

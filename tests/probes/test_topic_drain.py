@@ -108,7 +108,7 @@ def test_markers_and_aborted_records_at_the_end_of_a_log_are_no_records_to_be_co
 
 
 def test_an_empty_topic_and_one_whose_records_have_all_expired_are_drained_at_once(move: Move) -> None:
-    assert move.drain() == Drained(left={FIRST: 0, SECOND: 0}, entered={FIRST: 0, SECOND: 0})
+    assert move.drain() == Drained(left={FIRST: 0, SECOND: 0}, entered={FIRST: 0, SECOND: 0}, last={})
     move.made.write(FIRST, 5)
     move.drain()
     move.left[FIRST].expire(5)
@@ -245,7 +245,7 @@ def test_on_the_way_back_what_was_there_before_the_hand_over_is_drained_by_the_l
         seams[p] = Seam(owner=Side.TARGET, source=count, target=count + 1)
         move.made.estate.mirror.back.last[p] = count
     move.world.ledger.put(SEAMS, write_seams(seams))
-    assert move.drain() == Drained(left={FIRST: 6, SECOND: 8}, entered={FIRST: 5, SECOND: 7})
+    assert move.drain() == Drained(left={FIRST: 6, SECOND: 8}, entered={FIRST: 5, SECOND: 7}, last={})
     move.made.write(SECOND, 3)
     drained = move.drain()
     assert drained.left == {FIRST: 6, SECOND: 11}

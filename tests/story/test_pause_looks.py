@@ -208,4 +208,4 @@ def test_a_preview_waits_for_no_group_that_still_works_in_transactions() -> None
     world = Unstable(estate).bound(journal_of(estate, lines).ledger(UNIT, "f"))
     steps = plan_of().unit(APP, Direction.CUTOVER, 1).steps
     (drain,) = [each for each in steps if isinstance(each, DrainMirror)]
-    assert drain.check(world).changes[0].detail.endswith(" positions")
+    assert drain.check(world).changes[0].detail.startswith("positions of group ")

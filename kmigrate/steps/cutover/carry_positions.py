@@ -141,6 +141,8 @@ class CarryPositions(MoveStep):
 
     def _unread(self, world: World, hint: str) -> None:
         """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""
+        if world.ledger.get(COMMITTED) is None:  # nothing was put there that somebody could have read on from
+            return
         for group, there in self._there(world).items():
             put = self._carried(world, group, COMMITTED)
             past = [p for p, at in there.items() if at is not None and p in put and at > put[p]]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import Json, JsonObject, Lane, Migration, Partition
+from kmigrate.manifests.mirror import STOPPED
+from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Target
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.answering import answers
 from kmigrate.probes.drain import Watch, await_copies, still_copied, unwatched
 from kmigrate.probes.foreign import keep
 from kmigrate.probes.lacking import Sentry
@@ -27,12 +29,20 @@ from kmigrate.steps.cutover.move import (
 )
 from kmigrate.steps.cutover.stray_records import look_for_strays
 from kmigrate.steps.feeding import feed, feeds
+from kmigrate.steps.lanes import ask_to_stop, asked_state, start_again, start_lane
 from kmigrate.world import World
+
+_UNDO_MS = 120_000
+"""What a lane that was stopped may take to run again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrainMirror(MoveStep):
-    """Write down where the groups stopped, then wait until the last record each had before that is copied."""
+    """Write down where the groups stopped, then wait until the last record each had before that is copied.
+
+    Lanes of what changes its owner are drained to the end, and asked to stop then: by the time the positions are
+    carried, they have.
+    """
 
     name: ClassVar[str] = "drain-mirror"
     title: ClassVar[str] = "Wait until the mirror has copied all that was read"
@@ -43,15 +53,36 @@ class DrainMirror(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing when nothing is written down yet, when a group stands elsewhere by now, or when a copy is missing."""
-        drained = world.ledger.get(LAST) is not None
-        # groups that still work in transactions hardly ever stand still, and would be waited for in vain
-        bounds = left_behind(world, self.leaving, self.app, stable=drained)
-        if not drained or read_offsets(world.ledger.get(BOUNDS)) != bounds:
-            partitions = sum(len(of) for of in bounds.values())
-            return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=f"{partitions} positions"),))
+        if not self._stopped_there(world):
+            groups = f"positions of group {', '.join(sorted(reads.group for reads in self.app.reads))}"
+            told = groups if self.app.reads else f"the ends of {', '.join(self.app.writes)}"
+            return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told), *self._stops(world)))
         late = self._late(world)
         told = ", ".join(map(str, (*late, *self._undrained(world))))
-        return Finding(changes=(Change(action=Action.WAIT, subject="mirror", detail=told),) if told else ())
+        wait = (Change(action=Action.WAIT, subject="mirror", detail=told),) if told else ()
+        return Finding(changes=(*wait, *self._stops(world)))
+
+    def _stops(self, world: World) -> tuple[Change, ...]:
+        """A lane has no more to do once all is drained; from the seam on the hand-over sees to it."""
+        if read_seams(world.ledger.get(SEAMS)):
+            return ()
+        running = [lane.name for target, lane in self._feeding if asked_state(world, target, lane) != STOPPED]
+        told = "asked for, and waited for by the hand-over"
+        return tuple(Change(action=Action.STOP, subject=f"lane {name}", detail=told) for name in running)
+
+    @property
+    def _feeding(self) -> tuple[tuple[Target, Lane], ...]:
+        """The lanes that copy what the move writes to the side entered."""
+        target = self.migration.target if self.migration is not None else None
+        return tuple((target, lane) for lane in self.writing_lanes(self.leaving) if target is not None)
+
+    def _stopped_there(self, world: World) -> bool:
+        """Whether it was drained up to where the groups stand by now.
+
+        Before that nobody is asked: groups that still work in transactions hardly ever stand still.
+        """
+        drained, bounds = world.ledger.get(LAST), read_offsets(world.ledger.get(BOUNDS))
+        return drained is not None and bounds == left_behind(world, self.leaving, self.app)
 
     def apply(self, world: World) -> None:
         """The bound goes to disk before anything relies on it."""
@@ -66,15 +97,18 @@ class DrainMirror(MoveStep):
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
         # a partition is copied in order: what the others have read lies before what the furthest of them has
-        last: dict[Partition, int] = {}
+        furthest, last = _furthest(bounds), dict[Partition, int]()
         end = world.clock.monotonic_ms() + deadline_ms
-        for lane, part in self.by_lane(world, _furthest(bounds)):
+        # what is drained down to its end is not drained up to a group's place as well
+        for lane, part in self.by_lane(world, {p: at for p, at in furthest.items() if p.topic not in self.app.writes}):
             what = f"copies of what group {', '.join(bounds)} has read"
             left = max(0, end - world.clock.monotonic_ms())
             watch = self._watch(world, lane)
             last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left, watch=watch).last
-        self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
-        world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items())})
+        last |= self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
+        world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in furthest})
+        for target, lane in self._feeding:  # it takes a moment, in which the positions are carried
+            ask_to_stop(world, target, lane)
 
     def _watch(self, world: World, lane: Lane) -> Watch:
         """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
@@ -89,16 +123,22 @@ class DrainMirror(MoveStep):
         return tuple(sorted(p for p, end in ends.items() if drained.get(p) != end))
 
     def _feed(self, world: World, deadline_ms: int) -> None:
-        """A move that was cut short before its `turn-mirror` left nobody who copies what came since."""
-        target = self.migration.target if self.migration is not None else None
-        for lane in self.writing_lanes(self.leaving):
-            if target is not None and not feeds(world, target, lane):
-                feed(world, target, lane, deadline_ms)
+        """A move that was cut short before its `turn-mirror` left nobody who copies what came since.
 
-    def _drain_topics(self, world: World, deadline_ms: int) -> None:
-        """Of what changes its owner everything up to the end, which stands still under the fence."""
+        One that has to be drained once more had asked its lane to stop.
+        """
+        if self._stopped_there(world) and not self._undrained(world):
+            return
+        for target, lane in self._feeding:
+            if not feeds(world, target, lane):
+                feed(world, target, lane, deadline_ms)
+            elif asked_state(world, target, lane) == STOPPED:
+                start_lane(world, target, lane, deadline_ms)
+
+    def _drain_topics(self, world: World, deadline_ms: int) -> dict[Partition, int]:
+        """Of what changes its owner everything up to the end, which stands still under the fence; the last records."""
         end = world.clock.monotonic_ms() + deadline_ms
-        ends: dict[Partition, int] = {}
+        ends, last = dict[Partition, int](), dict[Partition, int]()
         for lane in self.writing_lanes(self.leaving):
             topics = set(lane.topics) & set(self.app.writes)
             left = max(0, end - world.clock.monotonic_ms())
@@ -106,8 +146,10 @@ class DrainMirror(MoveStep):
             drained = await_topic_drain(world, self.leaving, topics, lane, left, self.bears_foreign, watch)
             keep(world, self.entering, drained.foreign)
             ends |= drained.left
+            last |= drained.last
         if self.app.writes:
             world.ledger.put(DRAINED, {str(p): at for p, at in sorted(ends.items())})
+        return last
 
     def verify(self, world: World) -> Json:
         """Every copy was found among the records of the other side; Connect's offsets must say the same."""
@@ -120,7 +162,11 @@ class DrainMirror(MoveStep):
         return {"partitions": len(read_partitions(world.ledger.get(LAST)))}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Nothing was changed but the ledger, which only grows."""
+        """The lane that was asked to stop runs again; else nothing was changed but the ledger, which only grows."""
+        there = self.entering is Side.SOURCE or answers(world, Side.TARGET)
+        for target, lane in self._feeding:
+            if asked_state(world, target, lane) == STOPPED:
+                start_again(world, target, lane, _UNDO_MS, answers=there)
 
     def _late(self, world: World) -> tuple[Partition, ...]:
         """Of a topic that the other side owns every record here is itself a copy, so there is nothing to be copied."""

@@ -14,12 +14,11 @@ from kmigrate.probes.foreign import foreign_write, strays
 from kmigrate.probes.ownership import SEAMS, read_seams, write_seams
 from kmigrate.probes.topic_drain import await_settled
 from kmigrate.steps.cutover.move import DRAINED, MoveStep, read_partitions
-from kmigrate.steps.lanes import ask_to_run, lane_state, start_lane, stop_lane
+from kmigrate.steps.lanes import lane_state, stop_lane
 from kmigrate.steps.ownership import turn_rights, wrong_rights
 from kmigrate.world import World
 
 _DEADLINE_MS = 60_000
-_UNDO_MS = 120_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +67,13 @@ class HandOverTopics(MoveStep):
         return world.ledger.get(SEAMS)
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Nobody has written on the side entered yet: the owner is who it was, and its lane goes on as it stopped.
+        """Nobody has written on the side entered yet: the owner is who it was; its lane stays as it had stopped.
 
-        While the target does not answer, its operator is asked for that and not waited for.
+        While the target does not answer, its operator is asked for the rights and not waited for.
         """
         world.ledger.put(SEAMS, None)
         awaited = self.entering is Side.SOURCE or answers(world, Side.TARGET)
         turn_rights(world, self.migration, self.app.writes, self.leaving, awaited=awaited)
-        for lane in self.feeding:
-            if awaited:
-                start_lane(world, self.migration.target, lane, _UNDO_MS)
-            else:
-                ask_to_run(world, self.migration.target, lane)
-                world.reporter.note(f"the target does not answer: lane {lane.name} is asked to run once it does")
 
     def _seams(self, world: World, deadline_ms: int) -> dict[Partition, Seam]:
         """Both ends, once no task of the mirror runs; raises ForeignWrite where a record came since."""
