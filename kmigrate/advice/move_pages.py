@@ -34,8 +34,8 @@ STATES: Mapping[str, tuple[str, str, str, str]] = {
     "hand-over-topics": (
         "APP stands still while its topics change their owner",
         "Clients are denied on the side being left, and all that was written there is copied. The lane that fed the"
-        " side being entered was asked to stop; once it has, both ends are read again, the ledger gets the seam (the two offsets of each"
-        " partition at which the owner changes), then the mirrors' rights are turned.",
+        " side being entered was asked to stop; once it has, both ends are read again, the ledger gets the seam (the"
+        " two offsets of each partition at which the owner changes), then the mirrors' rights are turned.",
         _NOTHING_WRITTEN,
         f"{_BOTH}\n{_BACK_BY_HAND}",
     ),
