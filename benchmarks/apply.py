@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.ports import Ports
 from kmigrate.lab.runtime.process import Machine
 from kmigrate.model import JsonObject
+from kmigrate.probes.resources import stored
 from kmigrate.wiring import kubernetes_store
 from kmigrate.world import Key, Reporter, ResourceStore
 
@@ -31,6 +34,7 @@ _BUDGET = 1.3
 _RUNS = 3
 _TURN = 20
 _QUERY = [("fieldManager", "bare"), ("fieldValidation", "Strict")]
+_ANSWERED = r'^apiserver_request_total\{.*?resource="(\w+)".*?verb="(\w+)".*?\} (\S+)$'
 _HEADERS = {"Content-Type": "application/apply-patch+yaml", "Accept": "application/json"}
 
 
@@ -86,7 +90,7 @@ def in_turns(topics: int, **does: Callable[[int], object]) -> dict[str, float]:
 
 def measured(store: ResourceStore, client: ApiClient, run: int, topics: int) -> dict[str, float]:
     """One run, each in a namespace of its own."""
-    for name in ("bare", "new", "known"):
+    for name in ("bare", "new", "known", "listed"):
         store.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{name}-{run}"}})
     return in_turns(
         topics,
@@ -94,7 +98,38 @@ def measured(store: ResourceStore, client: ApiClient, run: int, topics: int) -> 
         new=lambda number: store.apply(topic(f"new-{run}", number)),
         look=lambda number: store.get(Key("KafkaTopic", f"known-{run}", f"topic-{number}")),
         known=lambda number: store.apply(topic(f"known-{run}", number)),
+        listed=lambda number: _listed(store, f"listed-{run}", number),
     )
+
+
+def _listed(store: ResourceStore, namespace: str, number: int) -> None:
+    """As steps make many topics: all are listed once, then each is applied."""
+    if number == 0:
+        store.list("KafkaTopic", namespace)
+    store.apply(topic(namespace, number))
+
+
+def looked_at(store: ResourceStore, client: ApiClient, topics: int) -> str:
+    """What one look of who waits for that many topics asks the API server, by its own count of answers."""
+    wanted = [Key("KafkaTopic", "listed-0", f"topic-{number}") for number in range(topics)]
+    before, began = answered(client), time.perf_counter()
+    found = stored(store, wanted)
+    took, after = time.perf_counter() - began, answered(client)
+    assert len(found) == topics
+    told = ", ".join(
+        f"{count - before[verb]:.0f} {verb}" for verb, count in sorted(after.items()) if count > before[verb]
+    )
+    return f"one look at {topics} topics: {told} in {took:.2f} s"
+
+
+def answered(client: ApiClient) -> Counter[str]:
+    """How many requests for topics the API server has answered, by verb."""
+    request = client.param_serialize("GET", "/metrics", auth_settings=["BearerToken"])
+    told = client.call_api(*request).read().decode()
+    found: Counter[str] = Counter()
+    for resource, verb, count in re.findall(_ANSWERED, told, re.MULTILINE):
+        found[verb] += int(float(count)) if resource == "kafkatopics" else 0
+    return found
 
 
 def main() -> None:
@@ -107,12 +142,15 @@ def main() -> None:
         client = new_client_from_config(str(plane.admin))
         install(store, Reporter())
         runs = [measured(store, client, run, topics) for run in range(_RUNS)]
+        looked = looked_at(store, client, topics)
     for number, took in enumerate(runs, 1):
         told = ", ".join(f"{name} {spent:.1f} s ({topics / spent:.0f}/s)" for name, spent in took.items())
         print(f"run {number}, {topics} topics: {told}")
-    for what, name in (("after looking, as steps do", "known"), ("of what was never looked at", "new")):
+    whats = ("after all were listed, as steps do", "after one look each", "of what was never looked at")
+    for what, name in zip(whats, ("listed", "known", "new"), strict=True):
         ratio = statistics.median(took[name] / took["bare"] for took in runs)
         print(f"apply {what}: {ratio:.2f} of the bare loop's time (median), of a budget of {_BUDGET}")
+    print(looked)
     load = " ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}; load {load}")
 

@@ -83,7 +83,8 @@ def rule_line(grant: Grant) -> str:
 def _looks(migration: Migration) -> Iterator[Grant]:
     for kind in ("kafkas", "kafkatopics", "kafkausers", "kafkamirrormaker2s"):
         yield _strimzi(migration, kind, "get")
-    yield _strimzi(migration, "kafkanodepools", "list")
+    for kind in ("kafkanodepools", "kafkatopics", "kafkausers"):
+        yield _strimzi(migration, kind, "list")
 
 
 def _secrets(migration: Migration) -> Iterator[Grant]:

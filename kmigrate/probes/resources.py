@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Key, Resource, World
+from kmigrate.world import Key, Resource, ResourceStore, World
 
+UNSEEN = "the operator has not looked at the last change yet"
 _SILENCE_MS = 60_000
 _NOT_ASKED = frozenset({"apiVersion", "kind", "metadata", "status"})
 _WITHOUT_READY = frozenset({"KafkaNodePool"})
 """Their Kafka says whether they are Ready."""
+_MANY = frozenset({"KafkaTopic", "KafkaUser"})
+"""Kinds of which there may be thousands; what else is asked for, as Secrets are, is asked for by name alone."""
 _LEFT_ALONE = {
     "ReconciliationPaused": "its operator is told to leave it alone: take away the annotation "
     "strimzi.io/pause-reconciliation",
@@ -48,7 +52,7 @@ def unready(resource: Resource) -> str:
         if seen.get("type") in _LEFT_ALONE and seen.get("status") == "True":
             return _LEFT_ALONE[seen["type"]]
     if resource.status.get("observedGeneration") != resource.generation:
-        return "the operator has not looked at the last change yet"
+        return UNSEEN
     for seen in told:
         bad = seen.get("type") == "NotReady" or (seen.get("type") == "Ready" and seen.get("status") == "False")
         if bad:
@@ -59,9 +63,25 @@ def unready(resource: Resource) -> str:
     return "" if ready else "no Ready condition yet"
 
 
+def stored(store: ResourceStore, keys: Iterable[Key]) -> dict[Key, Resource]:
+    """Those of the resources that are there; of several topics or users all of the namespace are listed, at once."""
+    places: dict[tuple[str, str], list[Key]] = {}
+    for key in keys:
+        places.setdefault((key.kind, key.namespace), []).append(key)
+    found: dict[Key, Resource] = {}
+    for (kind, namespace), some in places.items():
+        if len(some) > 1 and kind in _MANY:
+            there = {each.key: each for each in store.list(kind, namespace)}
+            found |= {key: there[key] for key in some if key in there}
+        else:
+            found |= {key: seen for key in some if (seen := store.get(key)) is not None}
+    return found
+
+
 def missing(world: World, wanted: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
     """Those of the wanted bodies whose spec and labels are not stored as wanted, or whose resource is not Ready."""
-    return tuple(body for body in wanted if not _is_there(world, body))
+    found = stored(world.resources, map(key_of, wanted))
+    return tuple(body for body in wanted if not is_there(found.get(key_of(body)), body))
 
 
 def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadline_ms: int, every_ms: int = 50) -> None:
@@ -69,26 +89,21 @@ def await_ready(world: World, wanted: Sequence[JsonObject], *, what: str, deadli
 
     Raises Blocked after a minute in which no operator wrote a word about any of them: then nobody works on them.
     """
-    patience = world.clock.monotonic_ms() + _SILENCE_MS
+    patience, keys = world.clock.monotonic_ms() + _SILENCE_MS, tuple(map(key_of, wanted))
 
     def look() -> Ready[None] | NotYet:
-        late = {str(key_of(body)): _state(world, key_of(body)) for body in wanted}
-        late = {name: why for name, why in late.items() if why}
+        found = stored(world.resources, keys)
+        late = {str(key): why for key in keys if (why := _state(found.get(key)))}
         if not late:
             return Ready(None)
         name, why = next(iter(late.items()))
-        if world.clock.monotonic_ms() >= patience and not any(_touched(world, key_of(body)) for body in wanted):
-            raise _nobody_works_on(key_of(wanted[0]))
+        # a status of whatever generation: somebody has worked on it
+        if world.clock.monotonic_ms() >= patience and not any(resource.status for resource in found.values()):
+            raise _nobody_works_on(keys[0])
         return NotYet(f"{len(late)} of {len(wanted)} not ready; {name}: {why}")
 
     clock, reporter = world.clock, world.reporter
     wait_until(look, what=what, clock=clock, reporter=reporter, deadline_ms=deadline_ms, every_ms=every_ms)
-
-
-def _touched(world: World, key: Key) -> bool:
-    """Whether an operator ever wrote a status, of whatever generation."""
-    resource = world.resources.get(key)
-    return resource is not None and bool(resource.status)
 
 
 def _nobody_works_on(key: Key) -> Blocked:
@@ -99,15 +114,27 @@ def _nobody_works_on(key: Key) -> Blocked:
     )
 
 
-def require(world: World, key: Key) -> Resource:
-    """The resource, Ready; raises Blocked when it is not there or not Ready."""
-    resource = world.resources.get(key)
-    if resource is None:
+def require(world: World, key: Key, *, patience_ms: int = 0) -> Resource:
+    """The resource, Ready; raises Blocked when it is not there or not Ready.
+
+    An operator that has not looked at the last change yet is given so long: it may be our own change of just now.
+    """
+    found: Resource | None = None
+
+    def look() -> Ready[None] | NotYet:
+        nonlocal found
+        found = world.resources.get(key)
+        return NotYet(UNSEEN) if found is not None and unready(found) == UNSEEN else Ready(None)
+
+    clock, reporter = world.clock, world.reporter
+    with contextlib.suppress(StillUnderWay):
+        wait_until(look, what=str(key), clock=clock, reporter=reporter, deadline_ms=patience_ms, every_ms=20)
+    if found is None:
         raise Blocked(f"there is no {key}", hint="apply it first, or correct target.cluster in the plan file")
-    why = unready(resource)
+    why = unready(found)
     if why:
         raise Blocked(f"{key} is not ready: {why}", hint="look at the operator's log, then run this again")
-    return resource
+    return found
 
 
 def asked(body: JsonObject) -> tuple[str, ...]:
@@ -115,8 +142,8 @@ def asked(body: JsonObject) -> tuple[str, ...]:
     return tuple(each for each in body if each not in _NOT_ASKED)
 
 
-def _is_there(world: World, body: JsonObject) -> bool:
-    resource = world.resources.get(key_of(body))
+def is_there(resource: Resource | None, body: JsonObject) -> bool:
+    """Whether it is stored as the body wants it, and Ready."""
     return (
         resource is not None
         and all(_covers(resource.body.get(each), body[each]) for each in asked(body))
@@ -131,8 +158,7 @@ def _labels(body: JsonObject) -> Mapping[str, Json]:
     return labels if isinstance(labels, Mapping) else {}
 
 
-def _state(world: World, key: Key) -> str:
-    resource = world.resources.get(key)
+def _state(resource: Resource | None) -> str:
     return unready(resource) if resource else "it is gone"
 
 

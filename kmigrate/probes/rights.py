@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from kmigrate.errors import VerifyFailed
 from kmigrate.manifests.users import rights_asked
 from kmigrate.model import JsonObject, Right, Side
-from kmigrate.probes.resources import key_of
+from kmigrate.probes.resources import key_of, stored
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
 
 def unlike(world: World, users: Sequence[JsonObject]) -> tuple[str, ...]:
     """Rights that the resources of those users ask for and the cluster does not have, and those it has besides."""
-    stored = [world.resources.get(key_of(body)) for body in users]
-    asked = {right for found in stored if found is not None for right in rights_asked(found.key.name, found.spec)}
+    resources = stored(world.resources, map(key_of, users)).values()
+    asked = {right for found in resources for right in rights_asked(found.key.name, found.spec)}
     ours = {f"User:{key_of(body).name}" for body in users}
     there = {right for right in world.cluster(Side.TARGET).rights() if right.principal in ours}
     gone = (f"{_told(right)} is gone" for right in sorted(asked - there))

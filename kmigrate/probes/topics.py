@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.names import OURS
 from kmigrate.model import JsonObject, Side, Topic
-from kmigrate.probes.resources import key_of
+from kmigrate.probes.resources import key_of, stored
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Resource, World
 
@@ -46,7 +46,8 @@ def adoptable(world: World, wanted: Sequence[JsonObject]) -> None:
     Ours is one whose resource has our label: what is in it then came from the mirror. Any other must have the wanted
     partitions and hold no record.
     """
-    foreign = {str(_spec(body)["topicName"]): _spec(body) for body in wanted if not _is_ours(world, body)}
+    ours = {key for key, found in stored(world.resources, map(key_of, wanted)).items() if is_ours(found)}
+    foreign = {str(_spec(body)["topicName"]): _spec(body) for body in wanted if key_of(body) not in ours}
     there = world.cluster(Side.TARGET).topics(foreign)
     wrong = [text for name, topic in there.items() for text in _in_the_way(world, topic, foreign[name])]
     if wrong:
@@ -69,11 +70,6 @@ def is_ours(found: Resource) -> bool:
     """Whether it has the label of what kmigrate made or took over."""
     labels = found.metadata.get("labels")
     return isinstance(labels, Mapping) and labels.items() >= OURS.items()
-
-
-def _is_ours(world: World, body: JsonObject) -> bool:
-    found = world.resources.get(key_of(body))
-    return found is not None and is_ours(found)
 
 
 def _differs(name: str, spec: JsonObject, topic: Topic | None) -> tuple[str, ...]:

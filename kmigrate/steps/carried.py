@@ -9,7 +9,7 @@ from kmigrate.manifests.topics import CarriedTopic, carried_topic
 from kmigrate.model import JsonObject, Migration, Side, Topic, part
 from kmigrate.probes.foreign import known
 from kmigrate.probes.ownership import MADE_ANEW, hand_overs_of
-from kmigrate.probes.resources import key_of
+from kmigrate.probes.resources import key_of, stored
 from kmigrate.steps.clusters import brokers
 from kmigrate.world import World
 
@@ -42,7 +42,9 @@ def forget_those_before(world: World, wanted: Iterable[JsonObject]) -> None:
 
     What the ledger knows of hand-overs, and of records on one side alone, is of those.
     """
-    new = [str(part(body, "spec").get("topicName")) for body in wanted if world.resources.get(key_of(body)) is None]
+    bodies = {key_of(body): body for body in wanted}
+    there = stored(world.resources, bodies)
+    new = [str(part(body, "spec").get("topicName")) for key, body in bodies.items() if key not in there]
     before = hand_overs_of(world, new)
     if before:
         kept = world.ledger.get(MADE_ANEW)

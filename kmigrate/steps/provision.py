@@ -21,7 +21,7 @@ from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Finding, Step
 from kmigrate.probes.access import await_access, fenced
 from kmigrate.probes.ownership import owned_by
-from kmigrate.probes.resources import await_ready, key_of, unready
+from kmigrate.probes.resources import await_ready, key_of, stored, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
 from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
 from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_to_lose
@@ -153,7 +153,8 @@ class CreateTopics(Step):
         made = {Key(*name.split("|")) for name, body in before.items() if body is None}
         namespace = self.migration.target.namespace
         keys = {name: Key("KafkaTopic", namespace, resource_name(name)) for name in self.migration.topics}
-        return [name for name, key in keys.items() if key in made and world.resources.get(key) is not None]
+        there = stored(world.resources, made.intersection(keys.values()))
+        return [name for name, key in keys.items() if key in there]
 
     def _adopt(self, world: World, wanted: Sequence[JsonObject]) -> None:
         """Look at topics that are there and not yet ours; while kmigrate cannot sign in nothing can be looked at."""

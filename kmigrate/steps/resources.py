@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.resources import asked, key_of, missing, unready
+from kmigrate.probes.resources import asked, is_there, key_of, stored, unready
 from kmigrate.probes.set_by import set_by
 from kmigrate.world import Key, Resource, World
 
@@ -17,12 +17,14 @@ _SHOWN, _LONGEST = 3, 120
 
 def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
     """What of the wanted is missing; `before` holds what was there: the body, or null for what was not."""
-    lacking = missing(world, wanted)
+    there = stored(world.resources, map(key_of, wanted))
     before: dict[str, Json] = {}
     changes: list[Change] = []
-    for body in lacking:
+    for body in wanted:
         key = key_of(body)
-        found = world.resources.get(key)
+        found = there.get(key)
+        if is_there(found, body):
+            continue
         before["|".join((key.kind, key.namespace, key.name))] = _wish(found.body) if found else None
         action, told = (Action.CHANGE, _differs(found, body)) if found else (Action.CREATE, "")
         changes.append(Change(action=action, subject=str(key), detail=told))

@@ -66,6 +66,20 @@ def test_what_changed_since_it_was_looked_at_is_looked_at_again(
     assert ours.apply(topic(namespace, {"partitions": 2})).spec == {"partitions": 2, "replicas": 3}
 
 
+def test_what_came_or_changed_since_all_were_listed_keeps_what_is_of_others(
+    ours: KubernetesStore, theirs: KubernetesStore, namespace: str
+) -> None:
+    first = ours.apply(topic(namespace, {"partitions": 1}, annotations={"mine": "1"}))
+    assert ours.list("KafkaTopic", namespace) == (first,)
+    theirs.apply(topic(namespace, {"replicas": 3}))
+    second = ours.apply(topic(namespace, {"partitions": 2}))
+    assert (second.spec, second.metadata["annotations"]) == ({"partitions": 2, "replicas": 3}, {"mine": "1"})
+    ours.delete(first.key)
+    assert ours.list("KafkaTopic", namespace) == ()
+    theirs.apply(topic(namespace, {"replicas": 3}))
+    assert ours.apply(topic(namespace, {"partitions": 2})).spec == {"partitions": 2, "replicas": 3}
+
+
 def test_an_annotation_of_somebody_else_is_removed_when_it_is_named(
     ours: KubernetesStore, theirs: KubernetesStore, namespace: str
 ) -> None:

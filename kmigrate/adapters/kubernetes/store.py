@@ -42,6 +42,7 @@ class KubernetesStore:
     def __init__(self, connection: Connection, clock: Clock, *, manager: str = FIELD_MANAGER) -> None:
         self._connection, self._clock, self._manager = connection, clock, manager
         self._seen: dict[Key, JsonObject | None] = {}
+        self._listed: set[tuple[str, str]] = set()
 
     @classmethod
     def open(cls, context: str, clock: Clock, *, kubeconfig: str = "", manager: str = FIELD_MANAGER) -> KubernetesStore:
@@ -80,7 +81,10 @@ class KubernetesStore:
 
     def list(self, kind: str, namespace: str) -> tuple[Resource, ...]:
         """All resources of a kind in a namespace, by name; a large number comes in pages."""
-        return pages(self._connection, Subject(kind=kind_of(kind), namespace=namespace))[0]
+        found = pages(self._connection, Subject(kind=kind_of(kind), namespace=namespace))[0]
+        self._listed.add((kind, namespace))
+        self._seen = {key: live for key, live in self._seen.items() if (key.kind, key.namespace) != (kind, namespace)}
+        return tuple(map(self._remembered, found))
 
     def everywhere(self, kind: str) -> tuple[Resource, ...]:
         """All resources of a kind in all namespaces, by namespace and name."""
@@ -161,7 +165,7 @@ class KubernetesStore:
         `lost`: an earlier request may have been heard, so that what is there as wished is our own doing.
         """
         version = mapping(body.get("metadata")).get("resourceVersion")
-        seen = self._seen.pop(key, _NEVER)
+        seen = self._seen.pop(key, None if (key.kind, key.namespace) in self._listed else _NEVER)
         if not isinstance(seen, str) and version in (None, _version(seen)):
             with contextlib.suppress(Stale):
                 return self._patch(subject, declared(body, seen, self._manager), body, query, _version(seen))
