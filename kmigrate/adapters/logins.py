@@ -13,6 +13,9 @@ from kmigrate.model import Application, Auth, Migration, Principal, SecretRef, S
 from kmigrate.probes.resources import require
 from kmigrate.world import Key, ResourceStore, World
 
+_MOMENT_MS = 10_000
+"""What an operator may take to tell that it has seen to a user."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logins:
@@ -57,9 +60,12 @@ class Logins:
         }
 
     def target_password(self, user: str) -> str:
-        """The password that the operator made for a user."""
+        """The password that the operator made for a user.
+
+        A fence that was lifted just now is a change of that user: brokers enforce it before its status says so.
+        """
         namespace = self.migration.target.namespace
-        require(self.world, Key("KafkaUser", namespace, user))
+        require(self.world, Key("KafkaUser", namespace, user), patience_ms=_MOMENT_MS)
         return self.secrets.resolve(SecretRef(namespace=namespace, name=user, key="password"))
 
     def target_ca(self) -> str:
