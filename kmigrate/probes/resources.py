@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject
+from kmigrate.probes.set_by import only_by_others
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, ResourceStore, World
 
@@ -17,6 +18,8 @@ _WITHOUT_READY = frozenset({"KafkaNodePool"})
 """Their Kafka says whether they are Ready."""
 _MANY = frozenset({"KafkaTopic", "KafkaUser"})
 """Kinds of which there may be thousands; what else is asked for, as Secrets are, is asked for by name alone."""
+_OF_PODS = frozenset({"template", "resources", "jvmOptions", "logging", "metricsConfig"})
+"""What a platform team may add to pods (tolerations, sizes, what they log); it changes nothing of what they do."""
 _LEFT_ALONE = {
     "ReconciliationPaused": "its operator is told to leave it alone: take away the annotation "
     "strimzi.io/pause-reconciliation",
@@ -146,7 +149,7 @@ def is_there(resource: Resource | None, body: JsonObject) -> bool:
     """Whether it is stored as the body wants it, and Ready."""
     return (
         resource is not None
-        and all(_covers(resource.body.get(each), body[each]) for each in asked(body))
+        and all(_covers(resource, resource.body.get(each), body[each], (each,)) for each in asked(body))
         and _labels(body).items() <= _labels(resource.body).items()
         and not unready(resource)
     )
@@ -162,5 +165,17 @@ def _state(resource: Resource | None) -> str:
     return unready(resource) if resource else "it is gone"
 
 
-def _covers(have: Json, want: Json) -> bool:
-    return have == want
+def left_to_others(resource: Resource, path: Sequence[str]) -> bool:
+    """Whether a place in the resource is about pods, and others alone have set what is there: it stays theirs."""
+    return tuple(path[:1]) == ("spec",) and not _OF_PODS.isdisjoint(path[1:2]) and only_by_others(resource, *path)
+
+
+def _covers(resource: Resource, have: Json, want: Json, path: tuple[str, ...]) -> bool:
+    """Whether it is as wanted; what is there besides must be left to others."""
+    if have == want:
+        return True
+    if want is None:
+        return left_to_others(resource, path)
+    if not (isinstance(have, Mapping) and isinstance(want, Mapping)):
+        return False
+    return all(_covers(resource, have.get(n), want.get(n), (*path, n)) for n in {*have, *want})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kmigrate.model import Json, JsonObject
 from kmigrate.plan import Action, Change, Finding
-from kmigrate.probes.resources import asked, is_there, key_of, stored, unready
+from kmigrate.probes.resources import asked, is_there, key_of, left_to_others, stored, unready
 from kmigrate.probes.set_by import set_by
 from kmigrate.world import Key, Resource, World
 
@@ -34,7 +34,8 @@ def find(world: World, wanted: Sequence[JsonObject]) -> Finding:
 def _differs(found: Resource, body: JsonObject) -> str:
     """In words: the first places at which it is not as wanted and who else set them, else what its operator says."""
     parts = [(each, "" if each == "spec" else each) for each in asked(body)]
-    places = [place for each, at in parts for place in differences(found.body.get(each), body[each], (each,), at)]
+    every = (place for each, at in parts for place in differences(found.body.get(each), body[each], (each,), at))
+    places = [place for place in every if not left_to_others(found, place.path)]
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     told = [each.told + _by(set_by(found, *each.path)) for each in places[:_SHOWN]]
     return "; ".join(told) + more if places else unready(found)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 from api_server import ApiServer
+from mirror_estate import bodies, lane_of
 
 from kmigrate.adapters.kubernetes import KubernetesStore
 from kmigrate.adapters.kubernetes.declared import owned
 from kmigrate.errors import Conflict
 from kmigrate.lab.runtime.clock import LabClock
-from kmigrate.model import Json, JsonObject
+from kmigrate.manifests.mirror import RUNNING
+from kmigrate.model import Json, JsonObject, part
 from kmigrate.steps.resources import find
 from kmigrate.world import Key, ResourceStore
 
@@ -99,6 +101,26 @@ def test_a_manual_edit_is_shown_with_its_one_field_and_who_made_it(
     api_server.ask(f"{place}?fieldManager=kubectl-edit", {"spec": {"config": {"retention.ms": "2"}}}, "PATCH")
     (change,) = find(OnlyResources(ours), [wanted]).changes
     assert change.detail == 'config.retention.ms "2" → "1" (set by kubectl-edit)'
+
+
+def test_what_a_platform_team_adds_to_the_pods_of_a_mirror_is_nothing_missing_and_stays(
+    ours: KubernetesStore, theirs: KubernetesStore, namespace: str
+) -> None:
+    (made,) = bodies(lane_of("forward"), RUNNING)
+    wanted = {**made, "metadata": {**part(made, "metadata"), "namespace": namespace}}
+    ready: JsonObject = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
+    pods: JsonObject = {"pod": {"tolerations": [{"key": "kafka", "operator": "Exists"}]}}
+    there = ours.apply(wanted)
+    head = {name: made[name] for name in ("apiVersion", "kind")}
+    named: JsonObject = {"name": there.key.name, "namespace": namespace}
+    changed = theirs.apply({**head, "metadata": named, "spec": {"template": pods}})
+    ours.write_status(there.key, {**ready, "observedGeneration": changed.generation})
+    world = OnlyResources(ours)
+    assert find(world, [wanted]).changes == ()
+    assert ours.apply(wanted).spec["template"] == pods
+    assert [
+        change.detail for change in find(world, [{**wanted, "spec": {**part(made, "spec"), "replicas": 2}}]).changes
+    ] == ["replicas 1 → 2"]
 
 
 def test_what_was_only_read_does_not_become_ours(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kmigrate.model import Json
-from kmigrate.probes.resources import unready
-from kmigrate.world import Key, Resource
+from kmigrate.model import Json, JsonObject
+from kmigrate.probes.resources import is_there, unready
+from kmigrate.world import FIELD_MANAGER, Key, Resource
 
 READY: Json = {"type": "Ready", "status": "True"}
 CREATING: Json = {
@@ -70,3 +70,51 @@ def test_failed_tasks_leave_a_mirror_ready_and_the_lane_is_looked_at_instead() -
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "StorageClass"])
 def test_what_no_operator_sees_to_is_as_asked_once_it_is_stored(kind: str) -> None:
     assert unready(seen(kind, observed=None)) == ""
+
+
+def mirror(*managers: tuple[str, JsonObject], **spec: Json) -> Resource:
+    """A mirror that runs, by who set which fields of it."""
+    entries: list[Json] = [{"manager": name, "fieldsV1": {"f:spec": fields}} for name, fields in managers]
+    metadata: JsonObject = {"name": "mirror", "namespace": "kafka", "managedFields": entries}
+    body: JsonObject = {
+        "kind": "KafkaMirrorMaker2",
+        "metadata": metadata,
+        "spec": {"replicas": 1, **spec},
+        "status": {"observedGeneration": 1, "conditions": [READY]},
+    }
+    return Resource(key=Key("KafkaMirrorMaker2", "kafka", "mirror"), body=body, generation=1, version="7")
+
+
+def wanted(**spec: Json) -> JsonObject:
+    metadata: JsonObject = {"name": "mirror", "namespace": "kafka"}
+    return {"kind": "KafkaMirrorMaker2", "metadata": metadata, "spec": {"replicas": 1, **spec}}
+
+
+OURS: JsonObject = {"f:replicas": {}, "f:resources": {"f:limits": {"f:memory": {}}}}
+LIMITS: JsonObject = {"limits": {"memory": "2Gi"}}
+
+
+def test_what_a_platform_team_adds_to_pods_stays_theirs() -> None:
+    theirs: JsonObject = {"f:template": {"f:pod": {"f:tolerations": {}}}, "f:resources": {"f:requests": {}}}
+    pods: JsonObject = {"pod": {"tolerations": [{"key": "kafka", "operator": "Exists"}]}}
+    more: JsonObject = {**LIMITS, "requests": {"cpu": "1"}}
+    found = mirror((FIELD_MANAGER, OURS), ("argocd", theirs), template=pods, resources=more)
+    assert is_there(found, wanted(resources=LIMITS))
+    assert not is_there(found, wanted(resources={"limits": {"memory": "4Gi"}}))
+    assert not is_there(found, wanted(resources={**LIMITS, "claims": []}))
+
+
+def test_what_we_set_and_want_no_more_is_not_theirs() -> None:
+    assert not is_there(mirror((FIELD_MANAGER, OURS), resources=LIMITS), wanted())
+    both = mirror((FIELD_MANAGER, OURS), ("argocd", {"f:resources": {"f:limits": {}}}), resources=LIMITS)
+    assert not is_there(both, wanted())
+
+
+def test_what_somebody_adds_to_the_settings_is_never_as_wanted() -> None:
+    theirs: JsonObject = {"f:config": {"f:transforms": {}}}
+    assert not is_there(mirror((FIELD_MANAGER, OURS), ("argocd", theirs), config={"transforms": "drop"}), wanted())
+
+
+def test_a_store_that_keeps_nobodys_name_leaves_nothing_to_others() -> None:
+    assert is_there(mirror(), wanted())
+    assert not is_there(mirror(resources=LIMITS), wanted())
