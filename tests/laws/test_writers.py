@@ -250,6 +250,10 @@ def test_a_record_of_just_now_is_waited_for_at_the_last_look_of_a_watch_and_not_
 
     walk.estate.clock.work = act
     assert soak.verify(world)
+    back.held_up = True
+    world.ledger.put(COPIED, {str(p): at for p, at in world.mirror.copied(other_way(lane)).items()})
+    turn()
+    assert soak.check(world).changes == ()
     back.held_up, walk.estate.clock.work = True, turn
     world.ledger.put(COPIED, {str(p): at for p, at in world.mirror.copied(other_way(lane)).items()})
     turn()

@@ -73,7 +73,7 @@ class Soak(MoveStep):
             if not new:
                 self._refuse(world, known)
             self._nobody_came_back(world)
-            if not (new or self._trouble(world) or self._stands_still(world)):
+            if not (new or self._late(world)):
                 return Finding()
             told = named(world, self.leaving, dict.fromkeys((*known, *new)), self.ours) if new else told
         change = Change(action=Action.WAIT, subject=f"{self.app.name} on the {self.entering}", detail=told)
