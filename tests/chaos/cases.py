@@ -40,14 +40,19 @@ FIRST = (
 )
 LATER = ("kill Connect in a transaction",)
 """Faults that came when runs of the first ones had been counted: they have seeds of their own, from LATER_FROM on."""
-FAULTS = (*FIRST, *LATER)
-LATER_FROM = 100_000
+ON_KUBERNETES = ("API server gone",)
+"""Faults of a target whose resources are in Kubernetes, likewise."""
+FAULTS = (*FIRST, *LATER, *ON_KUBERNETES)
+LATER_FROM, ON_KUBERNETES_FROM = 100_000, 200_000
 DIRECTIONS = ("cutover", "rollback")
-EVERY, EVERY_LATER = (len(faults) * len(STEPS) * len(DIRECTIONS) for faults in (FIRST, LATER))
+EVERY, EVERY_LATER, EVERY_ON_KUBERNETES = (
+    len(faults) * len(STEPS) * len(DIRECTIONS) for faults in (FIRST, LATER, ON_KUBERNETES)
+)
 """So many seeds in a row meet every one of these faults at every step in both directions."""
 WRITER = "order-service"
 READERS = ("search-indexer", "fraud-check", "trends")
 """Far behind, static, and KIP-848; each may move whatever side the others are on."""
+_A_MINUTE_MS = 60_000
 _OF_WRITERS = ("hand-over-topics", "turn-mirror")
 _LONGEST_MS = {
     "ready": 400,
@@ -88,10 +93,11 @@ class Case:
 
 def case(seed: int) -> Case:
     """The same for the same seed; one of cutover and one of rollback follow each other, of the same fault and step."""
-    later = seed >= LATER_FROM
-    pairs = list(product(LATER if later else FIRST, STEPS))
+    groups = ((ON_KUBERNETES_FROM, ON_KUBERNETES), (LATER_FROM, LATER), (0, FIRST))
+    begin, faults = next(group for group in groups if seed >= group[0])
+    pairs = list(product(faults, STEPS))
     random.Random(len(pairs)).shuffle(pairs)
-    rest, way = divmod(seed - LATER_FROM * later, len(DIRECTIONS))
+    rest, way = divmod(seed - begin, len(DIRECTIONS))
     fault, step = pairs[rest % len(pairs)]
     chance = random.Random(seed)
     event = chance.choice(("STARTED", "APPLIED"))
@@ -105,5 +111,5 @@ def case(seed: int) -> Case:
         event=event,
         delay_ms=chance.randint(0, longest),
         after=chance.choice(("on", "back")),
-        lasts_ms=chance.choice((1_500, 4_000, 8_000)),
+        lasts_ms=_A_MINUTE_MS if fault in ON_KUBERNETES else chance.choice((1_500, 4_000, 8_000)),
     )

@@ -23,7 +23,6 @@ from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
 from kmigrate.model import Json
 from kmigrate.planfile import load
-from kmigrate.wiring import folder_store
 from kmigrate.world import Key
 
 COUNTS = ("lost", "redelivered", "out_of_order", "unexplained", "audit_gaps", "missing_written", "resurrected")
@@ -83,7 +82,9 @@ def denied_on_source(stage: Stage) -> set[str]:
 
 def denied_on_target(stage: Stage) -> set[str]:
     found = set()
-    for user in folder_store(stage.lab.store).list("KafkaUser", NAMESPACE):
+    with compose.resources(stage.lab) as store:
+        users = store.list("KafkaUser", NAMESPACE)
+    for user in users:
         for acl in objects(mapping(user.spec.get("authorization")).get("acls")):
             thing = mapping(acl["resource"])
             told = f"on {thing['type']} {thing.get('name')} to User:{user.key.name}"
@@ -115,8 +116,9 @@ def lanes(stage: Stage, status: Status) -> list[str]:
 
 def audited(stage: Stage) -> Verdict:
     """Ask the auditor, who reads the applications' files and both logs past the relays."""
-    facts, target = stage.facts, folder_store(stage.lab.store)
-    told, secret = facts["source"], target.get(Key("Secret", NAMESPACE, compose.AUDITOR))
+    facts = stage.facts
+    with compose.resources(stage.lab) as store:
+        told, secret = facts["source"], store.get(Key("Secret", NAMESPACE, compose.AUDITOR))
     assert secret is not None
     ca = Path(told["ca"]).read_text()
     password = (stage.lab.credentials / shop.KMIGRATE).read_text()

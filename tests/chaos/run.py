@@ -21,11 +21,23 @@ from pathlib import Path
 import checks
 import one_run
 import table
-from cases import EVERY, EVERY_LATER, FAULTS, LATER_FROM, Case, Missed, case
+from cases import (
+    EVERY,
+    EVERY_LATER,
+    EVERY_ON_KUBERNETES,
+    FAULTS,
+    LATER_FROM,
+    ON_KUBERNETES,
+    ON_KUBERNETES_FROM,
+    Case,
+    Missed,
+    case,
+)
 from stage import Stage, staged
 
 from kmigrate.lab.folder import LabFolder
 
+IN_A_FOLDER = tuple(fault for fault in FAULTS if fault not in ON_KUBERNETES)
 PHASES = ("assess", "provision", "replicate", "rehearse")
 FIRST = ("ml-features", "billing", "notifier")
 """They read what order-service writes, so they go before it, and stay: readers that live through all of it."""
@@ -52,7 +64,8 @@ class Session:
             self.stage.await_healthy()
             say(f"  missed: {missed}")
             return
-        self.kept.append(table.row(wanted, self.commit, told))
+        where = {"kubernetes": True} if self.stage.lab.kubernetes.exists() else {}
+        self.kept.append(table.row(wanted, self.commit, {**told, **where}))
         shown = {name: told[name] for name in ("whom", "last_line", "ended", "said", "then", "rate", "spent_s")}
         say(f"  {wanted}: {shown} in {time.monotonic() - began:.0f} s")
 
@@ -78,9 +91,11 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def session(folder: LabFolder, commit: str, count: Callable[[list[dict]], None]) -> Iterator[Session]:
+def session(
+    folder: LabFolder, commit: str, count: Callable[[list[dict]], None], *, kubernetes: bool = False
+) -> Iterator[Session]:
     """A lab with everything up to the first move of who moves in the runs."""
-    with staged(folder) as stage:
+    with staged(folder, kubernetes=kubernetes) as stage:
         for phase in PHASES:
             done = stage.desk.run("apply", "--phase", phase, "--yes", "--json")
             assert done.code == 0, f"{done}"
@@ -144,11 +159,17 @@ def main() -> int:
     parser.add_argument("--fault", choices=FAULTS, action="append", help="only runs of this fault; may come again")
     parser.add_argument("--minutes", type=float, default=60, help="begin no run after so long")
     parser.add_argument("--audit-every", type=int, default=10)
+    parser.add_argument(
+        "--kubernetes", action="store_true", help="the target's resources in a Kubernetes of the lab's own"
+    )
     parser.add_argument("--folder", type=Path, default=Path(".kmigrate-chaos"))
     given = parser.parse_args()
-    wanted = [case(seed) for seed in given.again] or chosen_cases(given.seed, given.count, given.fault)
+    faults = given.fault or (FAULTS if given.kubernetes else IN_A_FOLDER)
+    wanted = [case(seed) for seed in given.again] or chosen_cases(given.seed, given.count, faults)
+    if not given.kubernetes and any(each.fault in ON_KUBERNETES for each in wanted):
+        parser.error(f"{', '.join(ON_KUBERNETES)}: only with --kubernetes")
     until = time.monotonic() + given.minutes * 60
-    with session(LabFolder(given.folder.absolute()), commit_of(), table.write) as at:
+    with session(LabFolder(given.folder.absolute()), commit_of(), table.write, kubernetes=given.kubernetes) as at:
         failed = run_all(at, wanted, audit_every=given.audit_every, until=until)
     say(f"{len(at.counted)} runs counted, {len(at.missed)} missed, {len(failed)} failed")
     for each in failed:
@@ -156,19 +177,21 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def chosen_cases(seed: int, count: int, faults: Sequence[str] | None) -> list[Case]:
+def chosen_cases(seed: int, count: int, faults: Sequence[str]) -> list[Case]:
     """From that seed on; without one, those that the table does not have, the rarest faults first."""
     if seed >= 0:
         found = map(case, itertools.count(seed))
-        return list(itertools.islice((each for each in found if not faults or each.fault in faults), count))
+        return list(itertools.islice((each for each in found if each.fault in faults), count))
     rows = table.read()
     done = {row["seed"] for row in rows}
     met = Counter(row["fault"] for row in rows)
     chosen: list[Case] = []
-    seeds = itertools.chain(range(EVERY * 2), range(LATER_FROM, LATER_FROM + EVERY_LATER * 2))
+    later = range(LATER_FROM, LATER_FROM + EVERY_LATER * 2)
+    there = range(ON_KUBERNETES_FROM, ON_KUBERNETES_FROM + EVERY_ON_KUBERNETES * 2)
+    seeds = itertools.chain(range(EVERY * 2), later, there)
     left = [each for each in map(case, seeds) if each.seed not in done]
     while left and len(chosen) < count:
-        allowed = (each for each in left if not faults or each.fault in faults)
+        allowed = (each for each in left if each.fault in faults)
         rarest = min(allowed, key=lambda each: (met[each.fault], each.seed), default=None)
         if rarest is None:
             break

@@ -19,6 +19,7 @@ from street import USERS
 from kmigrate.lab import control
 from kmigrate.lab.apps import control as apps
 from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.kubernetes.plane import API_SERVER
 from kmigrate.lab.operator.admin import ClusterAdmin
 from kmigrate.lab.plan_file import CLUSTER, NAMESPACE
 from kmigrate.lab.runtime.clock import LabClock
@@ -39,6 +40,8 @@ class Stage:
     target: Relay
     revived: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """The source's broker, each time it was started again by us: its lab knows only the first."""
+    servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """The API server, likewise."""
 
     @property
     def facts(self) -> dict:
@@ -67,6 +70,12 @@ class Stage:
         """The source's broker, whoever started it."""
         found = psutil.Process(self.revived[-1].pid) if self.revived else self.process(SOURCE_BROKER)
         assert found is not None, "the source's broker is down already"
+        return found
+
+    def api_server(self) -> psutil.Process:
+        """The API server, whoever started it."""
+        found = psutil.Process(self.servers[-1].pid) if self.servers else self.process(API_SERVER)
+        assert found is not None, "the API server is down already"
         return found
 
     def source_admin(self) -> ClusterAdmin:
@@ -98,13 +107,12 @@ def await_none(look: Callable[[], object], what: str, deadline_s: int = 60) -> N
 
 
 @contextmanager
-def staged(folder: LabFolder) -> Iterator[Stage]:
+def staged(folder: LabFolder, *, kubernetes: bool = False) -> Iterator[Stage]:
     """A lab that ends with the block, its applications at work."""
     clock, reporter = LabClock(), Reporter()
+    here = {"module": "street", "stay": False, "kubernetes": kubernetes}
     with _street_is_found():
-        up = control.up(
-            folder, brokers=1, users=USERS, empty=False, clock=clock, reporter=reporter, stay=False, module="street"
-        )
+        up = control.up(folder, brokers=1, users=USERS, empty=False, clock=clock, reporter=reporter, **here)
     try:
         with relays(ports(folder)) as (source, target):
             stage = Stage(folder, Desk.of(folder, folder.extra / "kmigrate.yaml"), source, target)
@@ -114,7 +122,7 @@ def staged(folder: LabFolder) -> Iterator[Stage]:
             try:
                 yield stage
             finally:
-                for each in stage.revived:
+                for each in (*stage.revived, *stage.servers):
                     each.kill()
                     each.wait()
     finally:

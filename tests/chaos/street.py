@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from kmigrate.advice import ABORTED_AHEAD
 from kmigrate.lab import compose, shop, stock, supervisor
+from kmigrate.lab.kubernetes.part import USER
 from kmigrate.lab.plan_file import plan_file
 from kmigrate.lab.runtime.applications import Applications
 from kmigrate.lab.runtime.bench import Bench
@@ -63,6 +64,8 @@ class StreetPart(compose.EstatePart):
         for future in client.create_topics([wanted]).values():
             future.result()
         self._write_plan()
+        if self._options.kubernetes:
+            self._let_in()
         least = shop.tool_rights(needs(load(self._options.folder.extra / "kmigrate.yaml")))
         shop.grant(client, (*shop.rights(MORE), *least))
         ready = self._await_target()
@@ -77,6 +80,8 @@ class StreetPart(compose.EstatePart):
         folder = self._options.folder
         folder.extra.mkdir(mode=0o700, exist_ok=True)
         every = {"applications": (*shop.APPLICATIONS, *MORE), "topics": (*shop.TOPICS, CLICKS)}
+        if self._options.kubernetes:
+            every["kubeconfig"] = folder.kubernetes / f"{USER}.kubeconfig"
         plan = yaml.safe_load(plan_file(folder, self._bootstrap, self._bench.certificates.ca, **every))
         plan["policy"]["soak"] = SOAK
         plan["accept"] = [{"id": ABORTED_AHEAD, "subject": "billing", "reason": "it counts, and a few more do no harm"}]

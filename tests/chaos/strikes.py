@@ -18,13 +18,14 @@ from clicks import TOPIC as CLICKS
 from relay import Relay, Weather
 from stage import SOURCE_BROKER, TARGET_BROKER, Stage
 
+from kmigrate.lab import compose
 from kmigrate.lab.apps.audit import replace
 from kmigrate.lab.operator.status import mapping, objects
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.lab.runtime.connect import ConnectRest
 from kmigrate.model import JsonObject, Side
 from kmigrate.planfile import load
-from kmigrate.wiring import folder_store, open_world
+from kmigrate.wiring import open_world
 from kmigrate.world import Reporter
 
 LATE_S = 0.4
@@ -190,6 +191,22 @@ def connector_restarted(blow: Blow) -> Struck:
     return Struck(name)
 
 
+def api_server_gone(blow: Blow) -> Struck:
+    """Kubernetes refuses every connection; what is stored stays with etcd, and it is started again as it was."""
+    stage = blow.stage
+    server = stage.api_server()
+    words, here, around = server.cmdline(), server.cwd(), server.environ()
+    log = stage.lab.kubernetes / "kube-apiserver.log"
+    server.kill()
+    server.wait(10)
+
+    def again() -> None:
+        with log.open("ab") as output:
+            stage.servers.append(subprocess.Popen(words, cwd=here, env=around, stdout=output, stderr=output))
+
+    return Struck(f"kube-apiserver {server.pid}", again, lasts=True)
+
+
 def network(relay: str, who: str, *, gone: bool) -> Callable[[Blow], Struck]:
     """Between one side and kmigrate, or the workers, nothing passes for a while; or all of it comes late."""
 
@@ -228,13 +245,14 @@ STRIKES: dict[str, Callable[[Blow], Struck]] = {
     "operator stopped": operator_stopped,
     "operator slow": operator_slow,
     "connector restarted": connector_restarted,
+    "API server gone": api_server_gone,
 }
 
 
 def rests(stage: Stage) -> list[ConnectRest]:
     """Connect's interface of every group of workers that says where it is."""
-    store = folder_store(stage.lab.store)
-    groups = [each for kind in ("KafkaMirrorMaker2", "KafkaConnect") for each in store.list(kind, NAMESPACE)]
+    with compose.resources(stage.lab) as store:
+        groups = [each for kind in ("KafkaMirrorMaker2", "KafkaConnect") for each in store.list(kind, NAMESPACE)]
     return [ConnectRest(str(group.status["url"]), timeout_ms=10_000) for group in groups if group.status.get("url")]
 
 

@@ -59,9 +59,11 @@ def _sentence(rows: Sequence[dict]) -> str:
     after = Counter(each["after"] for each in rows)
     rates = [each["rate"] for each in rows]
     least = f"; at least {min(rates)} records/s in the five seconds before a fault" if rates else ""
+    there = sum(each.get("kubernetes", False) for each in rows)
+    where = f", {there} of them with the target's resources in Kubernetes" if there else ""
     return (
-        f"{len(rows)} runs, {after['on']} went on, {after['back']} back; lost, given twice, out of order: 0 in each."
-        f" {met} of {every} (fault, step, direction) were met{least}."
+        f"{len(rows)} runs{where}, {after['on']} went on, {after['back']} back; lost, given twice, out of order: 0 in"
+        f" each. {met} of {every} (fault, step, direction) were met{least}."
     )
 
 

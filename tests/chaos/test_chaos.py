@@ -9,7 +9,21 @@ from pathlib import Path
 
 import pytest
 import run
-from cases import DIRECTIONS, EVERY, EVERY_LATER, FIRST, LATER, LATER_FROM, STEPS, WRITER, Case, case
+from cases import (
+    DIRECTIONS,
+    EVERY,
+    EVERY_LATER,
+    EVERY_ON_KUBERNETES,
+    FIRST,
+    LATER,
+    LATER_FROM,
+    ON_KUBERNETES,
+    ON_KUBERNETES_FROM,
+    STEPS,
+    WRITER,
+    Case,
+    case,
+)
 
 from kmigrate.lab.folder import LabFolder
 from kmigrate.model import Direction
@@ -49,6 +63,9 @@ def test_seeds_in_a_row_meet_every_fault_at_every_step_in_both_directions() -> N
     assert met == set(product(FIRST, STEPS, DIRECTIONS))
     later = {(each.fault, each.step, each.direction) for each in map(case, range(LATER_FROM, LATER_FROM + EVERY_LATER))}
     assert later == set(product(LATER, STEPS, DIRECTIONS))
+    there = range(ON_KUBERNETES_FROM, ON_KUBERNETES_FROM + EVERY_ON_KUBERNETES)
+    met = {(each.fault, each.step, each.direction) for each in map(case, there)}
+    assert met == set(product(ON_KUBERNETES, STEPS, DIRECTIONS))
 
 
 def test_only_who_writes_hands_topics_over() -> None:
