@@ -85,6 +85,27 @@ def test_a_lane_that_was_asked_to_stop_runs_again_when_there_is_more_to_drain() 
     assert watch_of(died.estate).unruly == []
 
 
+def test_a_lane_stays_stopped_when_a_group_is_drained_once_more_after_the_hand_over() -> None:
+    died = life_after(prepared(), "hand-over-topics")
+    (lane,) = forward_lanes(PLAN)
+    held = died.estate.groups[Side.SOURCE].held_by["checkout"]
+    partition = next(p for p, offset in sorted(held.items()) if offset)
+    held[partition] -= 1  # somebody put the group elsewhere there, so that its drain is asked for anew
+    asked: list[str] = []
+    turn = died.estate.turn
+
+    def act() -> None:
+        asked.append(asked_state(seen(died), PLAN.target, lane))
+        turn()
+
+    died.estate.clock.work = act
+    died.type("cutover checkout")
+    drains = [each for each in died.journal().entries if (each.step, each.event) == ("drain-mirror", "APPLIED")]
+    assert [each.unit for each in drains].count("cutover/checkout#1") == 2
+    assert set(asked) == {STOPPED}
+    assert watch_of(died.estate).unruly == []
+
+
 def test_nothing_is_handed_over_while_a_transaction_is_open_on_the_side_entered() -> None:
     died = life_after(prepared(), "drain-mirror")
     log = died.estate.clusters[Side.TARGET].logs[FIRST]

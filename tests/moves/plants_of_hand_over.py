@@ -28,6 +28,13 @@ RULE_2 = (
         HAND_OVER + "no_seam_is_written_before_the_lane_has_stopped_however_slow_its_operator_is",
     ),
     Fault(
+        "a drain that is done anew starts a lane whose topics were handed over",
+        CUTOVER + "drain_mirror",
+        "        if drained or read_seams(world.ledger.get(SEAMS)):\n",
+        "        if drained:\n",
+        HAND_OVER + "a_lane_stays_stopped_when_a_group_is_drained_once_more_after_the_hand_over",
+    ),
+    Fault(
         "a lane that was asked to stop stands while there is more to drain",
         CUTOVER + "drain_mirror",
         "            elif asked_state(world, target, lane) == STOPPED:\n",

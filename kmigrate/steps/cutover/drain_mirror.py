@@ -125,9 +125,11 @@ class DrainMirror(MoveStep):
     def _feed(self, world: World, deadline_ms: int) -> None:
         """A move that was cut short before its `turn-mirror` left nobody who copies what came since.
 
-        One that has to be drained once more had asked its lane to stop.
+        One that has to be drained once more had asked its lane to stop. From the seam on it may not run: then the other
+        side owns what it would write there.
         """
-        if self._stopped_there(world) and not self._undrained(world):
+        drained = self._stopped_there(world) and not self._undrained(world)
+        if drained or read_seams(world.ledger.get(SEAMS)):
             return
         for target, lane in self._feeding:
             if not feeds(world, target, lane):
