@@ -19,7 +19,7 @@ _WITHOUT_READY = frozenset({"KafkaNodePool"})
 _MANY = frozenset({"KafkaTopic", "KafkaUser"})
 """Kinds of which there may be thousands; what else is asked for, as Secrets are, is asked for by name alone."""
 _OF_PODS = frozenset({"template", "resources", "jvmOptions", "logging", "metricsConfig"})
-"""What a platform team may add to pods (tolerations, sizes, what they log); it changes nothing of what they do."""
+"""What a platform team may add to pods (tolerations, sizes, what they log); no setting of a connector or a mirror."""
 _LEFT_ALONE = {
     "ReconciliationPaused": "its operator is told to leave it alone: take away the annotation "
     "strimzi.io/pause-reconciliation",

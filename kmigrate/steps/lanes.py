@@ -134,7 +134,7 @@ def remove_lists(world: World, target: Target, lanes: Iterable[Lane]) -> None:
 
 def ask_to_stop(world: World, target: Target, lane: Lane) -> None:
     """Ask the lane to stop and wait for nothing: it takes a while, and whoever needs that it has waits for it."""
-    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(STOPPED)))
+    _ask_for(world, target, lane, STOPPED)
 
 
 def start_again(world: World, target: Target, lane: Lane, deadline_ms: int, *, answers: bool) -> None:
@@ -142,7 +142,7 @@ def start_again(world: World, target: Target, lane: Lane, deadline_ms: int, *, a
     if answers:
         start_lane(world, target, lane, deadline_ms)
     else:
-        _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(RUNNING)))
+        _ask_for(world, target, lane, RUNNING)
         world.reporter.note(f"the target does not answer: lane {lane.name} is asked to run once it does")
 
 
@@ -190,13 +190,17 @@ def _steer(
     world: World, target: Target, lane: Lane, state: str, deadline_ms: int, there: Callable[[LaneState], bool]
 ) -> None:
     """Ask for a state and wait until `there` says that it is reached."""
-    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(state)))
+    _ask_for(world, target, lane, state)
 
     def look() -> Ready[None] | NotYet:
         seen = lane_state(world, target, lane)
         return Ready(None) if there(seen) else NotYet(str(seen))
 
     _wait(world, f"lane {lane.name} {state}", look, deadline_ms)
+
+
+def _ask_for(world: World, target: Target, lane: Lane, state: str) -> None:
+    _change(world, target, lane, lambda resource: with_asked(resource, lane, steered(state)))
 
 
 def _ask(world: World, target: Target, lane: Lane, action: str, deadline_ms: int) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 import psutil
@@ -20,6 +21,7 @@ from stage import SOURCE_BROKER, TARGET_BROKER, Stage
 
 from kmigrate.lab import compose
 from kmigrate.lab.apps.audit import replace
+from kmigrate.lab.kubernetes.plane import API_SERVER
 from kmigrate.lab.operator.status import mapping, objects
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.lab.runtime.connect import ConnectRest
@@ -105,17 +107,7 @@ def _clicks_across(stage: Stage) -> Iterator[Callable[[], bool]]:
 def kill_source_broker(blow: Blow) -> Struck:
     """On the source nobody but us starts it again, as it was."""
     stage = blow.stage
-    broker = stage.source_broker()
-    words, here, around = broker.cmdline(), broker.cwd(), broker.environ()
-    log = stage.lab.source / "node-1.log"
-    broker.kill()
-    broker.wait(10)
-
-    def again() -> None:
-        with log.open("ab") as output:
-            stage.revived.append(subprocess.Popen(words, cwd=here, env=around, stdout=output, stderr=output))
-
-    return Struck(f"{SOURCE_BROKER} {broker.pid}", again, lasts=True)
+    return _kill_for_a_while(SOURCE_BROKER, stage.source_broker(), stage.lab.source / "node-1.log", stage.revived)
 
 
 def kill_target_broker(blow: Blow) -> Struck:
@@ -194,17 +186,7 @@ def connector_restarted(blow: Blow) -> Struck:
 def api_server_gone(blow: Blow) -> Struck:
     """Kubernetes refuses every connection; what is stored stays with etcd, and it is started again as it was."""
     stage = blow.stage
-    server = stage.api_server()
-    words, here, around = server.cmdline(), server.cwd(), server.environ()
-    log = stage.lab.kubernetes / "kube-apiserver.log"
-    server.kill()
-    server.wait(10)
-
-    def again() -> None:
-        with log.open("ab") as output:
-            stage.servers.append(subprocess.Popen(words, cwd=here, env=around, stdout=output, stderr=output))
-
-    return Struck(f"kube-apiserver {server.pid}", again, lasts=True)
+    return _kill_for_a_while(API_SERVER, stage.api_server(), stage.lab.kubernetes / f"{API_SERVER}.log", stage.servers)
 
 
 def network(relay: str, who: str, *, gone: bool) -> Callable[[Blow], Struck]:
@@ -272,6 +254,19 @@ def _kill(stage: Stage, name: str) -> Struck:
     assert process is not None, f"{name} is down already"
     process.kill()
     return Struck(f"{name} {process.pid}")
+
+
+def _kill_for_a_while(name: str, process: psutil.Process, log: Path, again: list[subprocess.Popen[bytes]]) -> Struck:
+    """Whom its lab does not start again is started as it was, and kept in `again`."""
+    words, here, around = process.cmdline(), process.cwd(), process.environ()
+    process.kill()
+    process.wait(10)
+
+    def heal() -> None:
+        with log.open("ab") as output:
+            again.append(subprocess.Popen(words, cwd=here, env=around, stdout=output, stderr=output))
+
+    return Struck(f"{name} {process.pid}", heal, lasts=True)
 
 
 def _family(pid: int) -> set[int]:
