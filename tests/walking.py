@@ -1,9 +1,12 @@
 """Types the commands of a walk in memory, as an operator would, also after a death."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pytest
 from memory_estate import GROUP, TOPIC, Estate, migration
 
-from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld
+from kmigrate.adapters.memory import Died, MemoryLines, MemoryWorld, Watcher
 from kmigrate.engine import back, forward, run_unit, undo_unit, where
 from kmigrate.journal import Journal
 from kmigrate.model import Migration, Partition, Side
@@ -50,6 +53,19 @@ def assert_exact(estate: Estate, lines: MemoryLines, side: Side) -> None:
     estate.settle()
     for partition, count in estate.written.items():
         assert estate.app.processed[GROUP, partition] == list(range(count))
+
+
+@dataclass(slots=True)
+class OnceStopping(Watcher):
+    """Does something once, right before the first application is stopped: `ready` has looked by then."""
+
+    do: Callable[[], None]
+    done: bool = False
+
+    def write(self, what: str, *, differs: bool) -> None:
+        if what.startswith("stop of") and not self.done:
+            self.done = True
+            self.do()
 
 
 def calm() -> tuple[Estate, MemoryLines]:

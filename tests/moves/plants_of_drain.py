@@ -10,6 +10,7 @@ from where import (
     FLAGS,
     MANIFESTS,
     ORDER,
+    PAUSE,
     PROBES,
     REFUSALS,
     RENDERED,
@@ -26,10 +27,17 @@ _DRAIN = "            DrainMirror(**has, migration=migration),\n"
 RULE_1 = (
     Fault(
         "a drain waits for the group that has read the least of a partition",
-        CUTOVER + "drain_mirror",
+        CUTOVER + "move",
         "max(at, found.get(p, at))",
         "min(at, found.get(p, at))",
         TOGETHER + "a_drain_waits_for_the_group_that_has_read_the_most_of_a_partition",
+    ),
+    Fault(
+        "a mirror that is far behind is found out once the application stands still",
+        CUTOVER + "ready",
+        "await_close_behind(world, self, self.migration, self._copying)",
+        "pass",
+        PAUSE + "a_mirror_that_is_far_behind_is_waited_for_while_the_application_works_and_nothing_is_stopped",
     ),
     Fault(
         "ends are seen once, not still over two looks",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from memory_estate import GROUP, Estate
-from walking import APP, FIRST, assert_exact, command, crossing, journal_of, plan_of, run_until
+from walking import APP, FIRST, OnceStopping, assert_exact, command, crossing, journal_of, plan_of, run_until
 
 from kmigrate.adapters.memory import MemoryWorld, Watcher
 from kmigrate.engine import forward
@@ -55,10 +55,14 @@ def test_a_group_drain_asks_nothing_of_what_was_written_after_the_group_stopped(
 def test_nothing_counts_as_copied_because_connect_says_so() -> None:
     estate = Estate()
     lines = crossing(estate)
-    estate.mirror.held_up = True
-    estate.turns(5)
-    for partition in estate.mirror.last:
-        estate.mirror.last[partition] = estate.clusters[Side.SOURCE].logs[partition].end + 1_000
+
+    def lie() -> None:
+        estate.mirror.held_up = True
+        estate.turns(5)
+        for partition in estate.mirror.last:
+            estate.mirror.last[partition] = estate.clusters[Side.SOURCE].logs[partition].end + 1_000
+
+    estate.death.watcher = OnceStopping(lie)
     with pytest.raises(WentBack):
         command("cutover", estate, lines)
     assert estate.groups[Side.TARGET].commits == []

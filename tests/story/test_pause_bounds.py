@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from memory_estate import Estate, migration
-from walking import APP, assert_exact, command, crossing, journal_of, plan_of, run_until
+from walking import APP, OnceStopping, assert_exact, command, crossing, journal_of, plan_of, run_until
 
 from kmigrate.adapters.manual import ManualWorkloads, Place
 from kmigrate.adapters.memory import MemoryLines, MemoryWorld
@@ -34,9 +34,13 @@ def cut_over(estate: Estate, lines: MemoryLines, policy: Policy = LONG, world: M
 
 
 def stall_mirror(estate: Estate) -> None:
-    """It copies nothing, and nobody says that anything is wrong with it."""
-    estate.mirror.held_up = True
-    estate.turns(3)
+    """It copies nothing any more, and nobody says that anything is wrong with it."""
+
+    def stall() -> None:
+        estate.mirror.held_up = True
+        estate.turns(3)
+
+    estate.death.watcher = OnceStopping(stall)
 
 
 def stall_fence(estate: Estate) -> None:
@@ -116,6 +120,22 @@ def test_a_switch_that_does_not_end_takes_the_application_back_once_max_pause_is
     first = next(e for e in journal_of(estate, lines).entries if e.event == "UNDOING")
     assert 584_000 <= first.time - begun < 600_000
     assert (estate.app.running, estate.app.side) == (True, Side.SOURCE)
+
+
+def test_a_mirror_that_is_far_behind_is_waited_for_while_the_application_works_and_nothing_is_stopped() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    estate.mirror.held_up = True
+    estate.turns(3)
+    with pytest.raises(Blocked, match="the mirror is too far behind") as told:
+        cut_over(estate, lines)
+    assert 584_000 <= int(told.value.hint) < 600_000
+    assert (estate.app.running, estate.clusters[Side.SOURCE].acls.denied()) == (True, set())
+    done = {e.step for e in journal_of(estate, lines).entries if e.unit.startswith("cutover") and e.step}
+    assert done == {"ready"}
+    estate.mirror.held_up = False
+    cut_over(estate, lines)
+    assert_exact(estate, lines, Side.TARGET)
 
 
 def test_a_start_that_does_not_end_holds_once_max_pause_is_used_up() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -21,6 +20,7 @@ from kmigrate.steps.cutover.move import (
     DRAINED,
     LAST,
     MoveStep,
+    furthest,
     held,
     left_behind,
     read_offsets,
@@ -96,17 +96,17 @@ class DrainMirror(MoveStep):
         if world.ledger.get(LAST) is not None:
             world.ledger.put(LAST, None)  # it belongs to the bounds before these
         world.ledger.put(BOUNDS, write_offsets(bounds))
-        # a partition is copied in order: what the others have read lies before what the furthest of them has
-        furthest, last = _furthest(bounds), dict[Partition, int]()
+        # a partition is copied in order: what the others have read lies before the furthest's reach
+        reach, last = furthest(bounds), dict[Partition, int]()
         end = world.clock.monotonic_ms() + deadline_ms
         # what is drained down to its end is not drained up to a group's place as well
-        for lane, part in self.by_lane(world, {p: at for p, at in furthest.items() if p.topic not in self.app.writes}):
+        for lane, part in self.by_lane(world, {p: at for p, at in reach.items() if p.topic not in self.app.writes}):
             what = f"copies of what group {', '.join(bounds)} has read"
             left = max(0, end - world.clock.monotonic_ms())
             watch = self._watch(world, lane)
             last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left, watch=watch).last
         last |= self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
-        world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in furthest})
+        world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in reach})
         for target, lane in self._feeding:  # it takes a moment, in which the positions are carried
             ask_to_stop(world, target, lane)
 
@@ -175,11 +175,3 @@ class DrainMirror(MoveStep):
         last = self.by_lane(world, read_partitions(world.ledger.get(LAST)))
         mine = [(lane, part) for lane, part in last if origin(lane) is self.leaving]
         return tuple(p for lane, part in mine for p in still_copied(world, part, lane))
-
-
-def _furthest(bounds: Mapping[str, Mapping[Partition, int]]) -> dict[Partition, int]:
-    """By partition, where the group stands that has read the most of it."""
-    found: dict[Partition, int] = {}
-    for of in bounds.values():
-        found |= {p: max(at, found.get(p, at)) for p, at in of.items()}
-    return found

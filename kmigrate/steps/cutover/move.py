@@ -178,6 +178,14 @@ def held(world: World, side: Side, app: Application, *, stable: bool = True) -> 
     return every_position_held(world, side, app.reads, stable=stable)
 
 
+def furthest(bounds: Mapping[str, Mapping[Partition, int]]) -> dict[Partition, int]:
+    """By partition, where the group stands that has read the most of it."""
+    found: dict[Partition, int] = {}
+    for of in bounds.values():
+        found |= {p: max(at, found.get(p, at)) for p, at in of.items()}
+    return found
+
+
 def left_behind(world: World, side: Side, app: Application, *, stable: bool = True) -> dict[str, dict[Partition, int]]:
     """Where each group stands on the side that is left; what is forgotten there stands where it was stopped.
 

@@ -17,6 +17,7 @@ from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
+from kmigrate.steps.cutover.behind import await_close_behind
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.left_there import refuse_read_since
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
@@ -28,7 +29,7 @@ from kmigrate.world import World
 
 @dataclass(frozen=True, kw_only=True)
 class Ready(MoveStep):
-    """Both sides hold the topics alike, the mirror is well, and every group has a position to carry."""
+    """Both sides hold the topics alike, every group has a position to carry, the mirror is well and close behind."""
 
     name: ClassVar[str] = "ready"
     title: ClassVar[str] = "Look at both sides, the mirror and the positions"
@@ -53,11 +54,13 @@ class Ready(MoveStep):
         """Nothing to do: this step only looks."""
 
     def verify(self, world: World) -> Json:
-        """What was looked at."""
+        """What was looked at; right before anything is stopped the mirror has copied all that was there."""
         trials = self._look(world)
         why = self._needs_a_human()
         if why:
             world.reporter.note(why)
+        if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
+            await_close_behind(world, self, self.migration, self._copying)
         return {
             "groups": [reads.group for reads in self.app.reads],
             "topics": sorted({*self.app.topics_read, *self.app.writes}),
