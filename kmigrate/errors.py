@@ -112,7 +112,9 @@ class Transient(PlatformError):
 
 
 class Conflict(PlatformError):
-    """Somebody else changed the resource first."""
+    """Somebody else changed the resource first; whether that `passes`, so that another look and try may do."""
+
+    passes: bool = True
 
 
 class Invalid(PlatformError):

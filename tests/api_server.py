@@ -27,13 +27,14 @@ class ApiServer:
     machine: Machine
     folder: Path
 
-    def ask(self, path: str, body: JsonObject | None = None, method: str = "", *, user: str = "admin") -> JsonObject:
-        """One request, without kmigrate's own client; a refusal is answered by its Status."""
+    def ask(self, path: str, body: Json = None, method: str = "", *, user: str = "admin") -> JsonObject:
+        """One request, without kmigrate's own client; a refusal is answered by its Status. A list patches by steps."""
+        patch = "json-patch" if isinstance(body, list) else "merge-patch"
         request = urllib.request.Request(
             self.plane.server + path,
             data=None if body is None else json.dumps(body).encode(),
             method=method or ("GET" if body is None else "POST"),
-            headers={"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"},
+            headers={"Content-Type": f"application/{patch}+json" if method == "PATCH" else "application/json"},
         )
         try:
             with urllib.request.urlopen(request, context=self._context(user), timeout=30) as answer:

@@ -130,8 +130,8 @@ class PrepareReverse(Step):
     name: ClassVar[str] = "prepare-reverse"
     title: ClassVar[str] = "Make the mirror back, stopped"
     mend: ClassVar[str] = (
-        "set the lane's state to stopped again in its KafkaConnector, and see who started it: the source owns its "
-        "topics, and it has no right to write them there"
+        "put back by hand what is named, and see who changed it; a lane whose topics the source owns stays stopped: it "
+        "has no right to write them there"
     )
 
     migration: Migration

@@ -128,7 +128,7 @@ def revise(
     """Change a resource as it is now; where somebody was faster, and be it a status, what they made of it.
 
     A body that was read carries its version, so that nobody's change is written over. `revised` answers None for what
-    may stay as it is. Raises Conflict where others were faster ten times.
+    may stay as it is. Raises Conflict where others were faster ten times, and at once where they hold what is changed.
     """
     for left in reversed(range(_TRIES)):
         body = revised(read())
@@ -136,8 +136,8 @@ def revise(
             return
         try:
             store.apply(body)
-        except Conflict:
-            if not left:
+        except Conflict as error:
+            if not left or not error.passes:
                 raise
         else:
             return

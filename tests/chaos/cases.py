@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -38,17 +39,17 @@ FIRST = (
     "operator slow",
     "connector restarted",
 )
-LATER = ("kill Connect in a transaction",)
-"""Faults that came when runs of the first ones had been counted: they have seeds of their own, from LATER_FROM on."""
-ON_KUBERNETES = ("API server gone",)
-"""Faults of a target whose resources are in Kubernetes, likewise."""
-FAULTS = (*FIRST, *LATER, *ON_KUBERNETES)
-LATER_FROM, ON_KUBERNETES_FROM = 100_000, 200_000
+ON_KUBERNETES = ("API server gone", "lane edited by hand")
+"""Faults of a target whose resources are in Kubernetes."""
+SEEDS_FROM = {
+    0: FIRST,
+    100_000: ("kill Connect in a transaction",),
+    200_000: ON_KUBERNETES[:1],
+    300_000: ON_KUBERNETES[1:],
+}
+"""Faults that came when runs of the first ones had been counted have seeds of their own, from here on."""
+FAULTS = tuple(fault for faults in SEEDS_FROM.values() for fault in faults)
 DIRECTIONS = ("cutover", "rollback")
-EVERY, EVERY_LATER, EVERY_ON_KUBERNETES = (
-    len(faults) * len(STEPS) * len(DIRECTIONS) for faults in (FIRST, LATER, ON_KUBERNETES)
-)
-"""So many seeds in a row meet every one of these faults at every step in both directions."""
 WRITER = "order-service"
 READERS = ("search-indexer", "fraud-check", "trends")
 """Far behind, static, and KIP-848; each may move whatever side the others are on."""
@@ -91,10 +92,16 @@ class Case:
         return f"seed {self.seed}: {self.fault}, {when}, {self.direction} of {self.app}, then {self.after}"
 
 
+def seeds(rounds: int = 1) -> Iterator[int]:
+    """So many that each fault meets every step in both directions `rounds` times."""
+    for begin, faults in SEEDS_FROM.items():
+        yield from range(begin, begin + rounds * len(faults) * len(STEPS) * len(DIRECTIONS))
+
+
 def case(seed: int) -> Case:
     """The same for the same seed; one of cutover and one of rollback follow each other, of the same fault and step."""
-    groups = ((ON_KUBERNETES_FROM, ON_KUBERNETES), (LATER_FROM, LATER), (0, FIRST))
-    begin, faults = next(group for group in groups if seed >= group[0])
+    begin = max(begin for begin in SEEDS_FROM if begin <= seed)
+    faults = SEEDS_FROM[begin]
     pairs = list(product(faults, STEPS))
     random.Random(len(pairs)).shuffle(pairs)
     rest, way = divmod(seed - begin, len(DIRECTIONS))
@@ -111,5 +118,5 @@ def case(seed: int) -> Case:
         event=event,
         delay_ms=chance.randint(0, longest),
         after=chance.choice(("on", "back")),
-        lasts_ms=_A_MINUTE_MS if fault in ON_KUBERNETES else chance.choice((1_500, 4_000, 8_000)),
+        lasts_ms=_A_MINUTE_MS if fault == "API server gone" else chance.choice((1_500, 4_000, 8_000)),
     )

@@ -22,16 +22,12 @@ import checks
 import one_run
 import table
 from cases import (
-    EVERY,
-    EVERY_LATER,
-    EVERY_ON_KUBERNETES,
     FAULTS,
-    LATER_FROM,
     ON_KUBERNETES,
-    ON_KUBERNETES_FROM,
     Case,
     Missed,
     case,
+    seeds,
 )
 from stage import Stage, staged
 
@@ -186,10 +182,7 @@ def chosen_cases(seed: int, count: int, faults: Sequence[str]) -> list[Case]:
     done = {row["seed"] for row in rows}
     met = Counter(row["fault"] for row in rows)
     chosen: list[Case] = []
-    later = range(LATER_FROM, LATER_FROM + EVERY_LATER * 2)
-    there = range(ON_KUBERNETES_FROM, ON_KUBERNETES_FROM + EVERY_ON_KUBERNETES * 2)
-    seeds = itertools.chain(range(EVERY * 2), later, there)
-    left = [each for each in map(case, seeds) if each.seed not in done]
+    left = [each for each in map(case, seeds(2)) if each.seed not in done]
     while left and len(chosen) < count:
         allowed = (each for each in left if each.fault in faults)
         rarest = min(allowed, key=lambda each: (met[each.fault], each.seed), default=None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+from by_hand import turn
 from cases import Case, Missed
 from clicks import TOPIC as CLICKS
 from relay import Relay, Weather
@@ -25,6 +26,7 @@ from kmigrate.lab.kubernetes.plane import API_SERVER
 from kmigrate.lab.operator.status import mapping, objects
 from kmigrate.lab.plan_file import NAMESPACE
 from kmigrate.lab.runtime.connect import ConnectRest
+from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
 from kmigrate.model import JsonObject, Side
 from kmigrate.planfile import load
 from kmigrate.wiring import open_world
@@ -189,6 +191,17 @@ def api_server_gone(blow: Blow) -> Struck:
     return _kill_for_a_while(API_SERVER, stage.api_server(), stage.lab.kubernetes / f"{API_SERVER}.log", stage.servers)
 
 
+def lane_edited(blow: Blow) -> Struck:
+    """Somebody turns the state of a lane that has to do with who moves, there or back, and lets go of it again."""
+    migration = load(blow.stage.desk.plan)
+    app = migration.application(blow.case.app)
+    topics = {*app.topics_read, *app.writes}
+    every = (*forward_lanes(migration), *reverse_lanes(migration))
+    lane = blow.chance.choice([lane for lane in every if not topics.isdisjoint(lane.topics)])
+    now, let_go = turn(blow.stage.lab, lane)
+    return Struck(f"{lane.connector} {now}", let_go, lasts=True)
+
+
 def network(relay: str, who: str, *, gone: bool) -> Callable[[Blow], Struck]:
     """Between one side and kmigrate, or the workers, nothing passes for a while; or all of it comes late."""
 
@@ -228,6 +241,7 @@ STRIKES: dict[str, Callable[[Blow], Struck]] = {
     "operator slow": operator_slow,
     "connector restarted": connector_restarted,
     "API server gone": api_server_gone,
+    "lane edited by hand": lane_edited,
 }
 
 

@@ -11,18 +11,12 @@ import pytest
 import run
 from cases import (
     DIRECTIONS,
-    EVERY,
-    EVERY_LATER,
-    EVERY_ON_KUBERNETES,
-    FIRST,
-    LATER,
-    LATER_FROM,
-    ON_KUBERNETES,
-    ON_KUBERNETES_FROM,
+    FAULTS,
     STEPS,
     WRITER,
     Case,
     case,
+    seeds,
 )
 
 from kmigrate.lab.folder import LabFolder
@@ -59,13 +53,9 @@ def test_a_seed_stands_for_one_case() -> None:
 
 
 def test_seeds_in_a_row_meet_every_fault_at_every_step_in_both_directions() -> None:
-    met = {(each.fault, each.step, each.direction) for each in map(case, range(EVERY))}
-    assert met == set(product(FIRST, STEPS, DIRECTIONS))
-    later = {(each.fault, each.step, each.direction) for each in map(case, range(LATER_FROM, LATER_FROM + EVERY_LATER))}
-    assert later == set(product(LATER, STEPS, DIRECTIONS))
-    there = range(ON_KUBERNETES_FROM, ON_KUBERNETES_FROM + EVERY_ON_KUBERNETES)
-    met = {(each.fault, each.step, each.direction) for each in map(case, there)}
-    assert met == set(product(ON_KUBERNETES, STEPS, DIRECTIONS))
+    met = {(each.fault, each.step, each.direction) for each in map(case, seeds())}
+    assert met == set(product(FAULTS, STEPS, DIRECTIONS))
+    assert len(list(seeds())) == len(met)
 
 
 def test_only_who_writes_hands_topics_over() -> None:

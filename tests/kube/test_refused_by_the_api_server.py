@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import ssl
 import threading
 from collections.abc import Iterator
@@ -17,8 +19,8 @@ from kmigrate.adapters.kubernetes import KubernetesStore
 from kmigrate.errors import Blocked, Conflict, Invalid, UsageError
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.pki import Authority
-from kmigrate.model import JsonObject
-from kmigrate.world import Key
+from kmigrate.model import JsonObject, part
+from kmigrate.world import Key, Resource, revise
 
 pytestmark = pytest.mark.kube
 
@@ -96,11 +98,52 @@ def test_what_somebody_edited_by_hand_is_named(api_server: ApiServer, store: Kub
     made = store.apply(topic(namespace, 3))
     address = f"/apis/kafka.strimzi.io/v1/namespaces/{namespace}/kafkatopics/orders?fieldManager=kubectl-edit"
     api_server.ask(address, {"spec": {"partitions": 4}}, "PATCH")
-    with pytest.raises(Conflict, match=r"spec\.partitions \(kubectl-edit\)"):
+    with pytest.raises(Conflict, match=r"spec\.partitions \(kubectl-edit\)") as refused:
         store.apply(topic(namespace, 5))
     there = store.get(made.key)
     assert there is not None
     assert there.spec == {"partitions": 4}
+    assert "changes no value" in refused.value.hint
+
+
+@pytest.mark.parametrize("labels", [{}, {"strimzi.io/cluster": "shop"}])
+def test_what_somebody_edited_by_hand_is_let_go_of_by_the_command_that_is_told(
+    api_server: ApiServer, store: KubernetesStore, namespace: str, labels: JsonObject
+) -> None:
+    ours = topic(namespace, 3)
+    made = store.apply({**ours, "metadata": {**part(ours, "metadata"), "labels": labels}})
+    address = f"/apis/kafka.strimzi.io/v1/namespaces/{namespace}/kafkatopics/orders"
+    api_server.ask(f"{address}?fieldManager=kubectl-edit", {"spec": {"partitions": 4}}, "PATCH")
+    with pytest.raises(Conflict) as refused:
+        store.apply(topic(namespace, 5))
+    words = shlex.split(refused.value.hint.splitlines()[-1])
+    assert words[:5] == ["kubectl", "-n", namespace, "patch", "kafkatopics.kafka.strimzi.io"]
+    assert words[5:7] == ["orders", "--type=json"]
+    api_server.ask(address, json.loads(words[8]), "PATCH")
+    there = store.get(made.key)
+    assert there is not None
+    assert there.spec == {"partitions": 4}
+    assert store.apply(topic(namespace, 5)).spec == {"partitions": 5}
+    assert store.apply(topic(namespace, 6)).spec == {"partitions": 6}
+
+
+def test_a_change_upon_what_somebody_holds_is_tried_once(
+    api_server: ApiServer, store: KubernetesStore, namespace: str
+) -> None:
+    made = store.apply(topic(namespace, 3))
+    address = f"/apis/kafka.strimzi.io/v1/namespaces/{namespace}/kafkatopics/orders?fieldManager=kubectl-edit"
+    api_server.ask(address, {"spec": {"partitions": 4}}, "PATCH")
+    looks: list[Resource] = []
+
+    def read() -> Resource:
+        there = store.get(made.key)
+        assert there is not None
+        looks.append(there)
+        return there
+
+    with pytest.raises(Conflict, match="kubectl-edit"):
+        revise(store, read, lambda seen: {**seen.body, "spec": {"partitions": 5}})
+    assert len(looks) == 1
 
 
 def test_a_namespace_that_is_not_there_is_named(store: KubernetesStore) -> None:

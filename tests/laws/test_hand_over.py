@@ -232,6 +232,35 @@ def test_a_lane_that_somebody_starts_while_it_must_stand_still_fails_adds_nothin
     assert [word for word in told.trouble if wrong.name in word and "FAILED" in word]
 
 
+@pytest.mark.parametrize(
+    ("before", "direction", "command"),
+    [
+        ((), "forward", "cutover fraud"),
+        (("cutover fraud",), "forward", "cutover checkout"),
+        (("cutover fraud", "cutover checkout"), "reverse", "rollback fraud"),
+    ],
+)
+def test_a_lane_that_somebody_stopped_is_named_before_anybody_stands_still(
+    before: tuple[str, ...], direction: str, command: str
+) -> None:
+    walk = prepared(readers=False)
+    for each in before:
+        walk.type(each)
+    (lane,) = (each for f in forward_lanes(PLAN) for each in (f, other_way(f)) if each.direction == direction)
+    ask(walk, lane, STOPPED)
+    walk.estate.turns(5)
+    running = {name: each.running for name, each in walk.estate.workloads.items()}
+    with pytest.raises(Blocked, match=f"lane {lane.name} should copy and is asked to stand still") as told:
+        walk.type(command)
+    assert told.value.where.endswith(", ready")
+    assert str(lane_key(lane, "kafka")) in told.value.hint
+    assert {name: each.running for name, each in walk.estate.workloads.items()} == running
+    ask(walk, lane, "running")
+    walk.estate.turns(5)
+    walk.type(command)
+    walk.exact()
+
+
 def test_topics_that_the_target_owns_are_not_removed_there() -> None:
     walk = prepared()
     walk.type("cutover checkout")

@@ -35,7 +35,7 @@ RULE_1 = (
     Fault(
         "a mirror that is far behind is found out once the application stands still",
         CUTOVER + "ready",
-        "await_close_behind(world, self, self.migration, self._copying)",
+        "await_close_behind(world, self, self.migration)",
         "pass",
         PAUSE + "a_mirror_that_is_far_behind_is_waited_for_while_the_application_works_and_nothing_is_stopped",
     ),

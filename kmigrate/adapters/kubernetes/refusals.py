@@ -51,6 +51,13 @@ class Stale(Conflict):
     """What a change was made upon is not there any more."""
 
 
+class Contested(Conflict):
+    """Others set a field to something else; `managers` are their names."""
+
+    passes = False
+    managers: frozenset[str] = frozenset()
+
+
 class TooOld(Transient):
     """What was to be read on from is too old to be known any more (410)."""
 
@@ -156,11 +163,13 @@ def _conflict(subject: Subject, status: JsonObject, message: str) -> Conflict:
     if not held:
         return Stale(f"{subject} was changed meanwhile: {message}", hint="read it again")
     told = [f"{str(cause.get('field')).lstrip('.')} ({_manager(cause)})" for cause in held]
-    return Conflict(
+    contested = Contested(
         f"{subject}: somebody else sets {', '.join(told)}",
         hint="kmigrate does not overwrite what others set: take these fields out of what they apply, or let them "
         "apply what the plan says",
     )
+    contested.managers = frozenset(map(_manager, held))
+    return contested
 
 
 def _manager(cause: JsonObject) -> str:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from kmigrate.adapters import stored
 from kmigrate.adapters.kubernetes.connection import APPLY, MERGE, REPLACE, Call, Connection, Lost
+from kmigrate.adapters.kubernetes.contested import tell_way_out
 from kmigrate.adapters.kubernetes.declared import declared, encoded, resource_of, settled, unwanted
 from kmigrate.adapters.kubernetes.kinds import CRD, kind_of
 from kmigrate.adapters.kubernetes.opening import connect
-from kmigrate.adapters.kubernetes.refusals import NotThere, Stale, Subject
+from kmigrate.adapters.kubernetes.refusals import Contested, NotThere, Stale, Subject
 from kmigrate.adapters.kubernetes.reviews import lacking
 from kmigrate.adapters.kubernetes.watching import Listening, events, pages
 from kmigrate.adapters.retry import steadily
@@ -184,7 +185,13 @@ class KubernetesStore:
         if version is not None:
             wish = {**wish, "metadata": {**mapping(wish["metadata"]), "resourceVersion": version}}
         query = (("fieldManager", self._manager), _STRICT, *query)
-        made = self._connection.ask_once(Call(method="PATCH", subject=subject, query=query, body=wish, content=APPLY))
+        try:
+            made = self._connection.ask_once(
+                Call(method="PATCH", subject=subject, query=query, body=wish, content=APPLY)
+            )
+        except Contested as error:
+            tell_way_out(error, subject, self._live(subject))
+            raise
         gone = {
             part: {name: None for name in names if name in mapping(mapping(made["metadata"]).get(part))}
             for part, names in ((part, mapping(names)) for part, names in unwanted(body).items())

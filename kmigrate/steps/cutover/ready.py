@@ -60,7 +60,7 @@ class Ready(MoveStep):
         if why:
             world.reporter.note(why)
         if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
-            await_close_behind(world, self, self.migration, self._copying)
+            await_close_behind(world, self, self.migration)
         return {
             "groups": [reads.group for reads in self.app.reads],
             "topics": sorted({*self.app.topics_read, *self.app.writes}),
