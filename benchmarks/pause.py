@@ -5,8 +5,9 @@ Two real Kafka clusters and a real exactly-once MirrorMaker 2 under traffic. Mov
 floor is the same stop and start with nothing in between, on the side the move leads to. All times of a whole pause are
 the applications' own: from the first that was asked to stop to the moment when every group works again.
 
-`./dev python benchmarks/pause.py [--whole | --rows reading:100x1,… | --json]` takes some eight minutes. It ends with 4
-when kmigrate's part of a pause is over its budget, or when a record was lost or given twice by kmigrate.
+`./dev python benchmarks/pause.py [--whole | --rows reading:100x1,… | --kubernetes | --operator 5 | --json]` takes some
+eight minutes. It ends with 4 when kmigrate's part of a pause is over its budget (with an operator that takes no time of
+its own), or when a record was lost or given twice by kmigrate.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Run:
             runbook={shape(cell): each for cell, each in by_hand.items()},
             wrong=wrong,
             rate=self._typed.rate,
+            kubernetes=self._typed.kubernetes,
+            operator_s=self._typed.operator,
             elapsed_s=time.monotonic() - self._began,
         )
 
@@ -104,6 +107,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--floors", type=int, default=3, help="how often the floor is measured (3)")
     parser.add_argument("--rate", type=int, default=100, help="records/s of each feed (100)")
     parser.add_argument("--interval", type=int, default=60, help="of MirrorMaker 2's sync in s; 0: no runbook (60)")
+    parser.add_argument("--kubernetes", action="store_true", help="the target's resources on a real API server")
+    parser.add_argument("--operator", type=float, default=0, help="what the operator takes for each change, in s (0)")
     typed = parser.parse_args()
     typed.rounds = typed.rounds or (3 if typed.whole else 1)
     try:
@@ -135,7 +140,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="kmigrate-pause-", ignore_cleanup_errors=True) as place:
             folder = LabFolder(Path(place) / "lab")
-            with lab(folder, typed.cells, reporter):
+            with lab(
+                folder, typed.cells, reporter, kubernetes=typed.kubernetes, operator_ms=round(typed.operator * 1_000)
+            ):
                 outcome = Run(folder, typed, reporter).measure()
     except KmigrateError as error:
         print(error.message, file=sys.stderr)

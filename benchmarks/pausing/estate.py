@@ -18,7 +18,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from kmigrate.lab import control, shop
 from kmigrate.lab.folder import LabFolder
-from kmigrate.lab.plan_file import CLUSTER, LISTENER, NAMESPACE
+from kmigrate.lab.kubernetes.part import USER
+from kmigrate.lab.plan_file import target_of
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.shop import Right
 from kmigrate.world import Reporter
@@ -31,8 +32,10 @@ _READY_S = 60.0
 
 
 @contextmanager
-def lab(folder: LabFolder, cells: Sequence[Cell], reporter: Reporter) -> Iterator[None]:
-    """An empty lab with a user per application, taken down with the block."""
+def lab(
+    folder: LabFolder, cells: Sequence[Cell], reporter: Reporter, *, kubernetes: bool = False, operator_ms: int = 0
+) -> Iterator[None]:
+    """An empty lab with a user per application, taken down with the block; as `control.up`."""
     users = [*shop.PRINCIPALS, *(_user(name) for cell in cells for name in cell.declared)]
     up = control.up(
         folder,
@@ -43,6 +46,8 @@ def lab(folder: LabFolder, cells: Sequence[Cell], reporter: Reporter) -> Iterato
         reporter=reporter,
         stay=False,
         module="kmigrate.lab.compose",
+        kubernetes=kubernetes,
+        operator_ms=operator_ms,
     )
     try:
         yield
@@ -75,6 +80,12 @@ class Estate:
         self._admin = AdminClient(dict(self.client))
         self.plan = folder.extra / "kmigrate.yaml"
         self.place = folder.extra / "station"
+
+    @property
+    def _kubeconfig(self) -> Path | None:
+        """With which kmigrate signs in where the target is, where that is an API server."""
+        place = self.folder.kubernetes / f"{USER}.kubeconfig"
+        return place if place.exists() else None
 
     @property
     def feeds(self) -> dict[str, int]:
@@ -179,12 +190,7 @@ class Estate:
             "kind": "Migration",
             "metadata": {"name": "pausing"},
             "source": {"bootstrapServers": self._bootstrap, "auth": login(shop.KMIGRATE), "ca": str(self._ca)},
-            "target": {
-                "platform": "lab",
-                "store": str(self.folder.store),
-                "kubernetes": {"namespace": NAMESPACE},
-                "cluster": {"name": CLUSTER, "listener": {"name": LISTENER}},
-            },
+            "target": target_of(self._kubeconfig),
             "topics": {"include": sorted(self.feeds | self.made)},
             "applications": [feeder, *(self._application(cell, name) for cell in self.cells for name in cell.declared)],
             "mirror": {

@@ -138,7 +138,7 @@ class TargetPart:
             store.apply(body)
         reads = [Rule(resource=kind, name="*", operations=("Describe", "Read")) for kind in ("topic", "group")]
         store.apply(user(AUDITOR, reads, target(self._options.folder)))
-        self._operator = Operator(store, self._bench, NAMESPACE)
+        self._operator = Operator(store, self._bench, NAMESPACE, takes_ms=self._options.operator_ms)
         self._operator.start()
 
     def cluster(self) -> tuple[JsonObject, ...]:

@@ -73,6 +73,7 @@ def up(
     stay: bool = True,
     module: str = "kmigrate.lab.supervisor",
     kubernetes: bool = False,
+    operator_ms: int = 0,
 ) -> Lab:
     """Start a lab and follow it until it is up; interrupted or failed, everything is down again.
 
@@ -84,7 +85,8 @@ def up(
     folder.create()
     check_disk(folder.root, shutil.disk_usage(folder.root).free)
     _remove(folder, keep_marker=True)
-    supervisor = _launch(folder, brokers, users, module, empty=empty, kubernetes=kubernetes)
+    more = [*(["--empty"] if empty else []), *(["--kubernetes"] if kubernetes else [])]
+    supervisor = _launch(folder, brokers, users, module, [*more, "--operator-ms", str(operator_ms)])
     threading.Thread(target=supervisor.wait, daemon=True, name="reap the supervisor").start()
     try:
         _follow(folder, supervisor, clock, reporter)
@@ -160,11 +162,10 @@ def check_disk(root: Path, free: int) -> None:
 
 
 def _launch(
-    folder: LabFolder, brokers: int, users: Sequence[str], module: str, *, empty: bool, kubernetes: bool
+    folder: LabFolder, brokers: int, users: Sequence[str], module: str, more: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-m", module, "--folder", str(folder.root.absolute()), "--brokers", str(brokers)]
-    argv += ["--users", ",".join(users), "--until-stdin-closes"]
-    argv += [*(["--empty"] if empty else []), *(["--kubernetes"] if kubernetes else [])]
+    argv += ["--users", ",".join(users), "--until-stdin-closes", *more]
     with os.fdopen(os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         return subprocess.Popen(
             argv,

@@ -42,7 +42,7 @@ def plan_file(
             "auth": {"type": "plain", "username": shop.KMIGRATE, "password": _file(shop.KMIGRATE)},
             "ca": str(ca),
         },
-        "target": _in_a_folder() if kubeconfig is None else _in_kubernetes(kubeconfig),
+        "target": target_of(kubeconfig),
         "topics": {"include": [topic.name for topic in topics]},
         "applications": [_application(folder, app) for app in applications],
         "mirror": {
@@ -57,6 +57,11 @@ def plan_file(
         "journal": {"store": "./.kmigrate"},
     }
     return _HEAD + yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, width=140)
+
+
+def target_of(kubeconfig: Path | None) -> JsonObject:
+    """The `target` of a plan file in the lab's folder `work`: on the API server of a kubeconfig, or in the folder."""
+    return _in_a_folder() if kubeconfig is None else _in_kubernetes(kubeconfig)
 
 
 def _in_a_folder() -> JsonObject:

@@ -1,6 +1,6 @@
 """The one process that owns a lab: everything it started ends with it (`runtime.process`).
 
-`python -m kmigrate.lab.supervisor --folder F --brokers N [--users a,b] [--empty] [--kubernetes]
+`python -m kmigrate.lab.supervisor --folder F --brokers N [--users a,b] [--empty] [--kubernetes] [--operator-ms N]
 [--until-stdin-closes]`. It tells its state in F/lab.json. SIGTERM, SIGINT, or the end of stdin when that was asked for,
 take the lab down in order; a line on stdin means that the lab shall stay although stdin ends.
 """
@@ -64,7 +64,8 @@ class Part(Protocol):
 class Options:
     """What a lab shall be: one or three brokers per cluster, users of the source, bare clusters or with an estate.
 
-    `kubernetes`: the target's resources lie on an API server instead of in a folder.
+    `kubernetes`: the target's resources lie on an API server instead of in a folder. `operator_ms`: what the stand-in
+    takes for each change, at least.
     """
 
     folder: LabFolder
@@ -72,6 +73,7 @@ class Options:
     users: tuple[str, ...] = ()
     empty: bool = False
     kubernetes: bool = False
+    operator_ms: int = 0
 
 
 Compose = Callable[[Options, Bench, Board], Sequence[Part]]
@@ -215,6 +217,7 @@ def main(arguments: Sequence[str] | None = None, *, composition: Compose = compo
     parser.add_argument("--users", default="")
     parser.add_argument("--empty", action="store_true")
     parser.add_argument("--kubernetes", action="store_true")
+    parser.add_argument("--operator-ms", type=int, default=0)
     parser.add_argument("--until-stdin-closes", action="store_true")
     given = parser.parse_args(arguments)
     options = Options(
@@ -223,6 +226,7 @@ def main(arguments: Sequence[str] | None = None, *, composition: Compose = compo
         users=tuple(name for name in given.users.split(",") if name),
         empty=given.empty,
         kubernetes=given.kubernetes,
+        operator_ms=given.operator_ms,
     )
     _private()
     try:

@@ -31,14 +31,18 @@ class Operator:
 
     `start` runs `tick` in a thread of its own, about every 20 ms. `interval_ms` is Strimzi's
     STRIMZI_FULL_RECONCILIATION_INTERVAL_MS (production 120 s): how old a status may be, and when drift is reverted.
+    `takes_ms`: what passes from a change until it is made real and told, as on a busy operator; resources do not wait
+    for each other.
     """
 
-    def __init__(self, store: ResourceStore, bench: Bench, namespace: str, *, interval_ms: int = 10_000) -> None:
+    def __init__(
+        self, store: ResourceStore, bench: Bench, namespace: str, *, interval_ms: int = 10_000, takes_ms: int = 0
+    ) -> None:
         folder = bench.folder / "operator" / namespace
         self._store = store
         self._bench = bench
         self._namespace = namespace
-        self._interval = interval_ms
+        self._interval, self._takes = interval_ms, takes_ms
         self._kafka = KafkaReconciler(store, bench, folder)
         self._topics = TopicReconciler(store, bench.clock)
         self._users = UserReconciler(store, bench.clock)
@@ -48,6 +52,7 @@ class Operator:
         self._connectors = ConnectorReconciler(store, bench, folder, self.address, restarts, self._connects)
         self._done: dict[Key, Stamp] = {}
         self._last: dict[Key, Resource] = {}
+        self._begun: dict[Key, Stamp] = {}
         self._not_before: dict[Key, int] = {}
         self._next_round = 0
         self._next_revival = 0
@@ -134,6 +139,8 @@ class Operator:
         due: list[Resource] = []
         for resource in resources:
             changed = self._done.get(resource.key) != _stamp(resource)
+            if changed and self._takes:
+                self._begin(resource, now)
             if now < self._not_before.get(resource.key, 0) or not (changed or everything):
                 continue
             if is_paused(resource):
@@ -142,6 +149,12 @@ class Operator:
             else:
                 due.append(resource)
         return due
+
+    def _begin(self, resource: Resource, now: int) -> None:
+        """A change that was not seen before is not made real before its time."""
+        if self._begun.get(resource.key) != _stamp(resource):
+            self._begun[resource.key] = _stamp(resource)
+            self._not_before[resource.key] = now + self._takes
 
     def _mark(self, resource: Resource) -> None:
         self._done[resource.key] = _stamp(resource)
@@ -222,6 +235,7 @@ class Operator:
         for key in [key for key in self._last if key not in there]:
             gone = self._last.pop(key)
             self._done.pop(key, None)
+            self._begun.pop(key, None)
             self._remove(gone)
             if key.kind == "KafkaConnect":
                 self._forget_connectors(key.name, resources["KafkaConnector"])
