@@ -11,7 +11,7 @@ from kmigrate.manifests.lanes import names_of
 from kmigrate.manifests.rights import KMIGRATE, MIRROR, MIRROR_BACK, PHASES, Need, needs
 from kmigrate.manifests.roles import Grant, rule_line, told
 from kmigrate.model import Lane, Migration, Partition, Right, Side, granted
-from kmigrate.probes.ownership import owned_by
+from kmigrate.probes.arming import given_back, withheld
 from kmigrate.world import World
 
 
@@ -66,11 +66,12 @@ def _missing(wanted: Iterable[Need], listed: tuple[Right, ...]) -> Iterator[Need
 
 
 def _now(world: World, migration: Migration, need: Need) -> bool:
-    """Whether it is needed by who owns each topic now: the right to write goes with the topic (design §4.3)."""
+    """Whether it is needed now: the right to write goes with the topic, once its lane is armed (design §4.3)."""
     if need.who == KMIGRATE or need.right.operation != "Write" or need.right.name not in migration.topics:
         return True
-    owner = {MIRROR: Side.SOURCE, MIRROR_BACK: Side.TARGET}[need.who]
-    return need.right.name in owned_by(world, owner, migration.topics)
+    if need.who == MIRROR_BACK:
+        return need.right.name in given_back(world, migration)
+    return need.right.name not in withheld(world, migration)
 
 
 def refuse_lacking(world: World, migration: Migration, lanes: Iterable[Lane]) -> None:

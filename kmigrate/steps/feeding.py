@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
 from kmigrate.model import Lane, Partition, Target
+from kmigrate.probes.arming import ARMED, begins, is_armed
 from kmigrate.probes.drain import Watch, unwatched
 from kmigrate.probes.lanes import GETS_UP
-from kmigrate.probes.ownership import epochs, origin, that_hold
+from kmigrate.probes.ownership import origin
 from kmigrate.probes.unmarked import records_after
 from kmigrate.steps.lanes import arm_lane, asked_reset, lane_state, set_reset, start_lane, stop_lane
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
-
-ARMED = "armed"
-"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
-
-
-def begins(world: World, lane: Lane) -> dict[Partition, int]:
-    """Where the epoch under way begins on the side that the lane copies from, of what that side owns by a hand-over."""
-    lives = {p: life for p, life in epochs(world).items() if p.topic in lane.topics}
-    side = origin(lane)
-    return {p: life.seams[-1].at(side) for p, life in lives.items() if life.owner is side}
 
 
 def last_copied(world: World, lane: Lane) -> dict[Partition, int]:
@@ -44,37 +35,32 @@ def begin_as_it_must(world: World, target: Target, lane: Lane, deadline_ms: int)
 
 def feeds(world: World, target: Target, lane: Lane) -> bool:
     """Whether the lane was armed at the newest hand-over and runs; where nothing changed hands it needs neither."""
-    return not begins(world, lane) or (_is_armed(world, lane) and lane_state(world, target, lane).running)
+    return not begins(world, lane) or (is_armed(world, lane) and lane_state(world, target, lane).running)
 
 
-def feed(world: World, target: Target, lane: Lane, deadline_ms: int) -> None:
-    """Arm the lane, unless the ledger says that it was, then start it.
+def feed(world: World, target: Target, lane: Lane, deadline_ms: int, *, allow: Callable[[], None]) -> None:
+    """Arm the lane, unless the ledger says that it was, `allow` it to write, then start it.
 
     Armed a second time it would copy again what it has copied since; so that it was goes to disk before it starts.
-    Where it begins without an offset is said while it is stopped.
+    Where it begins without an offset is said while it is stopped. It may not write before it is armed: whoever started
+    it by mistake meanwhile, it has copied nothing from where it stood.
     """
     wanted = begins(world, lane)
     if not wanted:
         return
-    if not _is_armed(world, lane):
+    if not is_armed(world, lane):
         stop_lane(world, target, lane, deadline_ms)
         set_reset(world, target, lane, _reset(world, lane), deadline_ms)
         arm_lane(world, target, lane, last_copied(world, lane), deadline_ms)
         before = world.ledger.get(ARMED)
         kept = before if isinstance(before, Mapping) else {}
         world.ledger.put(ARMED, {**kept, lane.name: {str(p): begin for p, begin in sorted(wanted.items())}})
+    allow()
     start_lane(world, target, lane, deadline_ms)
 
 
 def _reset(world: World, lane: Lane) -> str:
     return reset(all_begin_written=all(begin > 0 for begin in begins(world, lane).values()))
-
-
-def _is_armed(world: World, lane: Lane) -> bool:
-    wanted = {str(p): begin for p, begin in begins(world, lane).items()}
-    told = [fact for fact, gone in that_hold(world, ARMED) if gone.isdisjoint(lane.topics)]
-    facts = [fact.get(lane.name) for fact in told if isinstance(fact, Mapping)]
-    return wanted in facts
 
 
 def _uncopied(world: World, lane: Lane) -> tuple[Partition, ...]:

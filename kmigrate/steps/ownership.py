@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kmigrate.manifests.rights import MIRROR_USER
-from kmigrate.model import JsonObject, Migration, Right, Side
-from kmigrate.probes.ownership import owned_by
-from kmigrate.probes.resources import await_ready, missing
+from kmigrate.model import Json, JsonObject, Migration, Right, objects, part
+from kmigrate.probes.arming import given_back, withheld
+from kmigrate.probes.resources import await_ready, key_of, unready
 from kmigrate.steps.logins import acl_name
 from kmigrate.steps.provision import mirror_user
 from kmigrate.steps.resources import apply_all
-from kmigrate.world import World
+from kmigrate.wait import NotYet, Ready, wait_until
+from kmigrate.world import Resource, World
 
 _READY_MS = 60_000
 
 
-def wrong_rights(world: World, migration: Migration, topics: Iterable[str], owner: Side) -> tuple[str, ...]:
-    """What the mirrors' rights lack, or have too much, where that side owns the topics; in words."""
-    chosen = tuple(topics)
-    user = missing(world, (_user(world, migration, chosen, owner),))
-    wanted, granted = _wanted(migration, chosen), world.source_admin.grants(_wanted(migration, chosen))
-    wrong = bool(granted) if owner is Side.SOURCE else granted != frozenset(wanted)
-    told = [f"rights of {MIRROR_USER} on the target"] if user else []
-    return (*told, *([f"rights of {reverse_principal(migration)} on the source"] if wrong else []))
+def wrong_rights(world: World, migration: Migration, topics: Iterable[str]) -> tuple[str, ...]:
+    """What the mirrors may write too much, or may not, of these topics, by who owns them and which lane is armed."""
+    chosen = frozenset(topics)
+    forth = _is_wrong(world, migration, chosen)
+    back = _granted(world, migration, chosen) != chosen & given_back(world, migration)
+    return (*([forward_rights()] if forth else []), *([reverse_rights(migration)] if back else []))
 
 
-def turn_rights(
-    world: World, migration: Migration, topics: Iterable[str], owner: Side, *, awaited: bool = True
-) -> None:
-    """Take the right to write away from the mirror that wrote until now, then give it to the one that will.
+def set_rights(world: World, migration: Migration, topics: Iterable[str], *, awaited: bool = True) -> None:
+    """Take away what a mirror may write of these topics and must not, then give what one may that could not.
 
-    With `awaited=False` the target's operator is asked and not waited for.
+    By who owns each topic, and by which lane is armed: asked at the hand-over it takes, asked once the lane the other
+    way is armed it gives. With `awaited=False` the target's operator is asked and not waited for.
     """
-    chosen = tuple(topics)
-    if owner is Side.SOURCE:
-        world.source_admin.revoke(_wanted(migration, chosen))
-    body = _user(world, migration, chosen, owner)
-    apply_all(world, (body,))
-    if awaited:
-        await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
-    if owner is Side.TARGET:
-        world.source_admin.grant(_wanted(migration, chosen))
+    chosen = frozenset(topics)
+    granted, back = _granted(world, migration, chosen), chosen & given_back(world, migration)
+    if granted - back:
+        world.source_admin.revoke(_writing(migration, granted - back))
+    if _is_wrong(world, migration, chosen):
+        body = _user(world, migration)
+        apply_all(world, (body,))
+        if awaited:
+            await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
+    if back - granted:
+        world.source_admin.grant(_writing(migration, back - granted))
+    if back != granted:
+        _await_granted(world, migration, chosen, back)
 
 
-def _user(world: World, migration: Migration, topics: tuple[str, ...], owner: Side) -> JsonObject:
-    others = owned_by(world, Side.TARGET, migration.topics) - set(topics)
-    return mirror_user(migration, others | set(topics if owner is Side.TARGET else ()))
+def _await_granted(world: World, migration: Migration, topics: frozenset[str], wanted: frozenset[str]) -> None:
+    """Rights are in force a moment after they are changed; the broker that lists them has heard of them by then."""
+
+    def look() -> Ready[None] | NotYet:
+        found = _granted(world, migration, topics)
+        return Ready(None) if found == wanted else NotYet(f"it may write {', '.join(sorted(found)) or 'nothing'}")
+
+    clock, reporter, what = world.clock, world.reporter, reverse_rights(migration)
+    wait_until(look, what=what, clock=clock, reporter=reporter, deadline_ms=_READY_MS, every_ms=20)
+
+
+def forward_rights() -> str:
+    """What the rights of the mirror on the target are called."""
+    return f"rights of {MIRROR_USER} on the target"
+
+
+def reverse_rights(migration: Migration) -> str:
+    """What the rights of the mirror back on the source are called."""
+    return f"rights of {reverse_principal(migration)} on the source"
 
 
 def reverse_principal(migration: Migration) -> str:
@@ -55,7 +73,35 @@ def reverse_principal(migration: Migration) -> str:
     return acl_name(migration.reverse_auth, "mirror.reverse")
 
 
-def _wanted(migration: Migration, topics: Iterable[str]) -> tuple[Right, ...]:
-    """What the reverse mirror must have on the source for what the target owns."""
+def _user(world: World, migration: Migration) -> JsonObject:
+    return mirror_user(migration, withheld(world, migration))
+
+
+def _is_wrong(world: World, migration: Migration, topics: frozenset[str]) -> bool:
+    """Whether the forward mirror's KafkaUser gives it the right to write another of these, or is not made real yet."""
+    stored = world.resources.get(key_of(_user(world, migration)))
+    if stored is None or unready(stored):
+        return True
+    return _written(stored) & topics != topics - withheld(world, migration)
+
+
+def _written(user: Resource) -> frozenset[str]:
+    """The topics that a KafkaUser may write."""
+    rules = objects(part(user.spec, "authorization").get("acls"))
+    things = [part(rule, "resource") for rule in rules if "Write" in _operations(rule) and rule.get("type") != "deny"]
+    return frozenset(str(thing.get("name")) for thing in things if thing.get("type") == "topic")
+
+
+def _operations(rule: JsonObject) -> Sequence[Json]:
+    found = rule.get("operations")
+    return found if isinstance(found, list | tuple) else ()
+
+
+def _granted(world: World, migration: Migration, topics: Iterable[str]) -> frozenset[str]:
+    """Those of the topics that the mirror back may write on the source."""
+    return frozenset(right.name for right in world.source_admin.grants(_writing(migration, topics)))
+
+
+def _writing(migration: Migration, topics: Iterable[str]) -> tuple[Right, ...]:
     who = reverse_principal(migration)
     return tuple(Right(principal=who, resource="topic", name=name, operation="Write") for name in sorted(topics))

@@ -20,6 +20,7 @@ from kmigrate.manifests.users import (
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Finding, Step
 from kmigrate.probes.access import await_access, fenced
+from kmigrate.probes.arming import withheld
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, stored, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
@@ -76,7 +77,7 @@ class CreateUsers(Step):
                 rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
         given = {p.target: p.password for app in self.migration.applications for p in app.principals}
         users = [user(name, of, self.migration.target, password=given.get(name)) for name, of in rules.items()]
-        mirror = mirror_user(self.migration, owned_by(world, Side.TARGET, self.migration.topics))
+        mirror = mirror_user(self.migration, withheld(world, self.migration))
         return tuple(_as_fenced(world, body) for body in (users[0], mirror, *users[1:]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
@@ -13,6 +14,7 @@ from kmigrate.manifests.mirror import mirror_maker, reset
 from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Topic
 from kmigrate.plan import Action, Change, Finding, Step
+from kmigrate.probes.arming import begins
 from kmigrate.probes.drain import await_copies, records_behind, still_copied
 from kmigrate.probes.lacking import Sentry, refuse_lacking
 from kmigrate.probes.ownership import epochs, in_force
@@ -26,9 +28,10 @@ from kmigrate.probes.retention import (
     uncopied,
 )
 from kmigrate.steps.clusters import largest
-from kmigrate.steps.feeding import begins, feed, feeds
+from kmigrate.steps.feeding import feed, feeds
 from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import at_source, at_target, wanted_secrets
+from kmigrate.steps.ownership import set_rights
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 
@@ -100,7 +103,8 @@ class StartMirror(Step):
         apply_all(world, self._wanted(world))
         await_ready(world, self._wanted(world), what="mirror", deadline_ms=_READY_MS)
         for lane in self._back_here(world):
-            feed(world, self.migration.target, lane, _READY_MS)
+            allow = partial(set_rights, world, self.migration, lane.topics)
+            feed(world, self.migration.target, lane, _READY_MS, allow=allow)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove it, or put back what was there."""

@@ -14,6 +14,8 @@ from kmigrate.adapters.memory.lanes import Connector, forward, reverse
 from kmigrate.model import Migration, Partition, Side
 
 MOVES = ("cutover/", "rollback/")
+TURNS = ("turn-mirror", "drain-mirror")
+"""Steps that let a lane write once it is armed: the second where a move was cut short before the first."""
 _HAVE_LANES = ("KafkaMirrorMaker2", "KafkaConnector")
 
 
@@ -29,7 +31,7 @@ DECLARED = (
     Declared("denial on the source", MOVES, ("fence-clients", "lift-fence")),
     Declared("transactional id ", ("cutover/",), ("stop-workloads",)),
     Declared("positions on the source", ("rollback/",), ("carry-positions",)),
-    Declared("right of the mirror back ", ("provision", *MOVES), ("prepare-source", "hand-over-topics")),
+    Declared("right of the mirror back ", ("provision", *MOVES), ("prepare-source", "hand-over-topics", *TURNS)),
     Declared("topic of the mirror back on the source", ("provision",), ("prepare-source",)),
 )
 

@@ -14,11 +14,12 @@ from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.manifests.mirror import STOPPED
 from kmigrate.model import Denial, Direction, Lane, Right, Side
 from kmigrate.plan import Step, Unit
+from kmigrate.probes.arming import ARMED, begins
 from kmigrate.probes.counterparts import compared, read_cursors
 from kmigrate.probes.lanes import lane_key, with_asked
 from kmigrate.probes.ownership import SEAMS, epochs, read_seams
 from kmigrate.steps.cutover.move import BEGAN
-from kmigrate.steps.feeding import ARMED, begins, feeds
+from kmigrate.steps.feeding import feeds
 from kmigrate.steps.lanes import asked_state, lane_state
 
 
@@ -230,6 +231,37 @@ def test_a_lane_that_somebody_starts_while_it_must_stand_still_fails_adds_nothin
     )
     (told,) = views.look(PLAN, walk.plan, walk.journal(), seen(walk)).lag
     assert [word for word in told.trouble if wrong.name in word and "FAILED" in word]
+
+
+@pytest.mark.parametrize("step", ["drain-mirror", "hand-over-topics", "lift-fence", "start-workloads"])
+@pytest.mark.parametrize("way", ["cutover", "rollback"])
+def test_a_lane_that_somebody_starts_before_it_is_armed_copies_nothing_from_where_it_stood(way: str, step: str) -> None:
+    walk = prepared()
+    (lane,) = forward_lanes(PLAN)
+    if way == "cutover":
+        lane = other_way(lane)
+    else:
+        walk.type("cutover checkout")
+        walk.estate.turns(20)
+    asked: list[str] = []
+
+    def start() -> None:
+        journal = walk.journal().entries[-1]
+        if not asked and (journal.event, journal.step) == ("APPLIED", step):
+            asked.append(journal.unit)
+            ask(walk, lane, "running")
+
+    watch_of(walk.estate).at_instant = start
+    walk.type(f"{way} checkout")
+    watch_of(walk.estate).at_instant = None
+    assert asked == [f"{way}/checkout#1"]
+    watch_of(walk.estate).unruly.clear()  # somebody's doing
+    walk.estate.turns(20)
+    for side, cluster in walk.estate.clusters.items():
+        for partition, log in cluster.logs.items():
+            numbers = [each.number for each in log.entries if each.record and partition.topic in PLAN.topics]
+            assert len(numbers) == len(set(numbers)), f"{partition} on the {side} has records twice"
+    walk.exact()
 
 
 @pytest.mark.parametrize(

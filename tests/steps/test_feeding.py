@@ -41,7 +41,7 @@ class Handed:
         return Seam(owner=self.made.origin, source=at, target=at)
 
     def feed(self) -> None:
-        feed(self.world, TARGET, self.made.lane, SOON_MS)
+        feed(self.world, TARGET, self.made.lane, SOON_MS, allow=lambda: None)
 
     def reset(self) -> object:
         resource = self.made.estate.store.get(lane_key(self.made.lane, TARGET.namespace))

@@ -47,8 +47,8 @@ class MemorySourceAdmin(State):
                 self._may("Delete", f"removing {name} again", _OPTIONS)
 
     def grants(self, wanted: Iterable[Right]) -> frozenset[Right]:
-        """Those that are written."""
-        return frozenset(self.cluster.acls.rules).intersection(wanted)
+        """Those that the brokers have heard of: one of them answers."""
+        return frozenset(self.cluster.acls.enforced).intersection(wanted)
 
     def grant(self, wanted: Iterable[Right]) -> None:
         """Write them, one after the other."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
@@ -30,6 +32,7 @@ from kmigrate.steps.cutover.move import (
 from kmigrate.steps.cutover.stray_records import look_for_strays
 from kmigrate.steps.feeding import feed, feeds
 from kmigrate.steps.lanes import ask_to_stop, asked_state, start_again, start_lane
+from kmigrate.steps.ownership import set_rights
 from kmigrate.world import World
 
 _UNDO_MS = 120_000
@@ -133,9 +136,13 @@ class DrainMirror(MoveStep):
             return
         for target, lane in self._feeding:
             if not feeds(world, target, lane):
-                feed(world, target, lane, deadline_ms)
+                feed(world, target, lane, deadline_ms, allow=self._allowing(world, lane))
             elif asked_state(world, target, lane) == STOPPED:
                 start_lane(world, target, lane, deadline_ms)
+
+    def _allowing(self, world: World, lane: Lane) -> Callable[[], None]:
+        assert self.migration is not None, "no lane feeds without a migration"
+        return partial(set_rights, world, self.migration, lane.topics)
 
     def _drain_topics(self, world: World, deadline_ms: int) -> dict[Partition, int]:
         """Of what changes its owner everything up to the end, which stands still under the fence; the last records."""

@@ -15,7 +15,7 @@ from kmigrate.probes.ownership import SEAMS, read_seams, write_seams
 from kmigrate.probes.topic_drain import await_settled
 from kmigrate.steps.cutover.move import DRAINED, MoveStep, read_partitions
 from kmigrate.steps.lanes import lane_state, stop_lane
-from kmigrate.steps.ownership import turn_rights, wrong_rights
+from kmigrate.steps.ownership import forward_rights, reverse_rights, set_rights, wrong_rights
 from kmigrate.world import World
 
 _DEADLINE_MS = 60_000
@@ -23,9 +23,10 @@ _DEADLINE_MS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class HandOverTopics(MoveStep):
-    """Stop the mirror that feeds the side entered, read both ends again, write the seam down, turn the rights.
+    """Stop the mirror that feeds the side entered, read both ends again, write the seam down, take its right to write.
 
-    The order is the rule (design §4.2): nothing may write on the side entered before the seam is on disk.
+    The order is the rule (design §4.2): nothing may write on the side entered before the seam is on disk. The mirror
+    the other way is given its right once it is armed (`TurnMirror`).
     """
 
     name: ClassVar[str] = "hand-over-topics"
@@ -40,26 +41,28 @@ class HandOverTopics(MoveStep):
     def check(self, world: World) -> Finding:
         """Missing: the seam in the ledger, a lane that is not stopped, rights of the other owner."""
         changes: list[Change] = []
+        rights = wrong_rights(world, self.migration, self.app.writes)
         if read_seams(world.ledger.get(SEAMS)).keys() != self.written(world):
             told = f"{self.leaving} → {self.entering}"
             changes.append(Change(action=Action.CHANGE, subject=f"owner of {', '.join(self.app.writes)}", detail=told))
+            taken = forward_rights() if self.entering is Side.TARGET else reverse_rights(self.migration)
+            rights = tuple(dict.fromkeys((*rights, taken)))
         changes += [
             Change(action=Action.STOP, subject=f"lane {lane.name}")
             for lane in self.feeding
             if not lane_state(world, self.migration.target, lane).stopped
         ]
-        rights = wrong_rights(world, self.migration, self.app.writes, self.entering)
         changes += [Change(action=Action.CHANGE, subject=told) for told in rights]
         return Finding(changes=tuple(changes))
 
     def apply(self, world: World) -> None:
-        """Stop, look again, write down, turn; a second time only what is missing is done."""
+        """Stop, look again, write down, take; a second time only what is missing is done."""
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
             for lane in self.feeding:
                 stop_lane(world, self.migration.target, lane, deadline_ms)
             if read_seams(world.ledger.get(SEAMS)).keys() != self.written(world):
                 world.ledger.put(SEAMS, write_seams(self._seams(world, deadline_ms)))
-            turn_rights(world, self.migration, self.app.writes, self.entering)
+            set_rights(world, self.migration, self.app.writes)
 
     def verify(self, world: World) -> Json:
         """Where each partition changed hands."""
@@ -73,7 +76,7 @@ class HandOverTopics(MoveStep):
         """
         world.ledger.put(SEAMS, None)
         awaited = self.entering is Side.SOURCE or answers(world, Side.TARGET)
-        turn_rights(world, self.migration, self.app.writes, self.leaving, awaited=awaited)
+        set_rights(world, self.migration, self.app.writes, awaited=awaited)
 
     def _seams(self, world: World, deadline_ms: int) -> dict[Partition, Seam]:
         """Both ends, once no task of the mirror runs; raises ForeignWrite where a record came since."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
+from kmigrate.manifests.mirror import STOPPED
 from kmigrate.manifests.roles import grants
 from kmigrate.model import Application, Json, JsonObject, Lane, Migration, Side, Trial
 from kmigrate.plan import Finding
@@ -21,7 +22,7 @@ from kmigrate.steps.cutover.behind import await_close_behind
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.left_there import refuse_read_since
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
-from kmigrate.steps.lanes import lane_state
+from kmigrate.steps.lanes import asked_state, lane_state
 from kmigrate.steps.logins import secret_of
 from kmigrate.waves import knots, sharers
 from kmigrate.world import World
@@ -125,7 +126,10 @@ class Ready(MoveStep):
     def _mirror_may(self, world: World) -> None:
         """By the ACLs, on either side, there and back: some rights are missed by no task, or only once it starts."""
         if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
-            refuse_lacking(world, self.migration, (*self._copying, *self.writing_lanes(self.entering)))
+            target = self.migration.target
+            # what stands still is armed, allowed and started by the drain: a move was cut short before its turn-mirror
+            copying = [lane for lane in self._copying if asked_state(world, target, lane) != STOPPED]
+            refuse_lacking(world, self.migration, (*copying, *self.writing_lanes(self.entering)))
 
     def _may_change(self, world: World) -> None:
         """What is forbidden in Kubernetes would be met in the middle, while the application stands still."""

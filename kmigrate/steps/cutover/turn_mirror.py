@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
 from kmigrate.model import Json, JsonObject, Lane, Migration
 from kmigrate.plan import Action, Change, Finding
+from kmigrate.probes.arming import begins
 from kmigrate.probes.lacking import Sentry
 from kmigrate.steps.carried import is_released
 from kmigrate.steps.cutover.move import MoveStep
 from kmigrate.steps.feeding import (
     await_first_copies,
     begin_as_it_must,
-    begins,
     begins_as_it_must,
     feed,
     feeds,
     last_copied,
 )
 from kmigrate.steps.lanes import asked_reset
+from kmigrate.steps.ownership import set_rights, wrong_rights
 from kmigrate.world import World
 
 _DEADLINE_MS = 120_000
@@ -28,7 +30,7 @@ _DEADLINE_MS = 120_000
 
 @dataclass(frozen=True, kw_only=True)
 class TurnMirror(MoveStep):
-    """Arm the lanes the other way at the seam, then start them; the application works already, so nobody waits.
+    """Arm the lanes the other way at the seam, let them write, start them; the application works, so nobody waits.
 
     A lane is armed once, while it is stopped: set back later it would copy again what it has copied (design §4.4).
     """
@@ -41,7 +43,7 @@ class TurnMirror(MoveStep):
     migration: Migration = field(repr=False)
 
     def check(self, world: World) -> Finding:
-        """Missing: lanes that are not armed by the ledger, do not run, or would begin anew without an offset.
+        """Missing: lanes that are not armed by the ledger, may not write, do not run, or would begin anew.
 
         Nothing once the way back is closed: nobody need feed it any more.
         """
@@ -55,7 +57,8 @@ class TurnMirror(MoveStep):
     def apply(self, world: World) -> None:
         """Arm, write down that it was, start, and wait until something was copied where something was written."""
         for lane in self._lanes:
-            feed(world, self.migration.target, lane, _DEADLINE_MS)
+            allow = partial(set_rights, world, self.migration, lane.topics)
+            feed(world, self.migration.target, lane, _DEADLINE_MS, allow=allow)
             begin_as_it_must(world, self.migration.target, lane, _DEADLINE_MS)
         for lane in self._lanes:
             await_first_copies(world, lane, _DEADLINE_MS, Sentry(world, self.migration, lane))
@@ -79,7 +82,8 @@ class TurnMirror(MoveStep):
 
     def _turned(self, world: World, lane: Lane) -> bool:
         target = self.migration.target
-        return feeds(world, target, lane) and begins_as_it_must(world, target, lane)
+        wrong = wrong_rights(world, self.migration, lane.topics)
+        return feeds(world, target, lane) and begins_as_it_must(world, target, lane) and not wrong
 
     def _told(self, world: World, lane: Lane) -> Json:
         reset = asked_reset(world, self.migration.target, lane)

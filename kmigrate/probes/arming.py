@@ -1,0 +1,44 @@
+"""Where a lane goes on from after a hand-over, whether it was armed there, and which mirror may write a topic for it.
+
+A lane that is not armed would copy again what it once copied, or all there is. So no lane may write before it is armed
+at the newest hand-over, whoever starts it (design §4.3, §4.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
+from kmigrate.model import Lane, Migration, Partition, Side
+from kmigrate.probes.ownership import epochs, origin, owned_by, that_hold
+from kmigrate.world import World
+
+ARMED = "armed"
+"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
+
+
+def begins(world: World, lane: Lane) -> dict[Partition, int]:
+    """Where the epoch under way begins on the side that the lane copies from, of what that side owns by a hand-over."""
+    lives = {p: life for p, life in epochs(world).items() if p.topic in lane.topics}
+    side = origin(lane)
+    return {p: life.seams[-1].at(side) for p, life in lives.items() if life.owner is side}
+
+
+def is_armed(world: World, lane: Lane) -> bool:
+    """Whether it goes on from the newest hand-over, by the ledger; so does a lane of which nothing was handed over."""
+    wanted = {str(p): begin for p, begin in begins(world, lane).items()}
+    told = [fact for fact, gone in that_hold(world, ARMED) if gone.isdisjoint(lane.topics)]
+    facts = [fact.get(lane.name) for fact in told if isinstance(fact, Mapping)]
+    return not wanted or wanted in facts
+
+
+def withheld(world: World, migration: Migration) -> frozenset[str]:
+    """The topics that the forward mirror may not write: the target owns them, or their lane is not armed yet."""
+    unarmed = {topic for lane in forward_lanes(migration) if not is_armed(world, lane) for topic in lane.topics}
+    return owned_by(world, Side.TARGET, migration.topics) | unarmed
+
+
+def given_back(world: World, migration: Migration) -> frozenset[str]:
+    """The topics that the mirror back may write: the target owns them, and their lane is armed."""
+    armed = {topic for lane in reverse_lanes(migration) if is_armed(world, lane) for topic in lane.topics}
+    return owned_by(world, Side.TARGET, migration.topics) & armed
