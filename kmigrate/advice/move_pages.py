@@ -35,13 +35,16 @@ STATES: Mapping[str, tuple[str, str, str, str]] = {
         "APP stands still while its topics change their owner",
         "Clients are denied on the side being left, and all that was written there is copied. The lane that fed the"
         " side being entered was asked to stop; once it has, both ends are read again, the ledger gets the seam (the"
-        " two offsets of each partition at which the owner changes), then the mirrors' rights are turned.",
+        " two offsets of each partition at which the owner changes), then the mirror that wrote until now loses"
+        " its right;"
+        " the one the other way gets its own only once it is armed.",
         _NOTHING_WRITTEN,
         f"{_BOTH}\n{_BACK_BY_HAND}",
     ),
     "lift-fence": (
         "APP stands still; the side being entered lets it in again",
-        "The seam is on disk and the rights are turned. What an earlier attempt had denied APP on the side being"
+        "The seam is on disk, and no mirror may write the topics on either side. What an earlier attempt had"
+        " denied APP on the side being"
         " entered is removed. Clients are still denied on the side being left.",
         _NOTHING_WRITTEN,
         f"{_BOTH}\n{_BACK_BY_HAND}",
@@ -65,11 +68,13 @@ STATES: Mapping[str, tuple[str, str, str, str]] = {
     "turn-mirror": (
         "APP works; the lane the other way is set to the seam and started",
         "The application runs on the side it was moved to. The lane that feeds the side that was left is stopped, gets"
-        " the offsets of the seam, is read back, and started. Nobody waits for it but readers that stayed.",
+        " the offsets of the seam, is read back, gets its right to write, and is started. Nobody waits for it"
+        " but readers that stayed.",
         "While it stands still the way back is not fed, and readers that stayed get nothing new. Nothing is lost"
         " within the retention of the topics.",
-        "With kmigrate: the same command again. Without it: leave the lane stopped. Started by hand with other offsets"
-        " it would copy records again or leave some out; started in the other direction its task FAILS, since it has"
+        "With kmigrate: the same command again. Without it: leave the lane stopped. Started by hand before it"
+        " was armed its task FAILS, since it has no right to write yet; with that right and other offsets it would copy"
+        " records again or leave some out; started in the other direction its task FAILS, since it has"
         " no right to write there. Never grant that right while APP runs on this side.",
     ),
     "soak": (
