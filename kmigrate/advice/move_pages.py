@@ -36,16 +36,14 @@ STATES: Mapping[str, tuple[str, str, str, str]] = {
         "Clients are denied on the side being left, and all that was written there is copied. The lane that fed the"
         " side being entered was asked to stop; once it has, both ends are read again, the ledger gets the seam (the"
         " two offsets of each partition at which the owner changes), then the mirror that wrote until now loses"
-        " its right;"
-        " the one the other way gets its own only once it is armed.",
+        " its right; the one the other way gets its own only once it is armed.",
         _NOTHING_WRITTEN,
         f"{_BOTH}\n{_BACK_BY_HAND}",
     ),
     "lift-fence": (
         "APP stands still; the side being entered lets it in again",
         "The seam is on disk, and no mirror may write the topics on either side. What an earlier attempt had"
-        " denied APP on the side being"
-        " entered is removed. Clients are still denied on the side being left.",
+        " denied APP on the side being entered is removed. Clients are still denied on the side being left.",
         _NOTHING_WRITTEN,
         f"{_BOTH}\n{_BACK_BY_HAND}",
     ),

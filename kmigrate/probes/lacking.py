@@ -38,9 +38,9 @@ def lacking(
     """What the phases need and no ACL gives; nothing is known of whoever holds no ACL at all: a role may be given."""
     missing: list[Need] = []
     unknown: list[str] = []
-    wanted = tuple(need for need in needs(migration, phases) if which(need))
+    wanted = tuple(_now(world, migration, filter(which, needs(migration, phases))))
     for side in Side:
-        here = [need for need in wanted if need.side is side and _now(world, migration, need)]
+        here = [need for need in wanted if need.side is side]
         try:
             cluster = world.cluster(side)
         except Interrupted:
@@ -65,13 +65,13 @@ def _missing(wanted: Iterable[Need], listed: tuple[Right, ...]) -> Iterator[Need
     return (each for each in wanted if each.right.principal in known and not granted(each.right, listed))
 
 
-def _now(world: World, migration: Migration, need: Need) -> bool:
-    """Whether it is needed now: the right to write goes with the topic, once its lane is armed (design §4.3)."""
-    if need.who == KMIGRATE or need.right.operation != "Write" or need.right.name not in migration.topics:
-        return True
-    if need.who == MIRROR_BACK:
-        return need.right.name in given_back(world, migration)
-    return need.right.name not in withheld(world, migration)
+def _now(world: World, migration: Migration, wanted: Iterable[Need]) -> Iterator[Need]:
+    """Those that are needed now: the right to write goes with the topic, once its lane is armed (design §4.3)."""
+    forth, back = frozenset(migration.topics) - withheld(world, migration), given_back(world, migration)
+    for need in wanted:
+        of_owner = need.who != KMIGRATE and need.right.operation == "Write" and need.right.name in migration.topics
+        if not of_owner or need.right.name in (back if need.who == MIRROR_BACK else forth):
+            yield need
 
 
 def refuse_lacking(world: World, migration: Migration, lanes: Iterable[Lane]) -> None:
