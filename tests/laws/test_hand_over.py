@@ -264,6 +264,27 @@ def test_a_lane_that_somebody_starts_before_it_is_armed_copies_nothing_from_wher
     walk.exact()
 
 
+@pytest.mark.parametrize("way", ["cutover", "rollback"])
+def test_a_lane_the_other_way_that_somebody_started_is_named_before_anybody_stands_still(way: str) -> None:
+    walk = prepared()
+    (lane,) = forward_lanes(PLAN)
+    if way == "cutover":
+        lane = other_way(lane)
+    else:
+        walk.type("cutover checkout")
+    ask(walk, lane, "running")
+    walk.estate.turns(5)
+    with pytest.raises(Blocked, match=f"lane {lane.name} must stand still and was started") as told:
+        walk.type(f"{way} checkout")
+    assert told.value.where.endswith(", ready")
+    assert walk.estate.workloads["checkout"].running
+    ask(walk, lane, STOPPED)
+    walk.estate.turns(5)
+    watch_of(walk.estate).unruly.clear()  # somebody's doing
+    walk.type(f"{way} checkout")
+    walk.exact()
+
+
 @pytest.mark.parametrize(
     ("before", "direction", "command"),
     [

@@ -1,4 +1,7 @@
-"""Waiting, while nothing is stopped yet, until the mirror is close behind: what it has to copy later is pause."""
+"""What every lane must do before anything is stopped: copy, be close behind, or stand still.
+
+What the mirror still has to copy later is pause.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from kmigrate.probes.ownership import origin
 from kmigrate.probes.set_by import set_by
 from kmigrate.steps.cutover.move import MoveStep, furthest, held
 from kmigrate.steps.feeding import feeds
-from kmigrate.steps.lanes import asked_state
+from kmigrate.steps.lanes import asked_state, started_by_mistake
 from kmigrate.world import World
 
 _HINT = "nothing was stopped; `kmigrate status` shows how far the mirror is: run this again once it is close behind"
@@ -40,6 +43,14 @@ def await_close_behind(world: World, move: MoveStep, migration: Migration) -> No
             await_copies(world, move.leaving, part, lane, what=what, deadline_ms=left, watch=watch)
         except StillUnderWay as late:
             raise Blocked(f"the mirror is too far behind: {late.message}", hint=_HINT) from late
+
+
+def refuse_started(world: World, move: MoveStep, migration: Migration) -> None:
+    """Raise Blocked for a lane the other way that somebody started: nothing of what the move writes is its own yet."""
+    lanes = move.writing_lanes(move.entering)
+    wrong = [told for lane in lanes if (told := started_by_mistake(world, migration.target, lane))]
+    if wrong:
+        raise Blocked("; ".join(wrong), hint="see who started it, set its state to stopped again, and run this again")
 
 
 def refuse_standing(world: World, target: Target, lane: Lane) -> None:

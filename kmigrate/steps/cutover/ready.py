@@ -18,7 +18,7 @@ from kmigrate.probes.ownership import SEAMS, in_force, owners, read_seams
 from kmigrate.probes.pauses import SHORTEN, predict, too_long
 from kmigrate.probes.translation import translator
 from kmigrate.probes.uncommitted import passed
-from kmigrate.steps.cutover.behind import await_close_behind
+from kmigrate.steps.cutover.behind import await_close_behind, refuse_started
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.cutover.left_there import refuse_read_since
 from kmigrate.steps.cutover.move import CLOCK_STARTED, MoveStep, left_behind
@@ -77,6 +77,8 @@ class Ready(MoveStep):
         self._topics_alike(world)
         self._mirror_may(world)
         self._mirror_well(world)
+        if self.migration is not None and world.ledger.get(CLOCK_STARTED) is None:
+            refuse_started(world, self, self.migration)
         self._owned_here(world)
         self._spares_ours()
         left_behind(world, self.leaving, self.app, stable=False)
