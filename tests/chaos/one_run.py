@@ -29,6 +29,8 @@ SIDE = {"cutover": "target", "rollback": "source"}
 OTHER = {"cutover": "rollback", "rollback": "cutover"}
 GOES_ON = (3, 7, 9)
 """What a command may end with while the fault is still felt: blocked, a platform that fails, went back by itself."""
+NAMED = {"lane edited by hand": (4,)}
+"""And what was found in the soak: who put a lane back had not seen that kmigrate wanted it to stand still by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def struck(stage: Stage, case: Case) -> Strike:
         frozen.running.send_signal(signal.SIGCONT)
     with _passing(blow, case.lasts_ms):
         ended = end(frozen.running, *words)
-    assert ended.code in (0, -signal.SIGKILL, *GOES_ON), f"{blow.whom}: {ended}"
+    assert ended.code in (0, -signal.SIGKILL, *goes_on(case)), f"{blow.whom}: {ended}"
     written = traffic(stage, now_ms - RATE_MS, now_ms)
     rate = round(sum(written.values()) * 1_000 / RATE_MS)
     partitions = touched(stage, now_ms - RATE_MS, now_ms)
@@ -140,11 +142,16 @@ def finish(stage: Stage, case: Case) -> list[Ended]:
         last = ended[-1]
         if last.code == 0:
             return ended
-        assert last.code in GOES_ON, f"{last}"
+        assert last.code in goes_on(case), f"{last}"
         if "is half done" in last.err and target == "cutover":
             ended.append(stage.desk.move("rollback", case.app))
         time.sleep(AGAIN_S)
     raise AssertionError(f"does not end well: {[each.code for each in ended]}: {ended[-1]}")
+
+
+def goes_on(case: Case) -> tuple[int, ...]:
+    """What a command of that run may end with."""
+    return (*GOES_ON, *NAMED.get(case.fault, ()))
 
 
 def traffic(stage: Stage, begin_ms: int, end_ms: int) -> Mapping[str, int]:
