@@ -338,6 +338,8 @@ def test_a_lane_that_somebody_starts_in_a_soak_ends_the_watch_and_the_same_comma
         walk.type("cutover checkout")
     assert not walk.journal().attempts("checkout")[-1].sealed
     walk.estate.clock.work = turn
+    walk.estate.turns(10)
+    assert "FAILED" in "".join(MemoryWorld(walk.estate).mirror.trouble(lane))
     walk.type("cutover checkout")
     assert walk.journal().attempts("checkout")[-1].sealed
     assert lane_state(MemoryWorld(walk.estate), PLAN.target, lane).stopped

@@ -139,7 +139,9 @@ class Ready(MoveStep):
             refuse_forbidden(world, grants(self.migration, ["cutover"]))
 
     def _mirror_well(self, world: World) -> None:
-        lanes = [lane for lane in self._copying if self._looked_at(world, lane)]
+        # from the seam on what copied to the side entered stands still, and the hand-over sees to that
+        over = self.writing_lanes(self.leaving) if read_seams(world.ledger.get(SEAMS)) else ()
+        lanes = [lane for lane in self._copying if lane not in over and self._looked_at(world, lane)]
         trouble = [told for lane in lanes for told in world.mirror.trouble(lane)]
         if trouble:
             raise Blocked(f"the mirror is not well: {'; '.join(trouble)}", hint=GETS_UP)
