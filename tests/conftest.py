@@ -66,11 +66,13 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoClusters]:
 
 @pytest.fixture(scope="session")
 def go() -> None:
-    """A Go to build an API server with; without one its tier is skipped."""
+    """A Go to build an API server with; without one, and without one to be fetched, its tier is skipped."""
     from kmigrate.lab.kubernetes import NoGo, find_go
+    from kmigrate.lab.runtime.clock import LabClock
+    from kmigrate.world import Reporter
 
     try:
-        find_go()
+        find_go(LabClock(), Reporter())
     except NoGo as error:
         pytest.skip(f"kube: {error.message}; {error.hint}")
 

@@ -7,15 +7,14 @@ What the machine says of Go holds (GOPROXY, GOFLAGS, GOMODCACHE …).
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from kmigrate.errors import PlatformError
+from kmigrate.lab.kubernetes.go import find_go
 from kmigrate.lab.runtime import cache
 from kmigrate.lab.runtime.locks import exclusive
 from kmigrate.lab.runtime.process import Machine, ProcessSpec
@@ -26,23 +25,18 @@ MODULE = Path(__file__).with_name("module")
 _FILES = ("go.mod", "go.sum", "main.go")
 _SUBJECT = "Kubernetes control plane"
 _NAME = "kubernetes"
-_PLACES = ("go", "/usr/local/go/bin/go")
 _DEADLINE_MS = 3_600_000
 _ANSWER_S = 300
 _FLAGS = ("-mod=readonly", "-buildvcs=false", "-trimpath", "-v")
 
 
-class NoGo(PlatformError):
-    """There is no Go on this machine."""
-
-
 def binary(clock: Clock, reporter: Reporter, *, module: Path = MODULE) -> Path:
     """The control plane's program; the first call on a machine fetches 600 MB and compiles for about ten minutes.
 
-    Two processes at once: the second waits for the first. Raises NoGo without a Go, PlatformError with the compiler's
-    last words when it fails, StillUnderWay after an hour.
+    Two processes at once: the second waits for the first. Raises NoGo without a Go (`find_go`), PlatformError with the
+    compiler's last words when it fails, StillUnderWay after an hour.
     """
-    go = find_go()
+    go = find_go(clock, reporter)
     folder = cache.folder("kubernetes", _key(module, _ask(go, "env", "GOVERSION")))
     made = folder / _NAME
     if not made.exists():
@@ -57,19 +51,6 @@ def version(module: Path = MODULE) -> str:
     found = re.search(r"^\s+k8s\.io/kubernetes (v[\d.]+)", (module / "go.mod").read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
-
-
-def find_go() -> Path:
-    """The go program: KMIGRATE_GO, else one on the PATH, else where Go's own installer puts it; raises NoGo."""
-    own = os.environ.get("KMIGRATE_GO")
-    for place in (own,) if own else _PLACES:
-        found = shutil.which(place)
-        if found is not None:
-            return Path(found)
-    raise NoGo(
-        f"there is no Go to build a {_SUBJECT} with" + (f": KMIGRATE_GO is {own}" if own else ""),
-        hint="install Go 1.26 or newer (Debian: apt install golang; macOS: brew install go), or set KMIGRATE_GO to it",
-    )
 
 
 def _ask(go: Path, *arguments: str) -> str:
