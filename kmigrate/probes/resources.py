@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kmigrate.errors import Blocked, StillUnderWay
 from kmigrate.model import Json, JsonObject
 from kmigrate.probes.set_by import only_by_others
+from kmigrate.probes.waited import where_to_look
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, Resource, ResourceStore, World
 
@@ -59,7 +60,9 @@ def unready(resource: Resource) -> str:
     for seen in told:
         bad = seen.get("type") == "NotReady" or (seen.get("type") == "Ready" and seen.get("status") == "False")
         if bad:
-            return f"{seen.get('reason', 'NotReady')}: {seen.get('message', '')}"
+            message = seen.get("message", "")
+            look = where_to_look(message)
+            return f"{seen.get('reason', 'NotReady')}: {message}{f'; {look}' if look else ''}"
     if resource.key.kind in _WITHOUT_READY:
         return ""
     ready = any(seen.get("type") == "Ready" and seen.get("status") == "True" for seen in told)

@@ -50,6 +50,23 @@ def test_not_ready_is_told_with_its_reason_whichever_way_the_operator_writes_it(
     assert unready(seen(kind, READY, CREATING)) == "Creating: Kafka cluster is being deployed"
 
 
+@pytest.mark.parametrize(
+    ("waited", "look"),
+    [
+        ("Service resource shop-kafka-external-0 in namespace kafka to be addressable", "describe service shop-kafka-"),
+        ("Pods resource shop-broker-0 in namespace kafka to be ready", "describe pod shop-broker-0"),
+        ("Pods resource shop-broker-0 in namespace kafka to be ready", "kubectl -n kafka get pvc"),
+    ],
+)
+def test_what_the_operator_waited_for_in_vain_is_told_with_where_to_look(waited: str, look: str) -> None:
+    message = f"Exceeded timeout of 300000ms while waiting for {waited}"
+    told = unready(
+        seen("Kafka", {"type": "NotReady", "status": "True", "reason": "TimeoutException", "message": message})
+    )
+    assert told.startswith(f"TimeoutException: {message}; ")
+    assert look in told
+
+
 @pytest.mark.parametrize(("condition", "annotation"), [(PAUSED, "pause-reconciliation"), (UNMANAGED, "managed")])
 def test_what_its_operator_leaves_alone_is_not_as_asked_whatever_else_is_written(
     condition: Json, annotation: str
