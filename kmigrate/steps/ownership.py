@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from kmigrate.manifests.rights import MIRROR_USER
-from kmigrate.model import Json, JsonObject, Migration, Right, objects, part
+from kmigrate.model import JsonObject, Lane, Migration, Right
 from kmigrate.probes.arming import given_back, withheld
-from kmigrate.probes.resources import await_ready, key_of, unready
+from kmigrate.probes.resources import await_ready, missing
+from kmigrate.steps.feeding import feed
 from kmigrate.steps.logins import acl_name
 from kmigrate.steps.provision import mirror_user
 from kmigrate.steps.resources import apply_all
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Resource, World
+from kmigrate.world import World
 
 _READY_MS = 60_000
 
@@ -20,7 +21,7 @@ _READY_MS = 60_000
 def wrong_rights(world: World, migration: Migration, topics: Iterable[str]) -> tuple[str, ...]:
     """What the mirrors may write too much, or may not, of these topics, by who owns them and which lane is armed."""
     chosen = frozenset(topics)
-    forth = _is_wrong(world, migration, chosen)
+    forth = _is_wrong(world, migration)
     back = _granted(world, migration, chosen) != chosen & given_back(world, migration)
     return (*([forward_rights()] if forth else []), *([reverse_rights(migration)] if back else []))
 
@@ -35,7 +36,7 @@ def set_rights(world: World, migration: Migration, topics: Iterable[str], *, awa
     granted, back = _granted(world, migration, chosen), chosen & given_back(world, migration)
     if granted - back:
         world.source_admin.revoke(_writing(migration, granted - back))
-    if _is_wrong(world, migration, chosen):
+    if _is_wrong(world, migration):
         body = _user(world, migration)
         apply_all(world, (body,))
         if awaited:
@@ -44,6 +45,11 @@ def set_rights(world: World, migration: Migration, topics: Iterable[str], *, awa
         world.source_admin.grant(_writing(migration, back - granted))
     if back != granted:
         _await_granted(world, migration, chosen, back)
+
+
+def feed_as_owned(world: World, migration: Migration, lane: Lane, deadline_ms: int) -> None:
+    """Feed a side by this lane (`feeding.feed`); its mirror gets the right to write there once the lane is armed."""
+    feed(world, migration.target, lane, deadline_ms, allow=lambda: set_rights(world, migration, lane.topics))
 
 
 def _await_granted(world: World, migration: Migration, topics: frozenset[str], wanted: frozenset[str]) -> None:
@@ -77,24 +83,9 @@ def _user(world: World, migration: Migration) -> JsonObject:
     return mirror_user(migration, withheld(world, migration))
 
 
-def _is_wrong(world: World, migration: Migration, topics: frozenset[str]) -> bool:
-    """Whether the forward mirror's KafkaUser gives it the right to write another of these, or is not made real yet."""
-    stored = world.resources.get(key_of(_user(world, migration)))
-    if stored is None or unready(stored):
-        return True
-    return _written(stored) & topics != topics - withheld(world, migration)
-
-
-def _written(user: Resource) -> frozenset[str]:
-    """The topics that a KafkaUser may write."""
-    rules = objects(part(user.spec, "authorization").get("acls"))
-    things = [part(rule, "resource") for rule in rules if "Write" in _operations(rule) and rule.get("type") != "deny"]
-    return frozenset(str(thing.get("name")) for thing in things if thing.get("type") == "topic")
-
-
-def _operations(rule: JsonObject) -> Sequence[Json]:
-    found = rule.get("operations")
-    return found if isinstance(found, list | tuple) else ()
+def _is_wrong(world: World, migration: Migration) -> bool:
+    """Whether the forward mirror's KafkaUser is not as it must be, or not made real yet."""
+    return bool(missing(world, (_user(world, migration),)))
 
 
 def _granted(world: World, migration: Migration, topics: Iterable[str]) -> frozenset[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import Blocked
@@ -28,10 +27,10 @@ from kmigrate.probes.retention import (
     uncopied,
 )
 from kmigrate.steps.clusters import largest
-from kmigrate.steps.feeding import feed, feeds
+from kmigrate.steps.feeding import feeds
 from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import at_source, at_target, wanted_secrets
-from kmigrate.steps.ownership import set_rights
+from kmigrate.steps.ownership import feed_as_owned
 from kmigrate.steps.resources import apply_all, find, restore
 from kmigrate.world import World
 
@@ -103,8 +102,7 @@ class StartMirror(Step):
         apply_all(world, self._wanted(world))
         await_ready(world, self._wanted(world), what="mirror", deadline_ms=_READY_MS)
         for lane in self._back_here(world):
-            allow = partial(set_rights, world, self.migration, lane.topics)
-            feed(world, self.migration.target, lane, _READY_MS, allow=allow)
+            feed_as_owned(world, self.migration, lane, _READY_MS)
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove it, or put back what was there."""

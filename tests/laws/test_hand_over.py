@@ -12,7 +12,7 @@ from kmigrate.cli import views
 from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.manifests.mirror import STOPPED
-from kmigrate.model import Denial, Direction, Lane, Right, Side
+from kmigrate.model import Denial, Direction, JsonObject, Lane, Right, Side, objects, part
 from kmigrate.plan import Step, Unit
 from kmigrate.probes.arming import ARMED, begins
 from kmigrate.probes.counterparts import compared, read_cursors
@@ -45,6 +45,16 @@ def seen(walk: Walk, unit: str = "") -> MemoryWorld:
     """The world with all facts, and those of a unit as its own."""
     journal = walk.journal()
     return MemoryWorld(walk.estate).bound(journal.past(journal.units[unit]) if unit else journal.past())
+
+
+def before_it(way: str) -> tuple[Walk, Lane]:
+    """Everything before that move of the writer, and the lane that its topics are fed by afterwards."""
+    walk = prepared()
+    (lane,) = forward_lanes(PLAN)
+    if way == "cutover":
+        return walk, other_way(lane)
+    walk.type("cutover checkout")
+    return walk, lane
 
 
 def begun_empty() -> Walk:
@@ -150,6 +160,21 @@ def test_rights_that_somebody_gave_a_mirror_back_are_named(owner: Side) -> None:
     assert [change.subject for change in missing if "rights of" in change.subject]
 
 
+def test_a_right_over_more_than_one_name_that_somebody_gave_the_forward_mirror_is_named() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    (user,) = (r for r in walk.estate.store.list("KafkaUser", "kafka") if r.key.name == "kmigrate-mirror")
+    every: JsonObject = {"resource": {"type": "topic", "name": "*", "patternType": "literal"}, "operations": ["All"]}
+    rules = [*objects(part(user.spec, "authorization").get("acls")), every]
+    spec: JsonObject = {**user.spec, "authorization": {"type": "simple", "acls": rules}}
+    walk.estate.store.apply(
+        {"kind": "KafkaUser", "metadata": {"name": user.key.name, "namespace": "kafka"}, "spec": spec}
+    )
+    walk.rest()
+    missing = step(walk, "hand-over-topics").check(seen(walk, "cutover/checkout#1")).changes
+    assert "rights of kmigrate-mirror on the target" in [change.subject for change in missing]
+
+
 def test_making_users_and_mirror_again_leaves_a_hand_over_as_it_is() -> None:
     walk = prepared()
     walk.type("cutover checkout")
@@ -236,13 +261,8 @@ def test_a_lane_that_somebody_starts_while_it_must_stand_still_fails_adds_nothin
 @pytest.mark.parametrize("step", ["drain-mirror", "hand-over-topics", "lift-fence", "start-workloads"])
 @pytest.mark.parametrize("way", ["cutover", "rollback"])
 def test_a_lane_that_somebody_starts_before_it_is_armed_copies_nothing_from_where_it_stood(way: str, step: str) -> None:
-    walk = prepared()
-    (lane,) = forward_lanes(PLAN)
-    if way == "cutover":
-        lane = other_way(lane)
-    else:
-        walk.type("cutover checkout")
-        walk.estate.turns(20)
+    walk, lane = before_it(way)
+    walk.estate.turns(20)
     asked: list[str] = []
 
     def start() -> None:
@@ -266,12 +286,7 @@ def test_a_lane_that_somebody_starts_before_it_is_armed_copies_nothing_from_wher
 
 @pytest.mark.parametrize("way", ["cutover", "rollback"])
 def test_a_lane_the_other_way_that_somebody_started_is_named_before_anybody_stands_still(way: str) -> None:
-    walk = prepared()
-    (lane,) = forward_lanes(PLAN)
-    if way == "cutover":
-        lane = other_way(lane)
-    else:
-        walk.type("cutover checkout")
+    walk, lane = before_it(way)
     ask(walk, lane, "running")
     walk.estate.turns(5)
     with pytest.raises(Blocked, match=f"lane {lane.name} must stand still and was started") as told:

@@ -37,7 +37,7 @@ RULE_2 = (
     Fault(
         "a lane that was asked to stop stands while there is more to drain",
         CUTOVER + "drain_mirror",
-        "            elif asked_state(world, target, lane) == STOPPED:\n",
+        "            elif asked_state(world, plan.target, lane) == STOPPED:\n",
         "            elif False:\n",
         HAND_OVER + "a_lane_that_was_asked_to_stop_runs_again_when_there_is_more_to_drain",
     ),
@@ -104,7 +104,7 @@ RULE_2 = (
     Fault(
         "a hand-over that is taken back leaves its lane stopped",
         CUTOVER + "drain_mirror",
-        "                start_again(world, target, lane, _UNDO_MS, answers=there)\n",
+        "                start_again(world, plan.target, lane, _UNDO_MS, answers=there)\n",
         "                pass\n",
         law("mirror-back"),
     ),
@@ -222,7 +222,7 @@ RULE_3 = (
     Fault(
         "a right that somebody gave the forward mirror is no matter while the target owns the topics",
         STEPS + "ownership",
-        "forth = _is_wrong(world, migration, chosen)",
+        "forth = _is_wrong(world, migration)",
         "forth = False",
         HAND_OVER + "rights_that_somebody_gave_a_mirror_back_are_named[target]",
     ),

@@ -170,8 +170,8 @@ RULE_8 = (
     Fault(
         "a mirror that is made anew leaves standing the lanes that came back",
         STEPS + "replicate",
-        "        for lane in self._back_here(world):\n            allow",
-        "        for lane in ():\n            allow",
+        "        for lane in self._back_here(world):\n            feed",
+        "        for lane in ():\n            feed",
         ANEW + "[provision]",
     ),
 )

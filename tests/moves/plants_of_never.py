@@ -30,11 +30,11 @@ NEVER = (
     Fault(
         "both directions are on: the lane that was fed from the side left is started again",
         CUTOVER + "turn_mirror",
-        "        for lane in self._lanes:\n            allow",
+        "        for lane in self._lanes:\n            feed",
         "        from kmigrate.steps.lanes import start_lane\n"
         "        for lane in self.writing_lanes(self.leaving):\n"
         "            start_lane(world, self.migration.target, lane, _DEADLINE_MS)\n"
-        "        for lane in self._lanes:\n            allow",
+        "        for lane in self._lanes:\n            feed",
         law("mirror-back"),
     ),
     Fault(

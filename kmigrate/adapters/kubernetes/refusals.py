@@ -55,7 +55,10 @@ class Contested(Conflict):
     """Others set a field to something else; `managers` are their names."""
 
     passes = False
-    managers: frozenset[str] = frozenset()
+
+    def __init__(self, message: str, managers: frozenset[str], *, hint: str = "") -> None:
+        self.managers = managers
+        super().__init__(message, hint=hint)
 
 
 class TooOld(Transient):
@@ -163,13 +166,12 @@ def _conflict(subject: Subject, status: JsonObject, message: str) -> Conflict:
     if not held:
         return Stale(f"{subject} was changed meanwhile: {message}", hint="read it again")
     told = [f"{str(cause.get('field')).lstrip('.')} ({_manager(cause)})" for cause in held]
-    contested = Contested(
+    return Contested(
         f"{subject}: somebody else sets {', '.join(told)}",
+        frozenset(map(_manager, held)),
         hint="kmigrate does not overwrite what others set: take these fields out of what they apply, or let them "
         "apply what the plan says",
     )
-    contested.managers = frozenset(map(_manager, held))
-    return contested
 
 
 def _manager(cause: JsonObject) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
 from kmigrate.manifests.mirror import STOPPED
-from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side, Target
+from kmigrate.model import Json, JsonObject, Lane, Migration, Partition, Side
 from kmigrate.plan import Action, Change, Finding
 from kmigrate.probes.answering import answers
 from kmigrate.probes.drain import Watch, await_copies, still_copied, unwatched
@@ -30,9 +28,9 @@ from kmigrate.steps.cutover.move import (
     write_offsets,
 )
 from kmigrate.steps.cutover.stray_records import look_for_strays
-from kmigrate.steps.feeding import feed, feeds
+from kmigrate.steps.feeding import feeds
 from kmigrate.steps.lanes import ask_to_stop, asked_state, start_again, start_lane
-from kmigrate.steps.ownership import set_rights
+from kmigrate.steps.ownership import feed_as_owned
 from kmigrate.world import World
 
 _UNDO_MS = 120_000
@@ -69,15 +67,15 @@ class DrainMirror(MoveStep):
         """A lane has no more to do once all is drained; from the seam on the hand-over sees to it."""
         if read_seams(world.ledger.get(SEAMS)):
             return ()
-        running = [lane.name for target, lane in self._feeding if asked_state(world, target, lane) != STOPPED]
+        running = [lane.name for plan, lane in self._feeding if asked_state(world, plan.target, lane) != STOPPED]
         told = "asked for, and waited for by the hand-over"
         return tuple(Change(action=Action.STOP, subject=f"lane {name}", detail=told) for name in running)
 
     @property
-    def _feeding(self) -> tuple[tuple[Target, Lane], ...]:
+    def _feeding(self) -> tuple[tuple[Migration, Lane], ...]:
         """The lanes that copy what the move writes to the side entered."""
-        target = self.migration.target if self.migration is not None else None
-        return tuple((target, lane) for lane in self.writing_lanes(self.leaving) if target is not None)
+        plan = self.migration
+        return tuple((plan, lane) for lane in self.writing_lanes(self.leaving) if plan is not None)
 
     def _stopped_there(self, world: World) -> bool:
         """Whether it was drained up to where the groups stand by now.
@@ -110,8 +108,8 @@ class DrainMirror(MoveStep):
             last |= await_copies(world, self.leaving, part, lane, what=what, deadline_ms=left, watch=watch).last
         last |= self._drain_topics(world, max(0, end - world.clock.monotonic_ms()))
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in reach})
-        for target, lane in self._feeding:  # it takes a moment, in which the positions are carried
-            ask_to_stop(world, target, lane)
+        for plan, lane in self._feeding:  # it takes a moment, in which the positions are carried
+            ask_to_stop(world, plan.target, lane)
 
     def _watch(self, world: World, lane: Lane) -> Watch:
         """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
@@ -134,15 +132,11 @@ class DrainMirror(MoveStep):
         drained = self._stopped_there(world) and not self._undrained(world)
         if drained or read_seams(world.ledger.get(SEAMS)):
             return
-        for target, lane in self._feeding:
-            if not feeds(world, target, lane):
-                feed(world, target, lane, deadline_ms, allow=self._allowing(world, lane))
-            elif asked_state(world, target, lane) == STOPPED:
-                start_lane(world, target, lane, deadline_ms)
-
-    def _allowing(self, world: World, lane: Lane) -> Callable[[], None]:
-        assert self.migration is not None, "no lane feeds without a migration"
-        return partial(set_rights, world, self.migration, lane.topics)
+        for plan, lane in self._feeding:
+            if not feeds(world, plan.target, lane):
+                feed_as_owned(world, plan, lane, deadline_ms)
+            elif asked_state(world, plan.target, lane) == STOPPED:
+                start_lane(world, plan.target, lane, deadline_ms)
 
     def _drain_topics(self, world: World, deadline_ms: int) -> dict[Partition, int]:
         """Of what changes its owner everything up to the end, which stands still under the fence; the last records."""
@@ -173,9 +167,9 @@ class DrainMirror(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """The lane that was asked to stop runs again; else nothing was changed but the ledger, which only grows."""
         there = self.entering is Side.SOURCE or answers(world, Side.TARGET)
-        for target, lane in self._feeding:
-            if asked_state(world, target, lane) == STOPPED:
-                start_again(world, target, lane, _UNDO_MS, answers=there)
+        for plan, lane in self._feeding:
+            if asked_state(world, plan.target, lane) == STOPPED:
+                start_again(world, plan.target, lane, _UNDO_MS, answers=there)
 
     def _late(self, world: World) -> tuple[Partition, ...]:
         """Of a topic that the other side owns every record here is itself a copy, so there is nothing to be copied."""

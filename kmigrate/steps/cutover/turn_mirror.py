@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
@@ -17,12 +16,11 @@ from kmigrate.steps.feeding import (
     await_first_copies,
     begin_as_it_must,
     begins_as_it_must,
-    feed,
     feeds,
     last_copied,
 )
 from kmigrate.steps.lanes import asked_reset
-from kmigrate.steps.ownership import set_rights, wrong_rights
+from kmigrate.steps.ownership import feed_as_owned, wrong_rights
 from kmigrate.world import World
 
 _DEADLINE_MS = 120_000
@@ -57,8 +55,7 @@ class TurnMirror(MoveStep):
     def apply(self, world: World) -> None:
         """Arm, write down that it was, start, and wait until something was copied where something was written."""
         for lane in self._lanes:
-            allow = partial(set_rights, world, self.migration, lane.topics)
-            feed(world, self.migration.target, lane, _DEADLINE_MS, allow=allow)
+            feed_as_owned(world, self.migration, lane, _DEADLINE_MS)
             begin_as_it_must(world, self.migration.target, lane, _DEADLINE_MS)
         for lane in self._lanes:
             await_first_copies(world, lane, _DEADLINE_MS, Sentry(world, self.migration, lane))
