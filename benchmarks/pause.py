@@ -115,6 +115,8 @@ def options() -> argparse.Namespace:
         typed.cells = list(_cells(typed))
     except ValueError:
         parser.error("--rows are as reading:100x1,writing:100x3")
+    if typed.operator < 0:
+        parser.error("--operator is what it takes for each change, in seconds: 0 or more")
     return typed
 
 
@@ -127,7 +129,7 @@ def _cells(typed: argparse.Namespace) -> Sequence[Cell]:
 def _cell(method: str, row: str) -> Cell:
     kind, _, size = row.partition(":")
     partitions, _, applications = size.partition("x")
-    if kind not in (READING, WRITING):
+    if kind not in (READING, WRITING) or min(int(partitions), int(applications)) < 1:
         raise ValueError(row)
     return Cell(method, kind, int(partitions), int(applications))
 
