@@ -23,6 +23,18 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "a leftover that would hide the next case of the same name.",
         "Correct id and subject (they are printed with every flag), or remove the entry from accept.",
     ),
+    "KM-ACL-NOT-CARRIED": (
+        "An ACL of the source that the target will not have",
+        "A principal of the plan, or everybody, holds this ACL on the source. When its KafkaUser is made, it takes "
+        "over what the plan does not speak of, denials too. Not this one: either a KafkaUser cannot say it (a host, "
+        "an operation or a resource that Strimzi does not know), or it would undo a rule of the migration (writing "
+        "what others write while it goes on, changing rights, taking over kmigrate's own names), or it denies what "
+        "the plan says that the application does.",
+        "Without a right the application may fail after its move; without a denial it may do more than on the source. "
+        "So a denial that is left out blocks, a right that is left out is only told.",
+        "If the application needs it, say so in the plan (reads, writes, transactionalIds), or grant it by other means "
+        "after the move; change the ACL on the source if it is wrong. Else accept the flag with the printed subject.",
+    ),
     "KM-ACL-UNREADABLE": (
         "The ACLs could not be listed",
         "The source refused to list its ACLs to kmigrate's principal, so nobody knows who else holds rights there.",

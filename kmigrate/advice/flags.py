@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.advice.flag import Flag, Severity, accept, blocks, warns
 from kmigrate.advice.flags_of_listeners import listeners
-from kmigrate.advice.flags_of_rights import applications, principals, rights, unseen
-from kmigrate.model import Accepted, GroupKind, Migration, Reads, Topic, by_group
+from kmigrate.advice.flags_of_rights import applications, not_carried, principals, rights, unseen
+from kmigrate.model import Accepted, GroupKind, Migration, Reads, Right, Topic, by_group
 
 ABORTED_AHEAD = "KM-ABORTED-AHEAD"
 """Aborted copies ahead of a reader of uncommitted records: seen on the target, by whoever translates its positions."""
@@ -39,14 +39,18 @@ class Judged:
         return tuple(flag for flag in self.flags if flag.severity is Severity.WARNS)
 
 
-def judge(migration: Migration, inventory: Inventory, known_settings: Collection[str]) -> Judged:
+def judge(
+    migration: Migration, inventory: Inventory, known_settings: Collection[str], left_out: Mapping[Right, str]
+) -> Judged:
     """Every red flag of the source under this plan; `known_settings` are topic settings that the target can carry.
 
+    `left_out` are the ACLs about somebody of the plan that no user takes over on the target, each with the reason.
     An `accept` takes off the flag of its id and subject; one that matches no flag is a flag itself.
     """
     found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
     found += sorted({*principals(migration, inventory), *applications(migration)})
     found += sorted({*rights(migration, inventory), *unseen(migration, inventory), *listeners(migration)})
+    found += sorted(not_carried(left_out))
     taken = {(each.id, each.subject) for each in migration.accept}
     flown = {(flag.id, flag.subject) for flag in found} | {(ABORTED_AHEAD, group) for group in _uncommitted(migration)}
     flown |= {(FOREIGN_WRITE, topic) for app in migration.applications for topic in app.writes}

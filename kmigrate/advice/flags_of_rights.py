@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from kmigrate.advice.estate import Inventory
 from kmigrate.advice.flag import Flag, accept, blocks, warns
@@ -112,6 +112,21 @@ def _forgotten_ids(migration: Migration, allowed: Iterable[Right]) -> Iterator[F
                 "an id; what it leaves open when it is stopped would hold up the move until it times out",
                 "add the id to transactionalIds of the application, or take the right away",
             )
+
+
+def not_carried(left_out: Mapping[Right, str]) -> Iterator[Flag]:
+    """ACLs about somebody of the plan that the target will not have; without a denial they may do more than before."""
+    for right, why in left_out.items():
+        begins = "…" if right.pattern == "prefix" else ""
+        host = "" if right.host == "*" else f" from {right.host}"
+        subject = f"{right.principal} {right.type} {right.operation} {right.resource} {right.name}{begins}{host}"
+        yield (blocks if right.type == "deny" else warns)(
+            "KM-ACL-NOT-CARRIED",
+            subject,
+            f"the target will not have this ACL: {why}",
+            f"change it on the source or what the plan says of the application, or go on without: "
+            f"{accept('KM-ACL-NOT-CARRIED', subject)}",
+        )
 
 
 def _where(right: Right) -> str:

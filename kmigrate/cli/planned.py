@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli.estate import acl_json, estate_json, estate_tree
 from kmigrate.cli.granting import lacking_text
 from kmigrate.cli.ordering import draw_waves, waves_json
 from kmigrate.cli.verify import Wrong, changed_since
@@ -18,7 +19,9 @@ from kmigrate.cli.views import predicted, tree, unanswered, upcoming
 from kmigrate.engine import Edit, Preview, edits, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
+from kmigrate.manifests.audit import Audited
 from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.manifests.taken_over import taken_over
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.inventory import assess, take_inventory
@@ -54,6 +57,11 @@ class PlanView:
     unanswered: tuple[str, ...]
     lacking: Lacking
     since: tuple[Wrong, ...]
+
+    @property
+    def acls(self) -> tuple[Audited, ...]:
+        """What becomes of each ACL about somebody of the plan, in the KafkaUsers."""
+        return taken_over(self.migration, (self.inventory.rights if self.inventory else None) or ())
 
     @property
     def too_long(self) -> tuple[str, ...]:
@@ -100,7 +108,10 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
 def plan_picture(seen: PlanView) -> Group:
     """Everything plan shows."""
     head = f"[bold]{escape(seen.migration.name)}[/]: {escape(seen.migration.source.bootstrap)} → "
-    parts: list[RenderableType] = [_line(f"{head}{escape(seen.migration.target.cluster)}\n"), _there(seen)]
+    parts: list[RenderableType] = [
+        _line(f"{head}{escape(seen.migration.target.cluster)}\n"),
+        estate_tree(seen.inventory, seen.unknown, seen.acls),
+    ]
     parts += [_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]") for told in seen.unanswered if told != seen.unknown]
     if seen.judged is not None and (seen.judged.flags or seen.judged.accepted):
         parts.append(_flags(seen.judged))
@@ -121,10 +132,11 @@ def plan_json(seen: PlanView) -> JsonObject:
     pauses: dict[str, Json] = {name: seen.pauses.get(name) for name in seen.plan.moves}
     return {
         "migration": seen.migration.name,
-        "inventory": _counts(seen.inventory),
+        "inventory": estate_json(seen.inventory),
         "unknown": seen.unknown,
         "unanswered": list(seen.unanswered),
         "lackingRights": {told: list(how) for told, how in lacking_text(seen.migration, seen.lacking.needs)},
+        "acls": [acl_json(each) for each in seen.acls],
         "flags": _flags_json(seen.judged),
         "edits": edited,
         "changedSince": [asdict(each) for each in seen.since],
@@ -169,21 +181,6 @@ def _aborted(world: World, migration: Migration, plan: Plan, journal: Journal) -
         except KmigrateError as error:
             told[reads.group] = error.message
     return told
-
-
-def _there(seen: PlanView) -> Tree:
-    drawn = Tree("[bold]What is there on the source[/]")
-    if seen.inventory is None:
-        drawn.add(f"[yellow]not known: {escape(seen.unknown)}[/]")
-        return drawn
-    there = seen.inventory
-    drawn.add(f"{_many(len(there.user_topics), 'topic')} with {_many(there.partitions, 'partition')}")
-    drawn.add(f"{_many(sum(group.in_use for group in there.groups.values()), 'group')} in use")
-    if there.rights is None:
-        drawn.add(f"[yellow]principals not known: {escape(there.unlisted)}[/]")
-    else:
-        drawn.add(f"{_many(len(there.principals), 'principal')} with {_many(len(there.rights), 'ACL')}")
-    return drawn
 
 
 def _flags(judged: Judged) -> Tree:
@@ -257,17 +254,6 @@ def _how_long(seen: PlanView) -> Iterator[RenderableType]:
     yield _line(f"  maxPause is {budget}: a move that would stand still for longer {then}")
 
 
-def _counts(there: Inventory | None) -> Json:
-    if there is None:
-        return None
-    return {
-        "topics": len(there.user_topics),
-        "partitions": there.partitions,
-        "groups": sum(group.in_use for group in there.groups.values()),
-        "principals": None if there.rights is None else len(there.principals),
-    }
-
-
 def _flags_json(judged: Judged | None) -> Json:
     if judged is None:
         return None
@@ -281,10 +267,6 @@ def _flag(flag: Flag) -> Json:
 
 def _step(each: Preview) -> Json:
     return {"step": each.step, "changes": [str(change) for change in each.changes], "blocked": each.blocked}
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _line(markup: str) -> Text:

@@ -36,11 +36,12 @@ _EVERYBODY = "User:*"
 
 
 class Verdict(StrEnum):
-    """What becomes of an ACL."""
+    """What becomes of an ACL; `withheld` is what a KafkaUser could have and must not (`taken_over`)."""
 
     KEPT = "kept"
     TRANSLATED = "translated"
     IMPOSSIBLE = "impossible"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kmigrate.errors import StillUnderWay, VerifyFailed
-from kmigrate.manifests.users import denials
+from kmigrate.manifests.users import fence_rules, principal_of, rights_asked, rights_of
 from kmigrate.model import Application, Migration, Side, Trial
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import Key, World
@@ -15,9 +15,16 @@ _DEADLINE_MS = 30_000
 
 
 def fenced(world: World, migration: Migration, app: Application) -> bool:
-    """Whether a deny rule stands for one of the application's users on the target."""
+    """Whether one of the application's users is denied on the target to read with its groups or to write its topics."""
+    fence = fence_rules(groups=[reads.group for reads in app.reads], topics=app.writes)
     keys = (Key("KafkaUser", migration.target.namespace, principal.target) for principal in app.principals)
-    return any(found is not None and denials(found.spec) for found in map(world.resources.get, keys))
+    return any(
+        not rights_asked(found.key.name, found.spec).isdisjoint(
+            rights_of(principal_of(found.key.name, found.spec), fence)
+        )
+        for found in map(world.resources.get, keys)
+        if found is not None
+    )
 
 
 def await_access(world: World, applications: Sequence[str]) -> Mapping[str, tuple[Trial, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from kmigrate.advice import Inventory, Judged, SeenGroup, judge
 from kmigrate.errors import Blocked
+from kmigrate.manifests.taken_over import left_out
 from kmigrate.manifests.topics import KNOWN_SETTINGS
 from kmigrate.model import GroupKind, Json, JsonObject, Migration, Right, Side
 from kmigrate.world import World
@@ -26,7 +27,7 @@ def take_inventory(world: World, migration: Migration) -> Inventory:
 
 def assess(migration: Migration, inventory: Inventory) -> Judged:
     """The red flags of an inventory under the plan."""
-    return judge(migration, inventory, KNOWN_SETTINGS)
+    return judge(migration, inventory, KNOWN_SETTINGS, left_out(migration, inventory.rights or ()))
 
 
 def drift(world: World, migration: Migration, assessed: Json = None) -> tuple[str, ...]:

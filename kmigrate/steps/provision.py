@@ -6,17 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kmigrate.errors import Blocked
+from kmigrate.errors import Blocked, PlatformError
 from kmigrate.manifests.internal import internal_topics
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes, topics_by_lane
 from kmigrate.manifests.names import resource_name
 from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, rules_on_target
-from kmigrate.manifests.users import (
-    application_rules,
-    forward_mirror_rules,
-    keeping_denials,
-    user,
-)
+from kmigrate.manifests.taken_over import plan_rules
+from kmigrate.manifests.users import Rule, forward_mirror_rules, keeping_denials, user
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Finding, Step
 from kmigrate.probes.access import await_access, fenced
@@ -24,6 +20,7 @@ from kmigrate.probes.arming import withheld
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of, stored, unready
 from kmigrate.probes.rights import await_rights, refuse_unlike
+from kmigrate.probes.taken_over import TAKEN_OVER, Taken, as_fact, known_beforehand, look_at_acls
 from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
 from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_to_lose
 from kmigrate.steps.clusters import brokers
@@ -37,7 +34,11 @@ _DEADLINE_MS = 300_000
 
 @dataclass(frozen=True, kw_only=True)
 class CreateUsers(Step):
-    """A user with just its rights for every application, for each mirror, and for kmigrate itself."""
+    """A user with just its rights for every application, for each mirror, and for kmigrate itself.
+
+    An application's user takes over from the source's ACLs what the plan does not speak of, denials too; once, when it
+    is made: who clears up the source after a move takes nothing away on the target.
+    """
 
     name: ClassVar[str] = "create-users"
     title: ClassVar[str] = "Create the users"
@@ -49,8 +50,10 @@ class CreateUsers(Step):
         return find(world, self.wanted(world))
 
     def apply(self, world: World) -> None:
-        """Apply them and wait until each is Ready at its generation."""
-        wanted = self.wanted(world)
+        """Write down what is taken over, apply the users and wait until each is Ready at its generation."""
+        taken = look_at_acls(world, self.migration)
+        world.ledger.put(TAKEN_OVER, as_fact(taken))
+        wanted = self._wanted(world, taken)
         apply_all(world, wanted)
         await_ready(world, wanted, what="users", deadline_ms=_DEADLINE_MS)
         await_rights(world, wanted, deadline_ms=_DEADLINE_MS)
@@ -61,20 +64,33 @@ class CreateUsers(Step):
         The cluster itself has just the rights that are asked for: what only the mirror's user lost would be missed.
         """
         super().verify(world)
-        refuse_unlike(world, self.wanted(world))
-        return {"users": len(self.wanted(world)), "signedInTo": world.cluster(Side.TARGET).id()}
+        taken = look_at_acls(world, self.migration)
+        wanted = self._wanted(world, taken)
+        refuse_unlike(world, wanted)
+        besides = sum(len(rules) for rules in taken.rules.values())
+        signed_in = world.cluster(Side.TARGET).id()
+        return {"users": len(wanted), "signedInTo": signed_in, "rulesTakenOver": besides, "unlisted": taken.unlisted}
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Remove the users that were not there, give the others their rights back."""
         restore(world, before)
 
     def wanted(self, world: World) -> tuple[JsonObject, ...]:
+        """Every user as it is to be; where the source does not answer, users still to be made take nothing over yet."""
+        try:
+            return self._wanted(world, look_at_acls(world, self.migration))
+        except PlatformError:
+            taken = known_beforehand(world, self.migration)
+            if taken is None:
+                raise
+            return self._wanted(world, taken)
+
+    def _wanted(self, world: World, taken: Taken) -> tuple[JsonObject, ...]:
         """Every user as it is to be, with the deny rules that stand."""
-        rules = rules_on_target(self.migration)
+        rules: dict[str, tuple[Rule, ...]] = rules_on_target(self.migration)
         del rules[MIRROR_USER]  # it depends on who owns what
-        for app in self.migration.applications:
-            for principal in app.principals:  # two applications may share one
-                rules[principal.target] = (*rules.get(principal.target, ()), *application_rules(app))
+        for name, by_plan in plan_rules(self.migration).items():
+            rules[name] = (*rules.get(name, ()), *by_plan, *taken.rules.get(name, ()))
         given = {p.target: p.password for app in self.migration.applications for p in app.principals}
         users = [user(name, of, self.migration.target, password=given.get(name)) for name, of in rules.items()]
         mirror = mirror_user(self.migration, withheld(world, self.migration))

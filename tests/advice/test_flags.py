@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from estates import RIGHTS, SECRET, application, group, inventory, migration, right
 
-from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, judge
+from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, Judged, judge
+from kmigrate.manifests.taken_over import left_out
 from kmigrate.model import (
     Accepted,
     Auth,
@@ -23,6 +24,7 @@ CALM = (migration(), inventory())
 SHORT = {"cleanup.policy": "compact", "delete.retention.ms": "3600000"}
 
 GHOST = ("orders", "ghost")
+DENIED = replace(right("User:sa-reader", "topic", "o", "Delete", "prefix"), type="deny")
 
 
 def accepting_topics(accepts: dict[str, str]) -> Inventory:
@@ -56,6 +58,11 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
         inventory(rights=(*RIGHTS, right("User:odd", "topic", "orders", "Write"))),
     ),
     "KM-ACL-UNREADABLE": ("acls", migration(), inventory(rights=None)),
+    "KM-ACL-NOT-CARRIED": (
+        "User:sa-reader deny Delete topic o… from 10.1.2.3",
+        migration(),
+        inventory(rights=(*RIGHTS, replace(DENIED, host="10.1.2.3"))),
+    ),
     "KM-WRITE-EVERYBODY": (
         "orders",
         replace(
@@ -115,7 +122,21 @@ def accepting(plan: Migration, id_: str, subject: str) -> Migration:
 
 
 def told(plan: Migration, seen: Inventory) -> list[tuple[str, str]]:
-    return [(flag.id, flag.subject) for flag in judge(plan, seen, KNOWN).flags]
+    return [(flag.id, flag.subject) for flag in judged_of(plan, seen).flags]
+
+
+def judged_of(plan: Migration, seen: Inventory) -> Judged:
+    """As it is judged on the way to `assess`, but for the rights that are left out: the test after this tells those."""
+    denials = {right: why for right, why in left_out(plan, seen.rights or ()).items() if right.type == "deny"}
+    return judge(plan, seen, KNOWN, denials)
+
+
+def test_a_right_that_is_left_out_warns_and_a_denial_blocks() -> None:
+    rule = right("User:sa-reader", "topic", "orders", "Write")
+    judged = judge(migration(), inventory(), KNOWN, {rule: "w", DENIED: "d"})
+    assert [flag.subject for flag in judged.warning] == ["User:sa-reader allow Write topic orders"]
+    assert [flag.subject for flag in judged.blocking] == ["User:sa-reader deny Delete topic o…"]
+    assert all(flag.id == "KM-ACL-NOT-CARRIED" for flag in judged.flags)
 
 
 def test_a_calm_estate_has_no_red_flag() -> None:
@@ -134,7 +155,7 @@ def test_what_is_seen_on_the_target_only_is_accepted_for_readers_of_uncommitted_
 
 def test_what_is_seen_after_a_hand_over_only_is_accepted_for_topics_that_can_change_their_owner() -> None:
     writes = replace(migration(), applications=(replace(application(), writes=("orders",)),))
-    (stays,) = judge(accepting(writes, FOREIGN_WRITE, "orders"), inventory(), KNOWN).flags
+    (stays,) = judge(accepting(writes, FOREIGN_WRITE, "orders"), inventory(), KNOWN, {}).flags
     assert stays.id == "KM-WRITER-STAYS"
     assert told(accepting(migration(), FOREIGN_WRITE, "orders"), inventory()) == [("KM-ACCEPT-UNMATCHED", "orders")]
 
@@ -143,21 +164,21 @@ def test_what_is_seen_after_a_hand_over_only_is_accepted_for_topics_that_can_cha
 def test_a_flag_flies_alone_over_its_subject_with_a_way_out(name: str) -> None:
     subject, plan, seen = CASES[name]
     assert told(plan, seen) == [(name, subject)]
-    (flag,) = judge(plan, seen, KNOWN).flags
+    (flag,) = judged_of(plan, seen).flags
     assert flag.what
     assert flag.way_out
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_only_what_leaves_something_undecided_blocks(name: str) -> None:
-    judged = judge(*CASES[name][1:], KNOWN)
+    judged = judged_of(*CASES[name][1:])
     assert [flag.id for flag in judged.blocking] == ([name] if name in BLOCKS else [])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_accept_takes_a_flag_off_and_keeps_it_told(name: str) -> None:
     subject, plan, seen = CASES[name]
-    judged = judge(accepting(plan, name, subject), seen, KNOWN)
+    judged = judged_of(accepting(plan, name, subject), seen)
     assert judged.flags == ()
     before = [(each.id, each.subject) for each in plan.accept]
     assert [(flag.id, flag.subject) for flag in judged.accepted] == [*before, (name, subject)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from super_user import super_user
 from two_clusters import Figures
 
 from kmigrate.cli import migrate, rollback
@@ -21,7 +21,6 @@ from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
 from kmigrate.lab.operator.admin import Acl, ClusterAdmin
 from kmigrate.lab.runtime.clock import LabClock
-from kmigrate.lab.runtime.layout import PLAIN, sasl_config
 from kmigrate.manifests.granting import commands
 from kmigrate.manifests.internal import ledger_id, ledger_name
 from kmigrate.manifests.lanes import FORWARD, REVERSE
@@ -211,12 +210,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with compose.lab(folder, brokers=1, empty=False, reporter=Reporter()):
         plan = folder.extra / "kmigrate.yaml"
         plan.write_text(plan.read_text().replace("soak: 5s", "soak: 1s"))
-        source = json.loads(folder.state.read_text())["facts"]["source"]
-        user = source["admin"]
-        signed = sasl_config(PLAIN, user["username"], Path(user["password_file"]).read_text(), Path(source["ca"]))
-        admin = ClusterAdmin({"bootstrap.servers": user["bootstrap"], **signed})
         migration = load(plan)
-        yield Shop(lab=folder, plan=plan, migration=migration, admin=admin, todo=one_of_each(migration))
+        yield Shop(lab=folder, plan=plan, migration=migration, admin=super_user(folder), todo=one_of_each(migration))
 
 
 def test_the_lab_grants_exactly_the_least_rights(shop: Shop) -> None:

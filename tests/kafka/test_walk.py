@@ -16,11 +16,16 @@ from typing import NamedTuple
 
 import pytest
 from secret_places import arguments_seen, holders, open_to_others, passwords, strangers
+from super_user import super_user
 from two_clusters import Figures
 
 from kmigrate.lab import compose
 from kmigrate.lab.folder import LabFolder
+from kmigrate.lab.operator.admin import Acl
 from kmigrate.lab.walk import walking
+from kmigrate.model import Right, Side
+from kmigrate.planfile import load
+from kmigrate.wiring import open_world
 from kmigrate.world import Reporter
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
@@ -45,6 +50,27 @@ PHASES = {
     "provision": ("create-users", "claim-migration", "create-topics", "prepare-source"),
     "replicate": ("store-logins", "start-mirror", "prepare-reverse"),
 }
+
+
+def acl(name: str, operation: str, *, pattern: str = "literal", allow: bool = True, resource: str = "topic") -> Acl:
+    return Acl(
+        principal=f"User:sa-{APP}",
+        resource=resource,
+        name=name,
+        pattern=pattern,
+        operation=operation,
+        host="*",
+        allow=allow,
+    )
+
+
+MORE = (
+    acl("shipments", "Delete", allow=False),
+    acl("ship", "DescribeConfigs", pattern="prefix"),
+    acl("ml-", "Write", pattern="prefix"),
+    acl("kafka-cluster", "Alter", resource="cluster"),
+)
+"""Of the source's ACLs those that the plan does not speak of; the last one must not be taken over."""
 
 
 class Instant(NamedTuple):
@@ -155,6 +181,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
         text = plan.read_text()
         assert "soak: 5s" in text
         plan.write_text(text.replace("soak: 5s", "soak: 1s"))
+        assert super_user(folder).add_acls(MORE) == ""
         with arguments_seen() as seen:
             yield Killer(folder, arguments=seen)
 
@@ -216,6 +243,35 @@ def test_a_phase_killed_before_and_after_each_write_is_done_once(walk: Killer, p
         assert walk.kill(Instant(step, "APPLIED"), *command)
     walk.done(*command, "--yes")
     assert "nothing to do" in walk.done(*command, "--yes")
+
+
+def test_users_took_over_what_the_source_has_besides_and_not_what_would_lift_fences(walk: Killer) -> None:
+    told = json.loads(walk.done("plan", "--json"))
+    left = [each for each in told["acls"] if each["verdict"] not in ("kept", "translated")]
+    assert [(each["principal"], each["operation"], each["name"]) for each in left] == [
+        ("User:sa-billing", "Write", "orders")
+    ]
+    assert [flag["id"] for flag in told["flags"]["warning"] if "sa-billing" in flag["subject"]] == [
+        "KM-ACL-NOT-CARRIED"
+    ]
+    world = open_world(load(walk.lab.extra / "kmigrate.yaml"), Reporter())
+    try:
+        rights = world.cluster(Side.TARGET).rights()
+    finally:
+        world.close()
+    taken = {
+        Right(
+            principal=f"User:{APP}",
+            resource="topic",
+            name=each.name,
+            operation=each.operation,
+            pattern=each.pattern,
+            type="allow" if each.allow else "deny",
+        )
+        for each in MORE[:3]
+    }
+    assert taken <= set(rights)
+    assert not [each for each in rights if each.principal == f"User:{APP}" and each.operation == "Alter"]
 
 
 def test_killed_before_and_after_each_write_of_a_move_it_goes_on(walk: Killer, chance: random.Random) -> None:

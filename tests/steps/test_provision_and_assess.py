@@ -21,6 +21,7 @@ from kmigrate.model import (
     Partition,
     Principal,
     Reads,
+    Right,
     SecretRef,
     Side,
     Source,
@@ -314,6 +315,63 @@ def test_undo_of_topics_and_users_leaves_what_was_there() -> None:
     for step, finding in zip(reversed(steps), reversed(findings), strict=True):
         step.undo(world, finding.before)
     assert keys(world) == before
+
+
+def acl(operation: str, name: str, type_: str) -> Right:
+    return Right(principal="User:sa-reader", resource="topic", name=name, operation=operation, type=type_)
+
+
+def rules_of_reader(world: MemoryWorld) -> set[tuple[str, str, str]]:
+    """Operation, name and type of each ACL that it has on the target."""
+    rights = world.cluster(Side.TARGET).rights()
+    return {(right.operation, right.name, right.type) for right in rights if right.principal == "User:reader"}
+
+
+def test_users_take_over_what_the_source_has_once_when_they_are_made() -> None:
+    world = small()
+    source = world.cluster(Side.SOURCE)
+    FindCluster(migration=PLAN).apply(world)
+    source.acls.rules |= {acl("Delete", "orders", "deny"), acl("DescribeConfigs", "logs", "allow")}
+    step = CreateUsers(migration=PLAN)
+    step.apply(world)
+    taken = {("Delete", "orders", "deny"), ("DescribeConfigs", "logs", "allow")}
+    assert rules_of_reader(world) >= taken
+    evidence = step.verify(world)
+    assert isinstance(evidence, dict)
+    assert (evidence["rulesTakenOver"], evidence["unlisted"]) == (2, "")
+    source.acls.rules -= {acl("Delete", "orders", "deny")}
+    source.may_list_rights = False
+    assert step.check(world).changes == ()
+    step.apply(world)
+    assert rules_of_reader(world) >= taken
+    CreateTopics(migration=PLAN).apply(world)
+    assert TryAccess(migration=PLAN).verify(world) == {"tried": {"reader": 3}, "notTried": [], "fenced": []}
+
+
+def test_users_that_are_made_again_take_over_what_the_source_has_by_then() -> None:
+    world, step = begun(), CreateUsers(migration=PLAN)
+    world.resources.delete(Key("KafkaUser", "kafka", "reader"))
+    world.cluster(Side.SOURCE).acls.rules |= {acl("Delete", "orders", "deny")}
+    step.apply(world)
+    assert ("Delete", "orders", "deny") in rules_of_reader(world)
+
+
+def test_where_acls_cannot_be_listed_nothing_is_taken_over_until_they_can() -> None:
+    world = small()
+    source = world.cluster(Side.SOURCE)
+    source.acls.rules |= {acl("Delete", "orders", "deny")}
+    source.may_list_rights = False
+    FindCluster(migration=PLAN).apply(world)
+    step = CreateUsers(migration=PLAN)
+    step.apply(world)
+    evidence = step.verify(world)
+    assert isinstance(evidence, dict)
+    assert evidence["rulesTakenOver"] == 0
+    assert "lacks Describe" in str(evidence["unlisted"])
+    source.may_list_rights = True
+    assert [change.subject for change in step.check(world).changes] == ["KafkaUser kafka/reader"]
+    step.apply(world)
+    assert ("Delete", "orders", "deny") in rules_of_reader(world)
 
 
 def fence(world: MemoryWorld) -> Key:
