@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka import Connection, KafkaGroups, Login
 from kmigrate.adapters.kafka.connection import failure
+from kmigrate.adapters.kafka.coordinators import Coordinators, Told
 from kmigrate.errors import Blocked
 from kmigrate.model import Group, GroupState
 
+T = TypeVar("T")
 LOGIN = Login(name="target", bootstrap="t:1", mechanism="PLAIN", username="kmigrate", password="x")
 REFUSED = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
-class Refusing(Connection):
-    """Its cluster lets nobody remove a group."""
+class Refusing(Coordinators):
+    """They let nobody remove a group."""
 
-    def admin(self) -> Refusing:  # type: ignore[override]  # as much of an AdminClient as is used here
-        return self
-
-    def delete_consumer_groups(self, names: Iterable[str]) -> dict[str, Future[None]]:
-        asked: dict[str, Future[None]] = {name: Future() for name in names}
-        for future in asked.values():
-            future.set_exception(KafkaException(REFUSED))
-        return asked
+    def ask_each(self, groups: Iterable[str], asking: Callable[[str, Sequence[str]], T]) -> list[T]:
+        raise Told(KafkaError.GROUP_AUTHORIZATION_FAILED, f"asked of {', '.join(groups)}")
 
 
 class Stopped(KafkaGroups):
@@ -44,6 +40,8 @@ def test_looking_at_groups_needs_no_right_to_remove_them() -> None:
 
 
 def test_removing_a_group_asks_for_that_right_on_that_group() -> None:
+    connection = Connection(LOGIN)
+    connection.coordinators = Refusing(LOGIN)
     with pytest.raises(Blocked, match="lacks Delete") as told:
-        Stopped(Refusing(LOGIN)).delete("my group")
+        Stopped(connection).delete("my group")
     assert told.value.hint.endswith("--allow-principal User:kmigrate --operation Delete --group 'my group'")

@@ -19,6 +19,8 @@ from kmigrate.adapters.claims import CLAIM, LINE, Holder, read_kept
 from kmigrate.adapters.connect_records import read_offset, read_state
 from kmigrate.adapters.folder import FolderStore
 from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.adapters.kafka import describing, offsets
+from kmigrate.adapters.kafka.coordinators import Coordinators, Told
 from kmigrate.adapters.kafka.login import Login
 from kmigrate.adapters.kafka.wire import Answer, read_answer
 from kmigrate.adapters.kept_syncs import Known, keep, load
@@ -258,6 +260,46 @@ def wire(data: bytes) -> object:
         return type(error).__name__
 
 
+class Echo(Coordinators):
+    """Whatever is asked, the same is answered."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(Login(name="source", bootstrap="b:1", username="u", password="p", mechanism="PLAIN"))
+        self._data = data
+
+    def ask(self, broker: str, api: int, version: int, body: bytes, *, flexible: bool = False) -> Answer:
+        return Answer(self._data)
+
+    def _coordinator(self, group: str) -> str:
+        return "b:1"
+
+
+def groups(data: bytes) -> object:
+    """What coordinators answer about groups, or whoever listens there: read, or refused by Kafka's codes."""
+    at, told = Echo(data), []
+    for ask in (
+        lambda: describing.describe(at, ["g"]),
+        lambda: offsets.committed(at, {"g": None}),
+        lambda: offsets.commit(at, "g", {Partition("t", 0): 1}),
+        lambda: describing.delete(at, "g"),
+    ):
+        try:
+            told.append(ask())
+        except (KmigrateError, OSError, Told) as error:
+            told.append(type(error).__name__)
+    return told
+
+
+def _group_answers() -> Iterable[bytes]:
+    classic = b"\2g\7Stable\1\1\2" + b"\2m\0\7member\2h\3md\4ass\0" + struct.pack(">i", -1) + b"\0"
+    yield struct.pack(">i", 0) + b"\2" + struct.pack(">h", 0) + classic + b"\0"
+    assigned = b"\2" + b"u" * 16 + b"\2t\3" + struct.pack(">ii", 1, 2) + b"\0\0"
+    member = b"\2m\0\0" + struct.pack(">i", 3) + b"\7member\2h\2\2t\0" + assigned + assigned + b"\0"
+    consumer = b"\0\2g\7Stable" + struct.pack(">ii", 4, 4) + b"\1\2" + member + struct.pack(">i", -1) + b"\0"
+    yield struct.pack(">i", 0) + b"\2" + struct.pack(">h", 0) + consumer + b"\0"
+    yield struct.pack(">i", 0) + b"\2\2g\2\2t\2" + struct.pack(">iqiBhb", 3, 7, -1, 0, 0, 0) + b"\0" + b"\0\0\0\0"
+
+
 def _answers() -> Iterable[bytes]:
     resource = struct.pack(">bh6sb", 2, 6, b"orders", 3) + struct.pack(">i", 1)
     acl = struct.pack(">h6sh1sbb", 6, b"User:a", 1, b"*", 4, 2)
@@ -324,6 +366,7 @@ TARGETS = {
     "config-map": Target(_maps, config_map),
     "ledger": Target(_ledger, ledger),
     "wire": Target(_answers, wire),
+    "groups": Target(_group_answers, groups),
     "positions-file": Target(_positions, positions_file),
     "resource-file": Target(_resources, resource_file),
 }

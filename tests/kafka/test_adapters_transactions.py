@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from two_clusters import KMIGRATE, WRITER, TwoClusters
 
-from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions
+from kmigrate.adapters.kafka import Connection, KafkaCluster, KafkaGroups, KafkaTransactions, offsets
 from kmigrate.adapters.kafka.trials import denied_to
 from kmigrate.errors import Blocked, Transient
 from kmigrate.manifests.users import Rule
@@ -145,7 +145,7 @@ def test_where_a_running_group_stood_is_told_while_a_transaction_is_about_to_mov
     assert groups.positions({group: [one]}, stable=False)[group] == {one: 3}
     assert groups.held([group], stable=False)[group] == {one: 3}
     with pytest.raises(Transient):
-        connection.offsets.committed({group: [one]})
+        offsets.committed(connection.coordinators, {group: [one]})
     producer.commit_transaction(30)
     nobody.close()
     assert groups.positions({group: [one]})[group] == groups.positions({group: [one]}, stable=False)[group] == {one: 7}

@@ -10,8 +10,8 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from kmigrate.adapters.kafka.coordinators import Coordinators
 from kmigrate.adapters.kafka.login import Login, granting
-from kmigrate.adapters.kafka.offsets import Offsets
 from kmigrate.adapters.retry import Unreachable
 from kmigrate.errors import Blocked, KmigrateError, PlatformError, Transient
 from kmigrate.manifests.internal import READS
@@ -59,13 +59,13 @@ class Connection:
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
         self._consumers: dict[bool, Consumer] = {}
-        self.offsets = Offsets(login)
+        self.coordinators = Coordinators(login)
         self._ends: list[Callable[[], object]] = []
 
     def admin(self) -> AdminClient:
         """The admin client."""
         if self._admin is None:
-            self.offsets.sign_in()
+            self.coordinators.sign_in()
             self._admin = AdminClient(self.login.settings(), error_cb=self._hear)
             self._reachable(self._admin)
         return self._admin
@@ -105,7 +105,7 @@ class Connection:
         for consumer in self._consumers.values():
             consumer.close()
         self._consumers.clear()
-        self.offsets.close()
+        self.coordinators.close()
         self._admin = None
 
     def failure(self, error: KafkaException, doing: str) -> KmigrateError:

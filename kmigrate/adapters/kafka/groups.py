@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import ConsumerGroupDescription
+from confluent_kafka import KafkaError
 
+from kmigrate.adapters.kafka import describing, offsets
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection, failure
+from kmigrate.adapters.kafka.coordinators import Told
 from kmigrate.adapters.kafka.login import granting
-from kmigrate.adapters.kafka.offsets import Told
 from kmigrate.adapters.retry import patiently, steadily
-from kmigrate.errors import Blocked, Transient
-from kmigrate.model import Group, GroupKind, GroupState, Partition
-
-_STATES = {
-    "STABLE": GroupState.STABLE,
-    "EMPTY": GroupState.EMPTY,
-    "DEAD": GroupState.DEAD,
-    "PREPARING_REBALANCING": GroupState.REBALANCING,
-    "COMPLETING_REBALANCING": GroupState.REBALANCING,
-    "ASSIGNING": GroupState.REBALANCING,
-    "RECONCILING": GroupState.REBALANCING,
-}
-
-_KINDS = {"CLASSIC": GroupKind.CLASSIC, "CONSUMER": GroupKind.CONSUMER}
+from kmigrate.errors import Blocked, KmigrateError
+from kmigrate.model import Group, Partition
 
 _NOT_EMPTY = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.NON_EMPTY_GROUP)
 
@@ -43,11 +30,11 @@ class KafkaGroups:
         wanted = list(names)
         if not wanted:
             return {}
-        asked = self._connection.admin().describe_consumer_groups(wanted, request_timeout=TIMEOUT_S)
-        return {
-            name: _group(name, self._connection.result(future, f"describing group {name}"))
-            for name, future in asked.items()
-        }
+        self._connection.admin()
+        try:
+            return describing.describe(self._connection.coordinators, wanted)
+        except Told as error:
+            raise self._failure(error) from error
 
     @patiently
     def all(self) -> Mapping[str, Group]:
@@ -81,49 +68,29 @@ class KafkaGroups:
     def commit(self, positions: Mapping[str, Mapping[Partition, int]]) -> None:
         """Write positions to Empty groups; the coordinator refuses it too if somebody joins in between."""
         self._must_be_stopped(positions)
-        # librdkafka takes one group at a time
-        asked = {group: self._ask_to_write(group, of) for group, of in positions.items()}
-        for group, answer in asked.items():
-            self._written(group, answer)
+        for group, of in positions.items():
+            self._write(group, of)
 
-    def _ask_to_write(self, group: str, positions: Mapping[Partition, int]) -> Future[ConsumerGroupTopicPartitions]:
-        wanted = ConsumerGroupTopicPartitions(
-            group, [TopicPartition(p.topic, p.number, offset) for p, offset in positions.items()]
-        )
-        return self._connection.admin().alter_consumer_group_offsets([wanted], request_timeout=TIMEOUT_S)[group]
-
-    def _written(self, group: str, asked: Future[ConsumerGroupTopicPartitions]) -> None:
+    def _write(self, group: str, positions: Mapping[Partition, int]) -> None:
         try:
-            answer = asked.result(timeout=TIMEOUT_S)
-        except TimeoutError as error:
-            raise Transient(f"writing positions of group {group}: no answer in {TIMEOUT_S:.0f} s") from error
-        except KafkaException as error:
-            if error.args[0].code() in _NOT_EMPTY:
+            offsets.commit(self._connection.coordinators, group, positions)
+        except Told as error:
+            if error.code in _NOT_EMPTY:
                 raise self._not_empty(group, "somebody joined just now") from error
-            raise self._connection.failure(error, f"writing positions of group {group}") from error
-        for tp in answer.topic_partitions or []:
-            if tp.error is not None:
-                if tp.error.code() in _NOT_EMPTY:
-                    raise self._not_empty(group, "somebody joined just now")
-                raise failure(tp.error, f"writing {tp.topic}/{tp.partition} of group {group}", self._connection.login)
+            raise self._failure(error) from error
 
     @patiently
     def delete(self, group: str) -> None:
         """Remove an Empty group; one that is not there is fine."""
         self._must_be_stopped([group])
-        for future in self._connection.admin().delete_consumer_groups([group]).values():
-            try:
-                future.result(timeout=TIMEOUT_S)
-            except TimeoutError as error:
-                raise Transient(f"removing group {group}: no answer in {TIMEOUT_S:.0f} s") from error
-            except KafkaException as error:
-                code = error.args[0].code()
-                if code in _NOT_EMPTY:
-                    raise self._not_empty(group, "somebody joined just now") from error
-                if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                    raise self._may_not_delete(group) from error
-                if code != KafkaError.GROUP_ID_NOT_FOUND:
-                    raise self._connection.failure(error, f"removing group {group}") from error
+        try:
+            describing.delete(self._connection.coordinators, group)
+        except Told as error:
+            if error.code in _NOT_EMPTY:
+                raise self._not_empty(group, "somebody joined just now") from error
+            if error.code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise self._may_not_delete(group) from error
+            raise self._failure(error) from error
 
     def _must_be_stopped(self, names: Iterable[str]) -> None:
         for name, group in self.describe(names).items():
@@ -149,13 +116,10 @@ class KafkaGroups:
     ) -> dict[str, dict[Partition, int]]:
         self._connection.admin()
         try:
-            return self._connection.offsets.committed(wanted, stable=stable)
+            return offsets.committed(self._connection.coordinators, wanted, stable=stable)
         except Told as error:
-            login = self._connection.login
-            raise failure(KafkaError(error.code), f"{login.name}: {error.doing}", login) from error
+            raise self._failure(error) from error
 
-
-def _group(name: str, seen: ConsumerGroupDescription) -> Group:
-    kind = _KINDS.get(seen.type.name, GroupKind.UNKNOWN)
-    members = tuple(str(member.client_id) for member in seen.members)
-    return Group(name=name, state=_STATES.get(seen.state.name, GroupState.UNKNOWN), members=members, kind=kind)
+    def _failure(self, error: Told) -> KmigrateError:
+        login = self._connection.login
+        return failure(KafkaError(error.code), f"{login.name}: {error.doing}", login)

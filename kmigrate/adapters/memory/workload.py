@@ -21,6 +21,7 @@ _AT_ONCE = 7
 class MemoryWorkload(State):
     """One application (world.Workload); remembers, per group, the numbers of what it processed, in order.
 
+    `comes_back` says that it died just now, and is started again by whoever watches over it, unless it is stopped.
     `held_up` it neither goes on nor leaves its groups; `mixed` its instances point to different places, `elsewhere` to
     an address that is neither side's; each verb takes its milliseconds.
     """
@@ -34,6 +35,7 @@ class MemoryWorkload(State):
     side: Side = Side.SOURCE
     running: bool = True
     held_up: bool = False
+    comes_back: bool = False
     mixed: bool = False
     elsewhere: str = ""
     stops_in_ms: int = 0
@@ -50,8 +52,8 @@ class MemoryWorkload(State):
     def stop(self, deadline_ms: int) -> None:
         """Stop it; its groups hear of that later."""
         self._take("stop", self.stops_in_ms, deadline_ms)
-        with self.death.writing(f"stop of {self.app.name}", differs=self.running):
-            self.running = False
+        with self.death.writing(f"stop of {self.app.name}", differs=self.running or self.comes_back):
+            self.running = self.comes_back = False
 
     def switch(self, side: Side, deadline_ms: int) -> None:
         """Point it to a side."""
@@ -74,6 +76,7 @@ class MemoryWorkload(State):
         """A turn: join or leave, and read on."""
         if self.held_up:
             return
+        self.running, self.comes_back = self.running or self.comes_back, False
         for reads in self.app.reads:
             for side, groups in self.groups.items():
                 here = self.running and side is self.side and self._may(side, "group", reads.group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +24,8 @@ class StopWorkloads(MoveStep):
     """Stop the application, wait until each of its groups is Empty on the side being left, end its transactions.
 
     A forgotten instance may hold a transactional id and a transaction open: taking the id over fences it (KIP-98).
+    An application that does not run, but whose groups have members, died a moment ago: whoever watches over it starts
+    it again, unless it is stopped.
     """
 
     name: ClassVar[str] = "stop-workloads"
@@ -30,9 +33,10 @@ class StopWorkloads(MoveStep):
 
     def check(self, world: World) -> Finding:
         """Missing: a stop of instances that point to the side being left, and of groups with members there."""
-        here = self._runs_here(world)
+        running = running_groups(world, self.leaving, self.app)
+        here = self._is_here(world, running)
         changes = [Change(action=Action.STOP, subject=self.app.name)] if here else []
-        for group, state in running_groups(world, self.leaving, self.app).items():
+        for group, state in running.items():
             changes.append(Change(action=Action.WAIT, subject=f"group {group} Empty", detail=state))
         if self.app.transactional_ids and world.ledger.get(ENDED) is None:
             told = ", ".join(self.app.transactional_ids)
@@ -46,7 +50,7 @@ class StopWorkloads(MoveStep):
             world.ledger.put(CLOCK_STARTED, world.clock.now_ms())
         with self.within_budget(world, _DEADLINE_MS) as deadline_ms:
             end = world.clock.monotonic_ms() + deadline_ms
-            if self._runs_here(world):
+            if self._is_here(world, running_groups(world, self.leaving, self.app)):
                 world.workload(*self.app.members).stop(deadline_ms)
             wait_until(
                 lambda: self._empty(world),
@@ -76,10 +80,11 @@ class StopWorkloads(MoveStep):
             if world.ledger.get(fact) is not None:
                 world.ledger.put(fact, None)
 
-    def _runs_here(self, world: World) -> bool:
-        """Instances set to different places (an empty address) count: one of them may read here."""
+    def _is_here(self, world: World, running: Mapping[str, str]) -> bool:
+        """Whether it runs here, or did until now by its groups; set to different places (no address) counts as here."""
         view = world.workload(*self.app.members).look()
-        return view.running and (not view.bootstrap or world.side_of(view.bootstrap) is self.leaving)
+        here = not view.bootstrap or world.side_of(view.bootstrap) is self.leaving
+        return here and (view.running or bool(running))
 
     def _empty(self, world: World) -> Ready[None] | NotYet:
         running = running_groups(world, self.leaving, self.app)
