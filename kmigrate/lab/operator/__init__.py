@@ -91,10 +91,17 @@ Both
 49  with autoRestart.enabled what FAILED is started again (connector and tasks, only those), n * n + n minutes after the
     n-th time, capped at 60, at most maxRestarts times; counted in status.autoRestart(Statuses) until it was well for as
     long                                                          AbstractConnectOperator.shouldAutoRestart
+Kafka, KafkaNodePool, again
+50  nodes keep the ids that their pool's status has; a new one gets the first free of strimzi.io/next-node-ids, else the
+    first free from 0; an id is one node's in the whole cluster                             NodeIdAssignor
+51  pools of controllers and of brokers are processes apart; clients are told the brokers only        strimzi.md §2.1
+52  a load balancer that never gets an address: NotReady/TimeoutException with its Service, listeners gone
+                                                                        KafkaListenersReconciler; Util.waitFor
 
 Different from the real one: addresses are those of this machine, in status.listeners, in status.url and in connectors'
 settings, and paths below /mnt are below the lab's folder; a Secret's content counts at the interval only; a pod that
-cannot start is told at once, not after minutes; what is deleted while nobody runs is not noticed;
+cannot start, or a load balancer (nothing here gives it an address), is told at once, not after minutes; what is deleted
+while nobody runs is not noticed;
 a minute of rule 49 is half an interval, as in production, however short that is.
 Missing: other listeners than TLS with SCRAM, user certificates, quotas, changes of listeners or of the number of nodes,
 images and plugins of one's own, other volumes than Secrets, strimzisecrets in a connector's

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmigrate.errors import PlatformError, StillUnderWay
 from kmigrate.lab.operator.admin import ClusterAdmin
-from kmigrate.lab.operator.kafka_spec import checked_settings, node_ids, refuse_or_warn
+from kmigrate.lab.operator.kafka_spec import checked_settings, node_ids, refuse_or_warn, refuse_unaddressable
 from kmigrate.lab.operator.status import (
     READY,
     Rejected,
@@ -67,6 +67,7 @@ class KafkaReconciler:
         pools = self._pools(resource)
         try:
             warnings = refuse_or_warn(resource.spec, pools)
+            refuse_unaddressable(resource.spec, resource.key.name, self._namespace)
             cluster = self._converge(resource, pools)
         except (Rejected, PlatformError, StillUnderWay) as error:
             reason = error.reason if isinstance(error, Rejected) else type(error).__name__
@@ -112,7 +113,8 @@ class KafkaReconciler:
         settings = checked_settings(resource.spec, self._bench.reporter)
         if running is None:
             return self._begin(resource, pools, settings)
-        if [node.id for node in running.cluster.layout.nodes] != node_ids(pools):
+        numbers = {number for ids in node_ids(pools).values() for number in ids}
+        if {node.id for node in running.cluster.layout.nodes} != numbers:
             raise Rejected("InvalidResourceException", "the stand-in does not change the number of nodes")
         if running.ports != _listener_ports(resource):
             raise Rejected("InvalidResourceException", "the stand-in does not change listeners")
@@ -159,12 +161,14 @@ class KafkaReconciler:
         )
 
     def _nodes(self, resource: Resource, pools: Sequence[Resource]) -> list[Node]:
-        nodes: list[Node] = []
-        for pool in pools:
-            roles = strings(pool.spec.get("roles"))
-            for _ in range(whole(pool.spec.get("replicas"), 0)):
-                nodes.append(self._node(len(nodes), roles, resource))
-        return nodes
+        """Controllers first: Kafka's tool formats one of them."""
+        numbers = node_ids(pools)
+        made = [
+            self._node(number, strings(pool.spec.get("roles")), resource)
+            for pool in pools
+            for number in numbers[pool.key.name]
+        ]
+        return sorted(made, key=lambda node: "controller" not in node.roles)
 
     def _node(self, number: int, roles: tuple[str, ...], resource: Resource) -> Node:
         listeners: list[Listener] = []
@@ -180,17 +184,15 @@ class KafkaReconciler:
         )
 
     def _tell_pools(self, pools: Sequence[Resource], layout: ClusterLayout) -> None:
-        first = 0
-        for pool in pools:
-            count = whole(pool.spec.get("replicas"), 0)
+        for name, ids in node_ids(pools).items():
+            pool = next(pool for pool in pools if pool.key.name == name)
             fields: dict[str, Json] = {
                 "clusterId": layout.cluster_id,
-                "nodeIds": list(range(first, first + count)),
-                "replicas": count,
+                "nodeIds": list(ids),
+                "replicas": len(ids),
                 "roles": list(strings(pool.spec.get("roles"))),
             }
             write(self._store, self._bench.clock, pool, [], fields)
-            first += count
 
 
 def _fields(resource: Resource, pools: Sequence[Resource], running: RunningKafka) -> JsonObject:

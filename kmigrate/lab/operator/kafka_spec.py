@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 
 from kmigrate.lab.operator.status import Condition, Rejected, mapping, objects, setting, strings, warning, whole
 from kmigrate.model import JsonObject
 from kmigrate.world import Reporter, Resource
 
+NEXT_IDS = "strimzi.io/next-node-ids"
 SUPPORTED = ("4.2.0", "4.2.1", "4.3.0", "4.3.1")
 # io.strimzi.api.kafka.model.kafka.KafkaClusterSpec.FORBIDDEN_PREFIXES and FORBIDDEN_PREFIX_EXCEPTIONS
 _FORBIDDEN = (
@@ -69,9 +71,47 @@ def checked_settings(spec: JsonObject, reporter: Reporter) -> dict[str, str]:
     return {"min.insync.replicas": "1", **passed}
 
 
-def node_ids(pools: Sequence[Resource]) -> list[int]:
-    """Ids from 0 in the order of pools (NodeIdAssignor without `next-node-ids`)."""
-    return list(range(sum(whole(pool.spec.get("replicas"), 0) for pool in pools)))
+def node_ids(pools: Sequence[Resource]) -> dict[str, tuple[int, ...]]:
+    """The ids of each pool's nodes, in the order of pools: those it has, then the first free of `next-node-ids`.
+
+    Where the annotation has none left the first free from 0 (NodeIdAssignor).
+    """
+    found = {pool.key.name: _kept_ids(pool) for pool in pools}
+    for pool in pools:
+        taken = {number for ids in found.values() for number in ids}
+        free = (number for number in chain(_asked_ids(pool), count()) if number not in taken)
+        for _ in range(whole(pool.spec.get("replicas"), 0) - len(found[pool.key.name])):
+            number = next(free)
+            taken.add(number)
+            found[pool.key.name] = (*found[pool.key.name], number)
+    return found
+
+
+def refuse_unaddressable(spec: JsonObject, cluster: str, namespace: str) -> None:
+    """Raise Rejected as the operator does after five minutes: nothing here gives a load balancer its address."""
+    for listener in objects(mapping(spec.get("kafka")).get("listeners")):
+        if listener.get("type") == "loadbalancer":
+            service = f"{cluster}-kafka-{listener.get('name')}-bootstrap"
+            message = (
+                f"Exceeded timeout of 300000ms while waiting for Service resource {service} in namespace {namespace} "
+                "to be addressable"
+            )
+            raise Rejected("TimeoutException", message)
+
+
+def _kept_ids(pool: Resource) -> tuple[int, ...]:
+    kept = pool.status.get("nodeIds")
+    ids = [number for number in kept if isinstance(number, int)] if isinstance(kept, list | tuple) else []
+    return tuple(ids[: whole(pool.spec.get("replicas"), 0)])
+
+
+def _asked_ids(pool: Resource) -> Iterator[int]:
+    """The numbers of `[0-2, 10]`, in its order."""
+    annotations = mapping(mapping(pool.body.get("metadata")).get("annotations"))
+    for part in str(annotations.get(NEXT_IDS, "")).strip("[] ").split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdigit():
+            yield from range(int(first), int(last or first) + 1)
 
 
 def _is_passed_on(name: str) -> bool:
