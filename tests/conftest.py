@@ -26,6 +26,14 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "hand")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests of the lab's operator can ask a real one: `./dev test tests/lab/operator --operator real --context …`."""
+    group = parser.getgroup("kmigrate")
+    group.addoption("--operator", choices=("stand-in", "real"), default="stand-in", help="whose rules are tested")
+    group.addoption("--context", default="", help="of the kubeconfig, where a real Strimzi watches namespace kafka")
+    group.addoption("--listener", default="internal", help="type of the listener by which that Kafka is reached")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the API server before the first test, once for a machine: that takes longer than a test may."""

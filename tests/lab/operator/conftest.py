@@ -1,4 +1,7 @@
-"""One target cluster, run by the stand-in, for all tests of its rules; a bare operator for those that start nothing."""
+"""One target cluster, run by the stand-in, for all tests of its rules; a bare operator for those that start nothing.
+
+With `--operator real` the cluster is one that a real Strimzi runs (`real_stage`), for the tests that ask nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from operator_stage import FOREVER_MS, INTERVAL_MS, SOURCE_USERS, TARGET, Stage, apply_source_secret, stage
 
+from kmigrate.errors import UsageError
 from kmigrate.lab import crds
 from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.java import Jvm
@@ -18,6 +22,7 @@ from kmigrate.lab.runtime.process import Machine
 from kmigrate.lab.runtime.source import source_layout
 from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.model import JsonObject
+from kmigrate.wiring import kubernetes_store
 from kmigrate.world import Reporter
 
 if TYPE_CHECKING:
@@ -29,8 +34,19 @@ def definitions() -> tuple[JsonObject, ...]:
     return crds.definitions(Reporter())
 
 
+def is_real(request: pytest.FixtureRequest) -> bool:
+    return str(request.config.getoption("--operator")) == "real"
+
+
 @pytest.fixture
-def bare(tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
+def stand_in(request: pytest.FixtureRequest) -> None:
+    """Of tests that make an operator of their own."""
+    if is_real(request):
+        pytest.skip("--operator real: it starts a stand-in of its own")
+
+
+@pytest.fixture
+def bare(stand_in: None, tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
     """An operator whose Java does not exist, ticked by hand: for rules that end before a process starts."""
     machine = Machine()
     made = stage(tmp_path, Jvm(java=Path("/nowhere/java"), classpath=()), definitions, machine, FOREVER_MS)
@@ -42,9 +58,20 @@ def bare(tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
-    """A running one-broker target with the shortest interval the rules allow for."""
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A running one-broker target with the shortest interval the rules allow for; or a real one."""
     folder = tmp_path_factory.mktemp("operator")
+    if is_real(request):
+        from real_stage import running
+
+        try:
+            store = kubernetes_store(str(request.config.getoption("--context")))
+        except UsageError as error:
+            pytest.exit(f"--operator real: {error.message}; {error.hint}", 2)
+        with running(store, folder, str(request.config.getoption("--listener"))) as real:
+            yield real
+        return
+    definitions: tuple[JsonObject, ...] = request.getfixturevalue("definitions")
     machine = Machine()
     made = stage(folder, prepare(LabClock(), Reporter()), definitions, machine, INTERVAL_MS)
     try:
@@ -60,8 +87,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory, definitions: tuple[JsonObject,
 
 
 @pytest.fixture(scope="session")
-def source(lab: Stage) -> KafkaCluster:
+def source(request: pytest.FixtureRequest, lab: Stage) -> KafkaCluster:
     """A running source beside the target, and the Secret by which mirrors sign in there."""
+    if is_real(request):
+        pytest.skip("--operator real: its pods cannot reach a source on this machine")
     layout = source_layout(lab.bench, brokers=1, users=SOURCE_USERS, folder=lab.bench.folder / "source")
     cluster = KafkaCluster(layout, lab.bench)
     cluster.start()

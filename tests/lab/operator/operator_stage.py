@@ -53,6 +53,9 @@ class Stage:
         assert running is not None
         return running.admin
 
+    def only_of_the_stand_in(self) -> None:
+        """Said by tests of what the stand-in lacks."""
+
     def seen(self, kind: str, name: str) -> Resource:
         resource = self.store.get(Key(kind, TARGET.namespace, name))
         assert resource is not None

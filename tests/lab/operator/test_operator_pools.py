@@ -74,7 +74,7 @@ def test_rule_52_a_load_balancer_that_gets_no_address_is_told_with_its_service(b
 
 
 @pytest.fixture
-def zones(tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
+def zones(stand_in: None, tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
     """A controller and two brokers in pools of their own, as a plan for two zones asks for them."""
     machine = Machine()
     made = stage(tmp_path, prepare(LabClock(), Reporter()), definitions, machine, FOREVER_MS)

@@ -115,6 +115,7 @@ def test_rule_26_a_resource_that_goes_takes_credentials_acls_and_secret_along(la
 
 
 def test_what_the_stand_in_lacks_is_refused_instead_of_ignored(lab: Stage) -> None:
+    lab.only_of_the_stand_in()
     body = user("with-quota", [], TARGET)
     spec = body["spec"]
     assert isinstance(spec, dict)
