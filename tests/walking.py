@@ -90,8 +90,8 @@ def journal_of(estate: Estate, lines: MemoryLines) -> Journal:
     return Journal(lines, estate.clock, "test", "shop")
 
 
-def run_until(estate: Estate, lines: MemoryLines, sign: str) -> None:
-    """Cut over, and die right after the journal line that holds the sign."""
+def run_until(estate: Estate, lines: MemoryLines, sign: str, verb: str = "cutover") -> None:
+    """Cut over, or roll back, and die right after the journal line that holds the sign."""
 
     class Watched(MemoryLines):
         def append(self, line: str) -> None:
@@ -101,4 +101,4 @@ def run_until(estate: Estate, lines: MemoryLines, sign: str) -> None:
 
     watched = Watched(lines.death, lines.written)
     with pytest.raises(Died):
-        command("cutover", estate, watched)
+        command(verb, estate, watched)

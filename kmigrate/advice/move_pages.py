@@ -31,6 +31,26 @@ _FORWARD_BY_HAND = (
 _BOTH = "With kmigrate, on: the same command again. Back: `kmigrate rollback --app APP`."
 
 STATES: Mapping[str, tuple[str, str, str, str]] = {
+    "drain-mirror": (
+        "APP stands still until all that it had read, and written, is copied",
+        "Its instances are stopped, its groups are Empty, and clients are denied on the side being left. The mirror is"
+        " waited for until it has copied the last record that each group had read and, of topics that the move"
+        " writes, everything up to their end; then a lane whose topics are handed over is asked to stop.",
+        _NOTHING_WRITTEN + " Nothing was committed on the side being entered.",
+        f"{_BOTH} What is behind, and why, `kmigrate status` tells per lane. Without kmigrate, back: lift the fences"
+        " on the side that was left (`kmigrate status` printed the commands), set `state: running` again at a lane that"
+        " was asked to stop, and start APP with its old settings.",
+    ),
+    "carry-positions": (
+        "APP stands still while its groups' positions are translated and committed",
+        "All that its groups had read is copied. For each partition the position on the side being entered is worked"
+        " out, written down with its evidence, committed to GROUP there, which is Empty, and read back.",
+        "On the side being left nothing is changed: GROUP stands there where it stood. On the side being entered it"
+        " may hold positions of some partitions or of all; nobody reads from them before the move goes on.",
+        f"{_BOTH} `kmigrate positions GROUP` shows each position and what it rests on. Without kmigrate, back: lift the"
+        " fences on the side that was left, set `state: running` again at a lane that was asked to stop, and start"
+        " APP with its old settings; positions that stay on the other side are put over by the next attempt.",
+    ),
     "hand-over-topics": (
         "APP stands still while its topics change their owner",
         "Clients are denied on the side being left, and all that was written there is copied. The lane that fed the"

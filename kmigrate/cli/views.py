@@ -15,13 +15,14 @@ from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, ph
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import Application, Json, Lane, Migration, Side
+from kmigrate.model import Application, Direction, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.foreign import known
 from kmigrate.probes.ownership import in_force, origin
 from kmigrate.probes.pauses import Prediction, predict
 from kmigrate.steps.cutover.fences import denials
 from kmigrate.steps.lanes import started_by_mistake
+from kmigrate.story import START
 from kmigrate.waves import moves, together
 from kmigrate.world import World
 
@@ -39,7 +40,10 @@ class UnitView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationView:
-    """Where an application is, by the journal, and whether it runs, by looking; `way_back` says open or why not."""
+    """Where an application works, or last did, by the journal, and whether it runs, by looking.
+
+    `way_back` says open or why not.
+    """
 
     name: str
     side: str
@@ -229,8 +233,17 @@ def _application(app: Application, plan: Plan, journal: Journal, world: World) -
             raise
         except KmigrateError as error:
             running = f"unknown: {error.message}"
-    side, way = str(where(journal, name)), _way_back(name, plan, journal)
+    side, way = str(works_on(journal, name)), _way_back(name, plan, journal)
     return ApplicationView(name=name, side=side, running=running, way_back=way, why_it_stays=why)
+
+
+def works_on(journal: Journal, name: str) -> Side:
+    """The side that the application was started on last, also by a move that is not sealed yet; else where it was."""
+    attempts = journal.attempts(name)
+    begun = attempts[-1].steps.get(START) if attempts and attempts[-1].open else None
+    if begun is None or begun.event not in (Event.APPLIED, Event.VERIFIED):
+        return where(journal, name)
+    return Direction(attempts[-1].name.partition("/")[0]).leaves.other
 
 
 def _way_back(name: str, plan: Plan, journal: Journal) -> str:

@@ -18,6 +18,7 @@ from kmigrate.cli.migrate import apply_one, confirm, unit_to_apply
 from kmigrate.cli.rollback import go_back, ways_back
 from kmigrate.cli.session import DEFAULT_PLAN, Session, bind
 from kmigrate.cli.verify import Looked, compare_content, look_again
+from kmigrate.cli.views import works_on
 from kmigrate.engine import phase_done
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
@@ -119,6 +120,24 @@ def test_an_application_that_is_only_watched_or_done_does_not_stand_still() -> N
     run_until(estate, lines, "soak_began_ms")
     assert gate.warning(journal_of(estate, lines)) == ""
     assert gate.warning(journal_of(*moved())) == ""
+
+
+@pytest.mark.parametrize(
+    ("sign", "there"),
+    [
+        ('"STARTED","step":"start-workloads"', False),
+        ('"APPLIED","step":"start-workloads"', True),
+        ("soak_began_ms", True),
+    ],
+)
+def test_an_application_is_told_where_it_was_started_also_before_its_move_is_sealed(*, sign: str, there: bool) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, sign)
+    assert works_on(journal_of(estate, lines), APP) is (Side.TARGET if there else Side.SOURCE)
+    command("cutover", estate, lines)
+    run_until(estate, lines, sign, verb="rollback")
+    assert works_on(journal_of(estate, lines), APP) is (Side.SOURCE if there else Side.TARGET)
 
 
 def test_before_anything_is_stopped_nothing_is_shouted() -> None:

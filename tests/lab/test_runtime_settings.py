@@ -140,7 +140,8 @@ def test_ports_are_all_different_and_nobody_else_is_given_them() -> None:
 
 def test_the_fast_flags_the_cache_and_the_class_path_are_on_the_command_line() -> None:
     jvm = Jvm(java=Path("/j"), classpath=(Path("/a.jar"), Path("/b.jar")), aot={BROKER: Path("/broker.aot")})
-    argv = jvm.command("kafka.Kafka", ("x.properties",), heap_mb=256, kind=BROKER)
+    argv = jvm.command("kafka.Kafka", ("x.properties",), heap_mb=256, kind=BROKER, temporary=Path("/lab"))
+    assert "-Djava.io.tmpdir=/lab" in argv
     assert argv[:2] == ("/j", "-Xmx256m")
     assert "-XX:AOTCache=/broker.aot" in argv
     assert argv[argv.index("-cp") + 1] == "/a.jar:/b.jar"

@@ -55,7 +55,7 @@ def launch_worker(worker: Worker, bench: Bench) -> int:
     settings = worker.folder / f"{worker.name}.properties"
     write_secret(settings, properties_text(worker.properties))
     offset = size(worker.log)
-    argv = bench.jvm.command(_MAIN, (str(settings),), heap_mb=worker.heap_mb, kind=CONNECT)
+    argv = bench.jvm.command(_MAIN, (str(settings),), heap_mb=worker.heap_mb, kind=CONNECT, temporary=worker.folder)
     bench.machine.start(ProcessSpec(name=worker.name, argv=argv, log=worker.log))
     return offset
 

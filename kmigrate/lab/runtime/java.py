@@ -32,9 +32,19 @@ class Jvm:
     train: Mapping[str, Path] = field(default_factory=dict)
 
     def command(
-        self, main_class: str, args: Sequence[str], *, heap_mb: int, kind: str = "", flags: Sequence[str] = ()
+        self,
+        main_class: str,
+        args: Sequence[str],
+        *,
+        heap_mb: int,
+        kind: str = "",
+        flags: Sequence[str] = (),
+        temporary: Path | None = None,
     ) -> tuple[str, ...]:
-        """The argv that runs a main class; the AOT cache of `kind` is used where there is one."""
+        """The argv that runs a main class; the AOT cache of `kind` is used where there is one.
+
+        What it unpacks goes into the folder `temporary`, which goes with its lab: one that is killed removes nothing.
+        """
         trained, training = self.aot.get(kind), self.train.get(kind)
         return (
             str(self.java),
@@ -47,6 +57,7 @@ class Jvm:
             f"-Dlog4j2.configurationFile={_LOG4J}",
             "-Dlog4j2.disable.jmx=true",
             "-Djava.awt.headless=true",
+            *((f"-Djava.io.tmpdir={temporary}",) if temporary else ()),
             "-cp",
             os.pathsep.join(str(jar) for jar in self.classpath),
             main_class,

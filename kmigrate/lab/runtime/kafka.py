@@ -98,7 +98,11 @@ class KafkaCluster:
         log = self._log(node)
         offset = size(log)
         argv = self._bench.jvm.command(
-            "kafka.Kafka", (str(self._settings(node)),), heap_mb=self.layout.heap_mb, kind=BROKER
+            "kafka.Kafka",
+            (str(self._settings(node)),),
+            heap_mb=self.layout.heap_mb,
+            kind=BROKER,
+            temporary=self.layout.folder,
         )
         self._bench.machine.start(ProcessSpec(name=self.layout.process(node.id), argv=argv, log=log))
         return offset

@@ -9,7 +9,7 @@ files, its interval) skips the test by name.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn, cast
@@ -27,7 +27,7 @@ from kmigrate.manifests.kafka import kafka, small_machine_config
 from kmigrate.manifests.users import Rule, user
 from kmigrate.model import Json, JsonObject
 from kmigrate.wait import NotYet, Ready, wait_until
-from kmigrate.world import Reporter, ResourceStore
+from kmigrate.world import Key, Reporter, ResourceStore
 
 SUPER = "kmigrate-suite"
 KINDS = ("KafkaConnector", "KafkaConnect", "KafkaMirrorMaker2", "KafkaTopic", "KafkaUser", "Kafka", "KafkaNodePool")
@@ -82,6 +82,7 @@ def running(store: ResourceStore, folder: Path, listener: str) -> Iterator[RealS
         pytest.exit(
             f"--operator real wants namespace {TARGET.namespace} for itself; there is {', '.join(there[:5])}", 2
         )
+    before = {resource.key for resource in store.list("Secret", TARGET.namespace)}
     nothing = OfTheStandIn()
     bare = RealStage(store=store, operator=cast("Operator", nothing), bench=cast("Bench", nothing), notes=Notes())
     try:
@@ -91,7 +92,7 @@ def running(store: ResourceStore, folder: Path, listener: str) -> Iterator[RealS
         bare.apply(user(SUPER, _EVERYTHING, TARGET))
         yield replace(bare, user=ClusterAdmin(_signed_in(bare, folder)))
     finally:
-        _take_away(bare)
+        _take_away(bare, before)
 
 
 def _reached_by(body: JsonObject, listener: str) -> JsonObject:
@@ -112,9 +113,15 @@ def _signed_in(stage: Stage, folder: Path) -> dict[str, str]:
     return {"bootstrap.servers": str(listener["bootstrapServers"]), **sasl_config(SCRAM, SUPER, password, ca)}
 
 
-def _take_away(stage: Stage) -> None:
-    """Everything of these kinds, each kind once the one before it is gone."""
+def _take_away(stage: Stage, before: Collection[Key]) -> None:
+    """Everything of these kinds, each kind once the one before it is gone; then what is left of our Secrets."""
     for kind in KINDS:
+        users = [resource.key.name for resource in stage.store.list(kind, TARGET.namespace) if kind == "KafkaUser"]
         for resource in stage.store.list(kind, TARGET.namespace):
             stage.store.delete(resource.key)
         stage.until(f"every {kind} to go", lambda kind=kind: not stage.store.list(kind, TARGET.namespace))
+        secrets = [Key("Secret", TARGET.namespace, name) for name in users]
+        stage.until("their Secrets to go", lambda secrets=secrets: not any(map(stage.store.get, secrets)))
+    for resource in stage.store.list("Secret", TARGET.namespace):
+        if resource.key not in before:
+            stage.store.delete(resource.key)
