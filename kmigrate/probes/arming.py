@@ -6,15 +6,17 @@ at the newest hand-over, whoever starts it (design §4.3, §4.4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
 from kmigrate.model import Lane, Migration, Partition, Side
-from kmigrate.probes.ownership import epochs, origin, owned_by, that_hold
+from kmigrate.probes.ownership import SEAMS, epochs, origin, owned_by, that_hold
 from kmigrate.world import World
 
 ARMED = "armed"
 """The fact that lanes were armed: by lane and partition the offset from which on it copies."""
+TAKING = "taking"
+"""The fact of topics that are about to be the target's: all of them is copied, and their lane was asked to stop."""
 
 
 def begins(world: World, lane: Lane) -> dict[Partition, int]:
@@ -33,9 +35,16 @@ def is_armed(world: World, lane: Lane) -> bool:
 
 
 def withheld(world: World, migration: Migration) -> frozenset[str]:
-    """The topics that the forward mirror may not write: the target owns them, or their lane is not armed yet."""
+    """What the forward mirror may not write: the target owns it or is about to, or its lane is not armed yet."""
     unarmed = {topic for lane in forward_lanes(migration) if not is_armed(world, lane) for topic in lane.topics}
-    return owned_by(world, Side.TARGET, migration.topics) | unarmed
+    return owned_by(world, Side.TARGET, migration.topics) | unarmed | _taking(world)
+
+
+def _taking(world: World) -> frozenset[str]:
+    """Of moves that have not got to their hand-over: from then on the owner decides."""
+    seams = world.ledger.by_unit(SEAMS)
+    told = [fact for unit, fact in world.ledger.by_unit(TAKING).items() if fact and not seams.get(unit)]
+    return frozenset(str(topic) for fact in told if isinstance(fact, Sequence) for topic in fact)
 
 
 def given_back(world: World, migration: Migration) -> frozenset[str]:

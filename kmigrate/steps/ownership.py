@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kmigrate.manifests.rights import MIRROR_USER
 from kmigrate.model import JsonObject, Lane, Migration, Right
-from kmigrate.probes.arming import given_back, withheld
+from kmigrate.probes.arming import TAKING, given_back, withheld
 from kmigrate.probes.resources import await_ready, missing
 from kmigrate.steps.feeding import feed
 from kmigrate.steps.logins import acl_name
@@ -45,6 +45,23 @@ def set_rights(world: World, migration: Migration, topics: Iterable[str], *, awa
         world.source_admin.grant(_writing(migration, back - granted))
     if back != granted:
         _await_granted(world, migration, chosen, back)
+
+
+def take_beforehand(world: World, migration: Migration, topics: Iterable[str]) -> None:
+    """Ask the target's operator to take the forward mirror's right to write these topics, and wait for nothing.
+
+    All of them is copied, and their lane was asked to stop: what takes the operator a while goes on beside that.
+    """
+    world.ledger.put(TAKING, sorted(topics))
+    if _is_wrong(world, migration):
+        apply_all(world, (_user(world, migration),))
+
+
+def give_again(world: World, migration: Migration, *, awaited: bool = True) -> None:
+    """Give back what was taken beforehand, where it was: the topics stay with the source, or there is more to copy."""
+    if world.ledger.get(TAKING) is not None:
+        world.ledger.put(TAKING, None)
+        set_rights(world, migration, (), awaited=awaited)
 
 
 def feed_as_owned(world: World, migration: Migration, lane: Lane, deadline_ms: int) -> None:

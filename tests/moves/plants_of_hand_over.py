@@ -5,6 +5,7 @@ from __future__ import annotations
 from planting import Fault
 from where import (
     BACK,
+    BEFOREHAND,
     CUTOVER,
     FEEDING,
     FENCES,
@@ -26,6 +27,27 @@ RULE_2 = (
         "                stop_lane(world, self.migration.target, lane, deadline_ms)\n",
         "                pass\n",
         HAND_OVER + "no_seam_is_written_before_the_lane_has_stopped_however_slow_its_operator_is",
+    ),
+    Fault(
+        "a right that was taken beforehand is not given back where the move is taken back",
+        CUTOVER + "drain_mirror",
+        "            give_again(world, self.migration, awaited=there)\n",
+        "            pass\n",
+        BEFOREHAND + "what_is_taken_back_gives_it_back_and_copies_on[drain-mirror]",
+    ),
+    Fault(
+        "a right that was taken beforehand is not given back where there is more to copy",
+        CUTOVER + "drain_mirror",
+        "                give_again(world, plan)\n",
+        "",
+        BEFOREHAND + "where_there_is_more_to_copy_it_is_given_back_before_the_lane_runs_again",
+    ),
+    Fault(
+        "what was taken beforehand stays taken after the hand-over, whoever owns the topic",
+        PROBES + "arming",
+        "if fact and not seams.get(unit)]",
+        "if fact]",
+        BEFOREHAND + "once_the_move_is_sealed_the_owner_alone_decides",
     ),
     Fault(
         "a drain that is done anew starts a lane whose topics were handed over",

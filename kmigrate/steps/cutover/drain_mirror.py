@@ -30,7 +30,7 @@ from kmigrate.steps.cutover.move import (
 from kmigrate.steps.cutover.stray_records import look_for_strays
 from kmigrate.steps.feeding import feeds
 from kmigrate.steps.lanes import ask_to_stop, asked_state, start_again, start_lane
-from kmigrate.steps.ownership import feed_as_owned
+from kmigrate.steps.ownership import feed_as_owned, give_again, take_beforehand
 from kmigrate.world import World
 
 _UNDO_MS = 120_000
@@ -41,8 +41,8 @@ _UNDO_MS = 120_000
 class DrainMirror(MoveStep):
     """Write down where the groups stopped, then wait until the last record each had before that is copied.
 
-    Lanes of what changes its owner are drained to the end, and asked to stop then: by the time the positions are
-    carried, they have.
+    Lanes of what changes its owner are drained to the end, and asked to stop then, and the target's operator is asked
+    to take their right to write: by the time the positions are carried, both may be done.
     """
 
     name: ClassVar[str] = "drain-mirror"
@@ -110,6 +110,8 @@ class DrainMirror(MoveStep):
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in reach})
         for plan, lane in self._feeding:  # it takes a moment, in which the positions are carried
             ask_to_stop(world, plan.target, lane)
+        if self.entering is Side.TARGET and self.app.writes and self.migration is not None:
+            take_beforehand(world, self.migration, self.app.writes)
 
     def _watch(self, world: World, lane: Lane) -> Watch:
         """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
@@ -136,6 +138,7 @@ class DrainMirror(MoveStep):
             if not feeds(world, plan.target, lane):
                 feed_as_owned(world, plan, lane, deadline_ms)
             elif asked_state(world, plan.target, lane) == STOPPED:
+                give_again(world, plan)
                 start_lane(world, plan.target, lane, deadline_ms)
 
     def _drain_topics(self, world: World, deadline_ms: int) -> dict[Partition, int]:
@@ -167,6 +170,8 @@ class DrainMirror(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """The lane that was asked to stop runs again; else nothing was changed but the ledger, which only grows."""
         there = self.entering is Side.SOURCE or answers(world, Side.TARGET)
+        if self.migration is not None:
+            give_again(world, self.migration, awaited=there)
         for plan, lane in self._feeding:
             if asked_state(world, plan.target, lane) == STOPPED:
                 start_again(world, plan.target, lane, _UNDO_MS, answers=there)
