@@ -238,12 +238,12 @@ def _application(app: Application, plan: Plan, journal: Journal, world: World) -
 
 
 def works_on(journal: Journal, name: str) -> Side:
-    """The side that the application was started on last, also by a move that is not sealed yet; else where it was."""
-    attempts = journal.attempts(name)
-    begun = attempts[-1].steps.get(START) if attempts and attempts[-1].open else None
-    if begun is None or begun.event not in (Event.APPLIED, Event.VERIFIED):
-        return where(journal, name)
-    return Direction(attempts[-1].name.partition("/")[0]).leaves.other
+    """The side that the application was started on last, also by a move that is not sealed yet; at first the source."""
+    for attempt in reversed(journal.attempts(name)):
+        begun = attempt.steps.get(START)
+        if begun is not None and begun.event in (Event.APPLIED, Event.VERIFIED) and not attempt.went_back:
+            return Direction(attempt.name.partition("/")[0]).leaves.other
+    return Side.SOURCE
 
 
 def _way_back(name: str, plan: Plan, journal: Journal) -> str:

@@ -48,7 +48,8 @@ class Verdict(StrEnum):
 class Audited:
     """One ACL of the source, and what becomes of it: `rule` in the KafkaUser of each of `users`.
 
-    `why` says what is otherwise than on the source, or what is in the way; empty where it is kept as it is.
+    `why` says what is otherwise than on the source, or what is in the way; empty where it is kept as it is. `kept_from`
+    are users whom it would concern and who do not get it.
     """
 
     right: Right
@@ -56,9 +57,10 @@ class Audited:
     users: tuple[str, ...] = ()
     rule: Rule | None = None
     why: str = ""
+    kept_from: tuple[str, ...] = ()
 
 
-def audit(rights: Iterable[Right], users: Mapping[str, str]) -> tuple[Audited, ...]:
+def audit(rights: Iterable[Right], users: Mapping[str, tuple[str, ...]]) -> tuple[Audited, ...]:
     """Every ACL once, sorted; `users` are the KafkaUsers by principal (`User:sa-…`), as the plan names them.
 
     A principal that the plan does not name keeps its name where Kubernetes takes that.
@@ -75,11 +77,12 @@ def mapped_rules(audited: Iterable[Audited]) -> dict[str, tuple[Rule, ...]]:
     return {user: tuple(sorted(rules)) for user, rules in sorted(found.items())}
 
 
-def _audited(right: Right, users: Mapping[str, str]) -> Audited:
+def _audited(right: Right, users: Mapping[str, tuple[str, ...]]) -> Audited:
     why = next(_in_the_way(right, users), "")
     if why:
         return Audited(right=right, verdict=Verdict.IMPOSSIBLE, why=why)
-    named = tuple(sorted(set(users.values()))) if right.principal == _EVERYBODY else (_user(right, users),)
+    every = {user for of in users.values() for user in of}
+    named = tuple(sorted(every)) if right.principal == _EVERYBODY else _named(right, users)
     rule = Rule(
         resource=right.resource,
         name="" if right.resource == "cluster" else right.name,
@@ -92,7 +95,7 @@ def _audited(right: Right, users: Mapping[str, str]) -> Audited:
     return Audited(right=right, verdict=verdict, users=named, rule=rule, why=told)
 
 
-def _in_the_way(right: Right, users: Mapping[str, str]) -> Iterator[str]:
+def _in_the_way(right: Right, users: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     if right.resource not in RESOURCES:
         known = ", ".join(sorted(RESOURCES))
         yield f"a KafkaUser has no rules about {right.resource}, only about {known}; grant it by other means"
@@ -110,7 +113,7 @@ def _in_the_way(right: Right, users: Mapping[str, str]) -> Iterator[str]:
     yield from _no_user(right.principal, users)
 
 
-def _no_user(principal: str, users: Mapping[str, str]) -> Iterator[str]:
+def _no_user(principal: str, users: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     kind, _, name = principal.partition(":")
     if principal == _EVERYBODY:
         if not users:
@@ -124,13 +127,13 @@ def _no_user(principal: str, users: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _user(right: Right, users: Mapping[str, str]) -> str:
-    return users.get(right.principal, right.principal.partition(":")[2])
+def _named(right: Right, users: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(set(users.get(right.principal, (right.principal.partition(":")[2],)))))
 
 
 def _otherwise(right: Right, named: tuple[str, ...]) -> str:
     if right.principal == _EVERYBODY:
         return "everybody is whom the plan names, each by a rule of their own; who comes later needs one, too"
-    if right.principal != f"User:{named[0]}":
-        return f"{right.principal} is {named[0]} there"
+    if named != (right.principal.removeprefix("User:"),):
+        return f"{right.principal} is {' and '.join(named)} there"
     return ""

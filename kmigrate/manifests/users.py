@@ -47,7 +47,7 @@ def user(
         )
     spec: JsonObject = {
         "authentication": {"type": auth, **({"password": _given(password)} if password else {})},
-        "authorization": {"type": "simple", "acls": [_acl(rule) for rule in sorted(set(rules))]},
+        "authorization": {"type": "simple", "acls": [acl_of(rule) for rule in sorted(set(rules))]},
     }
     return resource("KafkaUser", name, target.namespace, spec, cluster=target.cluster)
 
@@ -99,6 +99,12 @@ def keeping_denials(body: JsonObject, stored: JsonObject) -> JsonObject:
     have = _acls(stored)
     acls: list[Json] = list(have if sorted(map(_told, have)) == sorted(map(_told, wanted)) else wanted)
     return {**body, "spec": {**spec, "authorization": {"type": "simple", "acls": acls}}}
+
+
+def without_acls(spec: JsonObject, gone: Sequence[JsonObject]) -> JsonObject:
+    """The spec without those of its rules."""
+    acls: list[Json] = [acl for acl in _acls(spec) if acl not in gone]
+    return {**spec, "authorization": {"type": "simple", "acls": acls}}
 
 
 def _acls(spec: JsonObject) -> tuple[JsonObject, ...]:
@@ -227,7 +233,8 @@ def _written(topic: str) -> Rule:
     return Rule(resource="topic", name=topic, operations=("Write",))
 
 
-def _acl(rule: Rule) -> JsonObject:
+def acl_of(rule: Rule) -> JsonObject:
+    """The rule as it stands among the `acls` of a KafkaUser."""
     place: dict[str, str] = {"type": rule.resource}
     if rule.resource != "cluster":
         place |= {"name": rule.name, "patternType": rule.pattern}

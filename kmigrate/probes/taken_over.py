@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kmigrate.errors import Blocked
-from kmigrate.manifests.taken_over import plan_rules, rules_taken_over
+from kmigrate.manifests.taken_over import plan_rules, rules_taken_over, withheld_from
 from kmigrate.manifests.users import Rule
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.probes.resources import stored
 from kmigrate.world import Key, World
 
 TAKEN_OVER = "acls_taken_over"
-"""The fact of what the users took over, by user; nobody is in it who was made while the ACLs could not be listed."""
+"""The fact of what the users took over, by user; nothing where the ACLs could not be listed when it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """The rules of each user beside the plan's; `unlisted` says why the ACLs could not be listed, where that is so.
 
-    Users about whom neither the ledger nor the source says anything are not among them.
+    `dropped` are rules that a user took over once and that the plan, as it is now, keeps from it.
     """
 
     rules: Mapping[str, tuple[Rule, ...]]
     unlisted: str = ""
+    dropped: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
 def look_at_acls(world: World, migration: Migration) -> Taken:
-    """What each user of the applications takes over: by the ledger where it was made, else by the ACLs as they are.
+    """What each user of the applications takes over: by the ledger where it is there, else by the ACLs as they are.
 
-    Raises what the world raises when the source does not answer; a source that may not be asked has nothing to give.
+    A user that is there and of whom the ledger says nothing takes nothing over: it was made without. Raises what the
+    world raises when the source does not answer; a source that may not be asked has nothing to give.
     """
-    rules, left = _made(world, migration)
+    made, left = _made(world, migration)
     if not left:
-        return Taken(rules=rules)
+        return made
     try:
         listed = world.cluster(Side.SOURCE).rights()
     except Blocked as refusal:
-        return Taken(rules=rules, unlisted=refusal.message)
-    return Taken(rules={**rules_taken_over(migration, listed), **rules})
+        return replace(made, rules={**dict.fromkeys(left, ()), **made.rules}, unlisted=refusal.message)
+    return replace(made, rules={**rules_taken_over(migration, listed), **made.rules})
 
 
-def known_beforehand(world: World, migration: Migration) -> Taken | None:
-    """The same without asking the source, where every user about whom the ledger says nothing is still to be made."""
-    rules, left = _made(world, migration)
-    return None if stored(world.resources, left.values()) else Taken(rules=rules)
+def known_beforehand(world: World, migration: Migration) -> Taken:
+    """The same without asking the source: users that are still to be made are left out."""
+    return _made(world, migration)[0]
 
 
-def _made(world: World, migration: Migration) -> tuple[dict[str, tuple[Rule, ...]], dict[str, Key]]:
-    """The rules of those that are there and in the ledger, and all others by name."""
+def _made(world: World, migration: Migration) -> tuple[Taken, frozenset[str]]:
+    """The rules of those that are there, by the ledger, and who is still to be made."""
     known = _known(world)
     keys = {user: Key("KafkaUser", migration.target.namespace, user) for user in plan_rules(migration)}
     there = stored(world.resources, keys.values())
-    made = {user: known[user] for user, key in keys.items() if user in known and key in there}
-    return made, {user: key for user, key in keys.items() if user not in made}
+    made = {user: known.get(user, ()) for user, key in keys.items() if key in there}
+    dropped = {user: withheld_from(migration, user, rules) for user, rules in made.items()}
+    kept = {user: tuple(rule for rule in rules if rule not in dropped[user]) for user, rules in made.items()}
+    return Taken(rules=kept, dropped=dropped), frozenset(keys.keys() - made.keys())
 
 
 def as_fact(taken: Taken) -> JsonObject:

@@ -36,15 +36,19 @@ def set_rights(world: World, migration: Migration, topics: Iterable[str], *, awa
     granted, back = _granted(world, migration, chosen), chosen & given_back(world, migration)
     if granted - back:
         world.source_admin.revoke(_writing(migration, granted - back))
+    _set_forward(world, migration, awaited=awaited)
+    if back - granted:
+        world.source_admin.grant(_writing(migration, back - granted))
+    if back != granted:
+        _await_granted(world, migration, chosen, back)
+
+
+def _set_forward(world: World, migration: Migration, *, awaited: bool) -> None:
     if _is_wrong(world, migration):
         body = _user(world, migration)
         apply_all(world, (body,))
         if awaited:
             await_ready(world, (body,), what="rights of the mirror", deadline_ms=_READY_MS, every_ms=20)
-    if back - granted:
-        world.source_admin.grant(_writing(migration, back - granted))
-    if back != granted:
-        _await_granted(world, migration, chosen, back)
 
 
 def take_beforehand(world: World, migration: Migration, topics: Iterable[str]) -> None:
@@ -53,15 +57,17 @@ def take_beforehand(world: World, migration: Migration, topics: Iterable[str]) -
     All of them is copied, and their lane was asked to stop: what takes the operator a while goes on beside that.
     """
     world.ledger.put(TAKING, sorted(topics))
-    if _is_wrong(world, migration):
-        apply_all(world, (_user(world, migration),))
+    _set_forward(world, migration, awaited=False)
 
 
 def give_again(world: World, migration: Migration, *, awaited: bool = True) -> None:
-    """Give back what was taken beforehand, where it was: the topics stay with the source, or there is more to copy."""
+    """Give back what was taken beforehand: the topics stay with the source, or there is more to copy.
+
+    What the ledger says and what the KafkaUser asks for are mended each by itself: who dies between the two comes back.
+    """
     if world.ledger.get(TAKING) is not None:
         world.ledger.put(TAKING, None)
-        set_rights(world, migration, (), awaited=awaited)
+    _set_forward(world, migration, awaited=awaited)
 
 
 def feed_as_owned(world: World, migration: Migration, lane: Lane, deadline_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_la
 from kmigrate.manifests.names import resource_name
 from kmigrate.manifests.rights import KMIGRATE_USER, MIRROR_USER, rules_on_target
 from kmigrate.manifests.taken_over import plan_rules
-from kmigrate.manifests.users import Rule, forward_mirror_rules, keeping_denials, user
+from kmigrate.manifests.users import Rule, acl_of, forward_mirror_rules, keeping_denials, user, without_acls
 from kmigrate.model import Json, JsonObject, Migration, Side
 from kmigrate.plan import Finding, Step
 from kmigrate.probes.access import await_access, fenced
@@ -80,10 +80,7 @@ class CreateUsers(Step):
         try:
             return self._wanted(world, look_at_acls(world, self.migration))
         except PlatformError:
-            taken = known_beforehand(world, self.migration)
-            if taken is None:
-                raise
-            return self._wanted(world, taken)
+            return self._wanted(world, known_beforehand(world, self.migration))
 
     def _wanted(self, world: World, taken: Taken) -> tuple[JsonObject, ...]:
         """Every user as it is to be, with the deny rules that stand."""
@@ -94,7 +91,7 @@ class CreateUsers(Step):
         given = {p.target: p.password for app in self.migration.applications for p in app.principals}
         users = [user(name, of, self.migration.target, password=given.get(name)) for name, of in rules.items()]
         mirror = mirror_user(self.migration, withheld(world, self.migration))
-        return tuple(_as_fenced(world, body) for body in (users[0], mirror, *users[1:]))
+        return tuple(_as_fenced(world, body, taken.dropped) for body in (users[0], mirror, *users[1:]))
 
 
 def mirror_user(migration: Migration, owned: Iterable[str]) -> JsonObject:
@@ -102,9 +99,13 @@ def mirror_user(migration: Migration, owned: Iterable[str]) -> JsonObject:
     return user(MIRROR_USER, forward_mirror_rules(forward_lanes(migration), FORWARD, owned), migration.target)
 
 
-def _as_fenced(world: World, body: JsonObject) -> JsonObject:
+def _as_fenced(world: World, body: JsonObject, dropped: Mapping[str, Sequence[Rule]]) -> JsonObject:
+    """With the deny rules that stand, but for those that its user once took over and must not have any more."""
     stored = world.resources.get(key_of(body))
-    return keeping_denials(body, stored.spec) if stored else body
+    if stored is None:
+        return body
+    gone = [acl for acl in map(acl_of, dropped.get(stored.key.name, ())) if acl["type"] == "deny"]
+    return keeping_denials(body, without_acls(stored.spec, gone))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,6 +140,14 @@ def test_an_application_is_told_where_it_was_started_also_before_its_move_is_sea
     assert works_on(journal_of(estate, lines), APP) is (Side.SOURCE if there else Side.TARGET)
 
 
+def test_a_way_back_that_has_only_begun_leaves_an_application_where_it_works() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, "soak_began_ms")
+    run_until(estate, lines, '"STARTED","step":"ready"', verb="rollback")
+    assert works_on(journal_of(estate, lines), APP) is Side.TARGET
+
+
 def test_before_anything_is_stopped_nothing_is_shouted() -> None:
     estate = Estate()
     lines = crossing(estate)

@@ -35,6 +35,7 @@ class Broker:
     groups: tuple[str, ...] = ("g",)
     state: bytes = b"Stable"
     knows_consumer_groups: bool = True
+    second: int = 0
     server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     @property
@@ -74,7 +75,7 @@ class Broker:
         if api == _DESCRIBE_GROUPS:
             return _described(error, self.state)
         if api == _CONSUMER_GROUPS:
-            return _described_consumers(error)
+            return _described_consumers(error or self.second)
         if api == _OFFSET_COMMIT:
             return struct.pack(">bi", 0, 0) + b"\2\2t\2" + struct.pack(">ih", 300, error) + b"\0\0\0"
         if api == _DELETE_GROUPS:
@@ -187,6 +188,18 @@ def test_a_broker_that_knows_no_other_groups_is_not_asked_for_them(broker: Broke
     broker.state, broker.knows_consumer_groups = b"Dead", False
     assert describing.describe(at, ["g"])["g"].state is GroupState.DEAD
     assert _CONSUMER_GROUPS not in broker.asked
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "stopped"),
+    [(_GROUP_ID_NOT_FOUND, GroupState.DEAD, True), (35, GroupState.DEAD, True), (29, GroupState.UNKNOWN, False)],
+)
+def test_a_cluster_without_kip_848_and_members_that_read_what_is_hidden(
+    broker: Broker, at: Coordinators, code: int, state: GroupState, stopped: bool
+) -> None:
+    broker.state, broker.second = b"Dead", code
+    seen = describing.describe(at, ["g"])["g"]
+    assert (seen.state, seen.stopped) == (state, stopped)
 
 
 @pytest.mark.parametrize("refusal", [_NOT_COORDINATOR, 0])

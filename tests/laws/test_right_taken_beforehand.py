@@ -54,6 +54,31 @@ def test_what_is_taken_back_gives_it_back_and_copies_on(step: str) -> None:
     assert watch_of(walk.estate).unruly == []
 
 
+@pytest.mark.parametrize("step", ["drain-mirror", "hand-over-topics"])
+def test_who_dies_at_any_instant_of_going_back_gives_it_back_all_the_same(step: str) -> None:
+    begun = life_after(prepared(), step)
+    lives = list(begun.copy().lives("rollback checkout"))
+    assert len(lives) > 10
+    for life in lives:
+        life.type("rollback checkout")
+        life.rest()
+        assert may_write(life)
+        assert asked_state(world(life), PLAN.target, LANE) == RUNNING
+
+
+def test_a_second_attempt_that_has_more_to_copy_gets_it_back_too() -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    walk.type("rollback checkout")
+    walk.rest()
+    died = life_after(walk, "drain-mirror")
+    assert not may_write(died)
+    came = stray(died, Side.SOURCE)
+    died.type("cutover checkout")
+    assert epochs(world(died))[FIRST].seams[-1].at(Side.SOURCE) > came
+    assert watch_of(died.estate).unruly == []
+
+
 def test_where_there_is_more_to_copy_it_is_given_back_before_the_lane_runs_again() -> None:
     died = life_after(prepared(), "drain-mirror")
     came = stray(died, Side.SOURCE)

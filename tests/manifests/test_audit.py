@@ -11,7 +11,7 @@ from kmigrate.manifests.names import is_resource_name
 from kmigrate.manifests.users import Rule, rights_of
 from kmigrate.model import Right
 
-USERS = {"User:sa-1": "orders", "User:LKC": "billing"}
+USERS = {"User:sa-1": ("orders",), "User:LKC": ("billing",)}
 READ = Right(principal="User:sa-1", resource="topic", name="t", operation="Read")
 
 

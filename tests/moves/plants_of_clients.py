@@ -182,7 +182,7 @@ RULE_7 = (
     Fault(
         "making users again lifts their fences",
         "kmigrate.steps.provision",
-        "return keeping_denials(body, stored.spec) if stored else body",
+        "return keeping_denials(body, without_acls(stored.spec, gone))",
         "return body",
         PROVISION + "a_fence_in_a_user_is_no_change_and_stays_when_users_are_applied",
     ),

@@ -31,14 +31,14 @@ RULE_2 = (
     Fault(
         "a right that was taken beforehand is not given back where the move is taken back",
         CUTOVER + "drain_mirror",
-        "            give_again(world, self.migration, awaited=there)\n",
-        "            pass\n",
+        "        self._give_again(world, awaited=there)\n",
+        "",
         BEFOREHAND + "what_is_taken_back_gives_it_back_and_copies_on[drain-mirror]",
     ),
     Fault(
         "a right that was taken beforehand is not given back where there is more to copy",
         CUTOVER + "drain_mirror",
-        "                give_again(world, plan)\n",
+        "            self._give_again(world)\n",
         "",
         BEFOREHAND + "where_there_is_more_to_copy_it_is_given_back_before_the_lane_runs_again",
     ),
@@ -59,8 +59,8 @@ RULE_2 = (
     Fault(
         "a lane that was asked to stop stands while there is more to drain",
         CUTOVER + "drain_mirror",
-        "            elif asked_state(world, plan.target, lane) == STOPPED:\n",
-        "            elif False:\n",
+        "            if fed and asked_state(world, plan.target, lane) != STOPPED:\n",
+        "            if fed:\n",
         HAND_OVER + "a_lane_that_was_asked_to_stop_runs_again_when_there_is_more_to_drain",
     ),
     Fault(

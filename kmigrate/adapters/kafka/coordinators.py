@@ -24,11 +24,14 @@ T = TypeVar("T")
 
 _API_VERSIONS, _GROUP = 18, 0
 
-# of no use to the caller: the coordinator loads, is away, is another one, or a transaction is about to move an offset
+# of no use to the caller: the coordinator loads, is away, is another one, could not write in time, has not heard of a
+# topic yet, or a transaction is about to move an offset; librdkafka calls no error retriable that we make ourselves
 _ASK_AGAIN = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.UNSTABLE_OFFSET_COMMIT,
 )
 
@@ -109,11 +112,12 @@ class Coordinators:
     def _of_use(self, coordinator: str, groups: Sequence[str], asking: Callable[[str, Sequence[str]], T]) -> T:
         try:
             return asking(coordinator, groups)
-        except Transient:
+        except Transient as error:
             for group in groups:
                 self._addresses.pop(group, None)
             self._versions.pop(coordinator, None)
-            raise
+            # another broker may be the coordinator by now, so this one's silence is worth asking again
+            raise Transient(error.message, hint=error.hint) from error
 
     def _coordinator(self, group: str) -> str:
         """The address of who keeps the group, as it was told last."""

@@ -16,6 +16,8 @@ from kmigrate.model import Group, GroupKind, GroupState
 
 _DESCRIBE_GROUPS, _DELETE_GROUPS, _CONSUMER_GROUP_DESCRIBE = 15, 42, 69
 _UUID_BYTES = 16
+_NO_CONSUMER_GROUP = (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.UNSUPPORTED_VERSION)
+"""The second is the answer of a cluster that knows KIP-848 and has it switched off (`group.version=0`)."""
 _STATES = {
     "Stable": GroupState.STABLE,
     "Empty": GroupState.EMPTY,
@@ -29,6 +31,8 @@ _STATES = {
 
 def describe(at: Coordinators, groups: Iterable[str]) -> dict[str, Group]:
     """State, kind and members of each group by name; one that is not there is Dead.
+
+    One whose members read a topic that we may not describe is there, and nobody tells more of it: it is UNKNOWN.
 
     Raises Transient when it is worth asking again, Told when a broker refuses.
     """
@@ -97,8 +101,10 @@ def _consumer(at: Coordinators, answer: Answer) -> Group:
     members = tuple(_members(answer, _consumer_member))
     answer.number(4)
     answer.skip_tags()
-    if code == KafkaError.GROUP_ID_NOT_FOUND:
+    if code in _NO_CONSUMER_GROUP:
         return Group(name=name, state=GroupState.DEAD, kind=GroupKind.UNKNOWN)
+    if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return Group(name=name, state=GroupState.UNKNOWN, kind=GroupKind.CONSUMER)
     at.good(code, f"describing group {name}")
     state_of = _STATES.get(state, GroupState.UNKNOWN)
     return Group(name=name, state=state_of, members=members, kind=GroupKind.CONSUMER)

@@ -110,8 +110,8 @@ class DrainMirror(MoveStep):
         world.ledger.put(LAST, {str(p): offset for p, offset in sorted(last.items()) if p in reach})
         for plan, lane in self._feeding:  # it takes a moment, in which the positions are carried
             ask_to_stop(world, plan.target, lane)
-        if self.entering is Side.TARGET and self.app.writes and self.migration is not None:
-            take_beforehand(world, self.migration, self.app.writes)
+        for plan in self._taking:
+            take_beforehand(world, plan, self.app.writes)
 
     def _watch(self, world: World, lane: Lane) -> Watch:
         """A mirror that lost its right to read goes on to say RUNNING, and would be waited for until time is up."""
@@ -135,11 +135,24 @@ class DrainMirror(MoveStep):
         if drained or read_seams(world.ledger.get(SEAMS)):
             return
         for plan, lane in self._feeding:
-            if not feeds(world, plan.target, lane):
-                feed_as_owned(world, plan, lane, deadline_ms)
-            elif asked_state(world, plan.target, lane) == STOPPED:
-                give_again(world, plan)
+            fed = feeds(world, plan.target, lane)
+            if fed and asked_state(world, plan.target, lane) != STOPPED:
+                continue
+            self._give_again(world)
+            if fed:
                 start_lane(world, plan.target, lane, deadline_ms)
+            else:
+                feed_as_owned(world, plan, lane, deadline_ms)
+
+    @property
+    def _taking(self) -> tuple[Migration, ...]:
+        """The plan, where the target's mirror loses its right to write: of a move that takes topics there."""
+        plan = self.migration if self.entering is Side.TARGET and self.app.writes else None
+        return () if plan is None else (plan,)
+
+    def _give_again(self, world: World, *, awaited: bool = True) -> None:
+        for plan in self._taking:
+            give_again(world, plan, awaited=awaited)
 
     def _drain_topics(self, world: World, deadline_ms: int) -> dict[Partition, int]:
         """Of what changes its owner everything up to the end, which stands still under the fence; the last records."""
@@ -170,8 +183,7 @@ class DrainMirror(MoveStep):
     def undo(self, world: World, before: JsonObject) -> None:
         """The lane that was asked to stop runs again; else nothing was changed but the ledger, which only grows."""
         there = self.entering is Side.SOURCE or answers(world, Side.TARGET)
-        if self.migration is not None:
-            give_again(world, self.migration, awaited=there)
+        self._give_again(world, awaited=there)
         for plan, lane in self._feeding:
             if asked_state(world, plan.target, lane) == STOPPED:
                 start_again(world, plan.target, lane, _UNDO_MS, answers=there)
