@@ -108,6 +108,11 @@ class FolderStore:
         found = (self.get(Key(kind, namespace, name)) for name in names)
         return tuple(resource for resource in found if resource is not None)
 
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return f"folder {self._root}"
+
     def lacking(self, _: Iterable[Grant]) -> tuple[Grant, ...]:
         """Nothing: whoever can write here may do all."""
         return ()

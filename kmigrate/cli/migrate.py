@@ -116,7 +116,13 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
 
 
 def confirm(s: Session, unit: Unit) -> None:
-    """Ask the question of the gate, and a second one where there is no way back; raises NotConfirmed."""
+    """Ask the question of the gate, and a second one where there is no way back; raises NotConfirmed.
+
+    Whoever has several clusters is told which one it is about.
+    """
+    target = s.migration.target
+    if target.in_kubernetes:
+        s.world.reporter.note(f"the target is namespace {target.namespace} of {s.world.resources.place}")
     gate.ask(unit.name, unit.gate)
     if _closes(unit):
         gate.ask_for_name(unit.name, s.migration.name)

@@ -57,6 +57,8 @@ class PlanView:
     unanswered: tuple[str, ...]
     lacking: Lacking
     since: tuple[Wrong, ...]
+    place: str
+    """Where the target's resources are, of a target in Kubernetes."""
 
     @property
     def acls(self) -> tuple[Audited, ...]:
@@ -102,14 +104,16 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         unanswered=unanswered(world),
         lacking=lacking(world.bound(journal.past()), migration),
         since=changed_since(plan, journal, world),
+        place=world.resources.place if migration.target.in_kubernetes else "",
     )
 
 
 def plan_picture(seen: PlanView) -> Group:
     """Everything plan shows."""
     head = f"[bold]{escape(seen.migration.name)}[/]: {escape(seen.migration.source.bootstrap)} → "
+    target = f"{seen.migration.target.cluster} in namespace {seen.migration.target.namespace} of {seen.place}"
     parts: list[RenderableType] = [
-        _line(f"{head}{escape(seen.migration.target.cluster)}\n"),
+        _line(f"{head}{escape(target if seen.place else seen.migration.target.cluster)}\n"),
         estate_tree(seen.inventory, seen.unknown, seen.acls),
     ]
     parts += [_line(f"[red]DOES NOT ANSWER: {escape(told)}[/]") for told in seen.unanswered if told != seen.unknown]
@@ -132,6 +136,7 @@ def plan_json(seen: PlanView) -> JsonObject:
     pauses: dict[str, Json] = {name: seen.pauses.get(name) for name in seen.plan.moves}
     return {
         "migration": seen.migration.name,
+        "place": seen.place,
         "inventory": estate_json(seen.inventory),
         "unknown": seen.unknown,
         "unanswered": list(seen.unanswered),

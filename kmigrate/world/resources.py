@@ -78,6 +78,11 @@ class Event:
 class ResourceStore(Protocol):
     """The seam between us and any operator: a folder in the lab, the Kubernetes API on a cluster."""
 
+    @property
+    def place(self) -> str:
+        """Where that is, in words by which a human knows it: a folder, a context and the address of its API server."""
+        ...
+
     def apply(self, body: JsonObject) -> Resource:
         """Create the resource or make spec and data equal to the body's; status is left alone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ from confluent_kafka import KafkaError
 from kmigrate.adapters.kafka import Connection, KafkaGroups, Login
 from kmigrate.adapters.kafka.connection import failure
 from kmigrate.adapters.kafka.coordinators import Coordinators, Told
-from kmigrate.errors import Blocked
+from kmigrate.adapters.kafka.wire import lost
+from kmigrate.errors import Blocked, Transient
 from kmigrate.model import Group, GroupState
 
 T = TypeVar("T")
@@ -37,6 +39,15 @@ def test_looking_at_groups_needs_no_right_to_remove_them() -> None:
     told = failure(REFUSED, "source: describing group g", LOGIN)
     assert isinstance(told, Blocked)
     assert told.hint.endswith("--add --allow-principal User:kmigrate --operation Describe --operation Read --group '*'")
+
+
+def test_a_name_that_has_no_address_is_told_with_who_should_have_written_it() -> None:
+    told = lost("b1.kafka.example.org:9094", LOGIN, socket.gaierror(-2, "Name or service not known"))
+    assert isinstance(told, Transient)
+    assert told.message == "target: b1.kafka.example.org:9094 is not found: Name or service not known"
+    assert "b1.kafka.example.org has no address here" in told.hint
+    assert "ExternalDNS" in told.hint
+    assert isinstance(failure(KafkaError(KafkaError._RESOLVE), "x", LOGIN), Transient)
 
 
 def test_removing_a_group_asks_for_that_right_on_that_group() -> None:

@@ -23,7 +23,7 @@ from kmigrate.engine import phase_done
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
-from kmigrate.world import Ledger, Workload
+from kmigrate.world import Ledger, Reporter, Workload
 
 
 def session_of(estate: Estate, lines: MemoryLines) -> Session:
@@ -361,6 +361,35 @@ def test_decommission_asks_a_second_time(phase: str, typed: str, begun: bool, mo
     with pytest.raises(NotConfirmed):
         confirm(s, unit)
     return None
+
+
+class Hearing(Reporter):
+    """Keeps what was told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.heard.append(text)
+
+
+@pytest.mark.parametrize("platform", ["lab", "strimzi"])
+def test_before_it_asks_a_target_in_kubernetes_is_told_by_its_place(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = Estate()
+    s, unit = session_of(estate, MemoryLines(estate.death)), plan_of().phase("replicate").unit
+    assert unit is not None
+    hearing = Hearing()
+    s = replace(
+        s,
+        world=MemoryWorld(estate, reporter=hearing),
+        migration=replace(s.migration, target=replace(s.migration.target, platform=platform)),
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    confirm(s, unit)
+    told = ["the target is namespace kafka of the memory of this process"]
+    assert hearing.heard == (told if platform == "strimzi" else [])
 
 
 def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> None:

@@ -97,6 +97,14 @@ def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width
     assert seen.changes
 
 
+def test_plan_of_a_target_in_kubernetes_tells_which_one_that_is() -> None:
+    estate = Estate()
+    seen = replace(ahead(estate, MemoryLines(estate.death)), place="context prod (https://k8s.example.org)")
+    text = " ".join(drawn(planned.plan_picture(seen), 120).split())
+    assert "→ shop in namespace kafka of context prod (https://k8s.example.org)" in text
+    assert planned.plan_json(seen)["place"] == "context prod (https://k8s.example.org)"
+
+
 def test_plan_as_json_has_counts_flags_units_waves_and_pauses() -> None:
     estate = Estate()
     told = json.loads(json.dumps(planned.plan_json(ahead(estate, MemoryLines(estate.death)))))

@@ -129,6 +129,10 @@ def test_what_was_applied_is_there_with_generation_one(store: ResourceStore) -> 
     assert kept(there.body, "resourceVersion") == there.version
 
 
+def test_it_says_where_it_is(store: ResourceStore) -> None:
+    assert store.place
+
+
 def test_nothing_is_there_before_it_was_applied(store: ResourceStore) -> None:
     assert store.get(TOPIC) is None
     assert store.list("KafkaTopic", "kafka") == ()

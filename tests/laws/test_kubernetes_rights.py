@@ -57,6 +57,10 @@ class Guard:
         self._ask("list", Key(kind, "", ""))
         return self.store.everywhere(kind)
 
+    @property
+    def place(self) -> str:
+        return self.store.place
+
     def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
         verb, plural = self.taken
         return tuple(replace(each, verbs=(verb,)) for each in wanted if each.resource == plural and verb in each.verbs)

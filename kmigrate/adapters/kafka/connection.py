@@ -147,7 +147,12 @@ def failure(error: KafkaError, doing: str, login: Login, said: str = "") -> Kmig
             f"{login.name}: wrong password for {login.username} ({told})",
             hint=f"check the credentials of {login.username} in the plan file",
         )
-    if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):
+    if error.code() in (
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+    ):
         return Transient(told, hint=f"check that {login.bootstrap} can be reached from here and that its CA is trusted")
     if error.code() in _MISSING_RIGHTS:
         return Blocked(told, hint=f"grant it: {granting(login, _MISSING_RIGHTS[error.code()])}")

@@ -80,6 +80,13 @@ def lost(broker: str, login: Login, error: OSError) -> PlatformError:
     if isinstance(error, ssl.SSLCertVerificationError):
         told = f"{login.name}: {broker}: certificate verify failed: {error.verify_message}"
         return PlatformError(told, hint="correct the CA in the plan file, or the broker's certificate")
+    if isinstance(error, socket.gaierror):
+        host = broker.rpartition(":")[0]
+        hint = (
+            f"the name {host} has no address here: see whether it is spelt right, whether whoever writes such names "
+            "(ExternalDNS) has written it yet, and whether this machine asks the DNS that knows it"
+        )
+        return Transient(f"{login.name}: {broker} is not found: {error.strerror}", hint=hint)
     hint = f"check that {broker} can be reached from here, and that it speaks SASL_SSL"
     return Transient(f"{login.name}: asking broker {broker}: {error}", hint=hint)
 

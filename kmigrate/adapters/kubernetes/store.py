@@ -55,6 +55,11 @@ class KubernetesStore:
         """The address of the API server."""
         return self._connection.server
 
+    @property
+    def place(self) -> str:
+        """The context and the address of its API server."""
+        return f"context {self._connection.context} ({self.server})"
+
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()

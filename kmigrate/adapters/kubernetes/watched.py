@@ -73,6 +73,11 @@ class WatchedStore:
         """As the store does: it asks the server."""
         return self._store.everywhere(kind)
 
+    @property
+    def place(self) -> str:
+        """As the store says."""
+        return self._store.place
+
     def lacking(self, wanted: Iterable[Grant]) -> tuple[Grant, ...]:
         """As the store does: it asks the server."""
         return self._store.lacking(wanted)

@@ -81,6 +81,11 @@ class MemoryStore(State):
             found = (kept for key, kept in self._kept.items() if key.kind == kind and key.namespace)
             return tuple(sorted(found, key=lambda resource: (resource.key.namespace, resource.key.name)))
 
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return "the memory of this process"
+
     def lacking(self, _: Iterable[Grant]) -> tuple[Grant, ...]:
         """Nothing: whoever can write here may do all."""
         return ()
