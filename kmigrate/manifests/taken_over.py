@@ -8,8 +8,9 @@ they deny, nobody else of the plan is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from kmigrate.manifests.audit import Audited, Verdict, audit, mapped_rules
 from kmigrate.manifests.lanes import FORWARD, REVERSE, forward_lanes, reverse_lanes
@@ -45,9 +46,9 @@ def plan_rules(migration: Migration) -> dict[str, tuple[Rule, ...]]:
 
 def taken_over(migration: Migration, listed: Iterable[Right]) -> tuple[Audited, ...]:
     """Every ACL of the source that is about somebody of the plan, sorted, and what becomes of it."""
-    users = _users(migration)
+    users, held = _users(migration), _Held.by(migration)
     about = [right for right in listed if right.principal in users or right.principal == _EVERYBODY]
-    return tuple(_weighed(each, migration) for each in audit(about, users))
+    return tuple(_weighed(each, held) for each in audit(about, users))
 
 
 def rules_taken_over(migration: Migration, listed: Iterable[Right]) -> dict[str, tuple[Rule, ...]]:
@@ -66,9 +67,10 @@ def left_out(migration: Migration, listed: Iterable[Right]) -> dict[Right, str]:
     }
 
 
-def withheld_from(migration: Migration, user: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Those of the rules that the user must not have by this plan, which may be another than when it took them over."""
-    return tuple(rule for rule in rules if any(_against(rule, user, migration)))
+def withheld_from(migration: Migration, rules: Mapping[str, Iterable[Rule]]) -> dict[str, tuple[Rule, ...]]:
+    """Of the rules by user those that it must not have by this plan, maybe another than when it took them over."""
+    held = _Held.by(migration)
+    return {user: tuple(rule for rule in of if any(held.against(rule, user))) for user, of in rules.items()}
 
 
 def _users(migration: Migration) -> dict[str, tuple[str, ...]]:
@@ -85,11 +87,11 @@ def _besides(rules: Iterable[Rule], principal: str, given: Sequence[Right]) -> I
             yield rule
 
 
-def _weighed(each: Audited, migration: Migration) -> Audited:
+def _weighed(each: Audited, held: _Held) -> Audited:
     """The same, without the users that must not have it."""
     if each.rule is None:
         return each
-    reasons = {user: next(_against(each.rule, user, migration), "") for user in each.users}
+    reasons = {user: next(held.against(each.rule, user), "") for user in each.users}
     kept = tuple(user for user in each.users if not reasons[user])
     kept_from = tuple(user for user in each.users if reasons[user])
     told = "; ".join(sorted({why for why in reasons.values() if why}))
@@ -100,47 +102,73 @@ def _weighed(each: Audited, migration: Migration) -> Audited:
     return replace(each, verdict=Verdict.TRANSLATED, users=kept, why=f"{each.why}; {told}", kept_from=kept_from)
 
 
-def _against(rule: Rule, user: str, migration: Migration) -> Iterator[str]:
-    """Why the user must not have it."""
-    (right,) = rights_of(f"User:{user}", [rule])
-    if rule.type == "deny":
-        given = rights_of(f"User:{user}", plan_rules(migration).get(user, ()))
-        lost = [need for need in given if not granted(need, [*given, right])]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """Who has what by the plan, made once for many ACLs: `given` and `own` by user, `named` by resource.
+
+    `own` are the topics that somebody writes and the groups it reads with; `ours` is what kmigrate has for itself.
+    """
+
+    given: Mapping[str, tuple[Right, ...]]
+    own: Mapping[str, frozenset[tuple[str, str]]]
+    named: Mapping[str, dict[str, None]]
+    ours: Mapping[str, tuple[Rule, ...]]
+    fences: frozenset[Right]
+
+    @classmethod
+    def by(cls, migration: Migration) -> _Held:
+        own: dict[str, set[tuple[str, str]]] = {}
+        for app in migration.applications:
+            holds = {*(("topic", name) for name in app.writes), *(("group", reads.group) for reads in app.reads)}
+            for principal in app.principals:
+                own.setdefault(principal.target, set()).update(holds)
+        groups = sorted({reads.group for app in migration.applications for reads in app.reads})
+        ours = tuple(_ours(migration))
+        return cls(
+            given={user: rights_of(f"User:{user}", rules) for user, rules in plan_rules(migration).items()},
+            own={user: frozenset(holds) for user, holds in own.items()},
+            named={"topic": dict.fromkeys(migration.topics), "group": dict.fromkeys(groups)},
+            ours={kind: tuple(rule for rule in ours if rule.resource == kind) for kind in _CHANGES},
+            fences=frozenset(replace(right, principal="") for right in _fences(migration)),
+        )
+
+    def against(self, rule: Rule, user: str) -> Iterator[str]:
+        """Why the user must not have the rule; nothing where it may."""
+        (right,) = rights_of(f"User:{user}", [rule])
+        if rule.type == "deny":
+            yield from self._denied(right, user)
+            return
+        if rule.resource == "cluster" and right.operation in _LIFTS:
+            yield f"with it {user} could change rights, and lift fences with them"
+        if right.operation in _CHANGES.get(rule.resource, ()):
+            met = list(islice(self._of_others(rule, user), _SHOWN + 1))
+            more = " and more" if len(met) > _SHOWN else ""
+            if met:
+                told = f"{right.operation} {', '.join(met[:_SHOWN])}{more}"
+                yield f"by it {user} could {told}, and the plan does not say that it does"
+
+    def _denied(self, right: Right, user: str) -> Iterator[str]:
+        given = self.given.get(user, ())
+        lost = [need for need in given if need.resource == right.resource and not granted(need, [need, right])]
         if lost:
             told = f"{lost[0].operation} on {lost[0].resource} {lost[0].name}"
             yield f"it denies {user} what it does by the plan: {told}"
-        elif replace(right, principal="") in _nameless(_fences(migration)):
+        elif replace(right, principal="") in self.fences:
             yield f"it is what a fence of kmigrate says, and {user} has no right there anyway"
-        return
-    if rule.resource == "cluster" and right.operation in _LIFTS:
-        yield f"with it {user} could change rights, and lift fences with them"
-    if right.operation in _CHANGES.get(rule.resource, ()):
-        met = [name for name, pattern in _of_others(rule.resource, user, migration) if _overlaps(rule, name, pattern)]
-        more = f" and {len(met) - _SHOWN} more" if len(met) > _SHOWN else ""
-        if met:
-            told = f"{right.operation} {', '.join(met[:_SHOWN])}{more}"
-            yield f"by it {user} could {told}, and the plan does not say that it does"
+
+    def _of_others(self, rule: Rule, user: str) -> Iterator[str]:
+        """What of somebody else's the rule is about: topics and groups of the plan, then what is kmigrate's own."""
+        own, names = self.own.get(user, frozenset()), self.named.get(rule.resource, {})
+        about = names if rule.pattern == "prefix" or rule.name == "*" else names.keys() & {rule.name}
+        yield from (name for name in about if _overlaps(rule, name) and (rule.resource, name) not in own)
+        yield from (each.name for each in self.ours[rule.resource] if _overlaps(rule, each.name, each.pattern))
 
 
-def _overlaps(rule: Rule, name: str, pattern: str) -> bool:
+def _overlaps(rule: Rule, name: str, pattern: str = "literal") -> bool:
     """Whether the rule is about something that is called so, or begins so."""
     if rule.pattern == "prefix":
         return name.startswith(rule.name) or (pattern == "prefix" and rule.name.startswith(name))
     return rule.name in (name, "*") or (pattern == "prefix" and rule.name.startswith(name))
-
-
-def _of_others(resource: str, user: str, migration: Migration) -> Iterator[tuple[str, str]]:
-    """What is somebody else's, by name and pattern: topics and groups of the plan, and all that is kmigrate's own."""
-    apps = migration.applications
-    own = [app for app in apps if any(principal.target == user for principal in app.principals)]
-    if resource == "topic":
-        written = {topic for app in own for topic in app.writes}
-        yield from ((topic, "literal") for topic in migration.topics if topic not in written)
-    if resource == "group":
-        mine = {reads.group for app in own for reads in app.reads}
-        every = {reads.group for app in apps for reads in app.reads}
-        yield from ((group, "literal") for group in sorted(every - mine))
-    yield from sorted({(rule.name, rule.pattern) for rule in _ours(migration) if rule.resource == resource})
 
 
 def _ours(migration: Migration) -> Iterator[Rule]:
@@ -156,7 +184,3 @@ def _fences(migration: Migration) -> frozenset[Right]:
     groups = sorted({reads.group for app in migration.applications for reads in app.reads})
     rules = fence_rules(groups=groups, topics=migration.topics)
     return frozenset(right for principal in _users(migration) for right in rights_of(principal, rules))
-
-
-def _nameless(rights: Iterable[Right]) -> frozenset[Right]:
-    return frozenset(replace(right, principal="") for right in rights)

@@ -55,7 +55,7 @@ def _made(world: World, migration: Migration) -> tuple[Taken, frozenset[str]]:
     keys = {user: Key("KafkaUser", migration.target.namespace, user) for user in plan_rules(migration)}
     there = stored(world.resources, keys.values())
     made = {user: known.get(user, ()) for user, key in keys.items() if key in there}
-    dropped = {user: withheld_from(migration, user, rules) for user, rules in made.items()}
+    dropped = withheld_from(migration, made)
     kept = {user: tuple(rule for rule in rules if rule not in dropped[user]) for user, rules in made.items()}
     return Taken(rules=kept, dropped=dropped), frozenset(keys.keys() - made.keys())
 
