@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from kmigrate.advice.estate import Inventory
 from kmigrate.advice.flag import Flag, accept, blocks, warns
-from kmigrate.model import Application, Migration, Right, granted
+from kmigrate.model import Application, Migration, Right, Side, granted
 
 _WRITES = ("Write", "All")
 
@@ -27,7 +27,7 @@ def principals(migration: Migration, inventory: Inventory) -> Iterator[Flag]:
             f"the source does not list its ACLs, so principals were not checked: {inventory.unlisted}",
             f"grant it, or go on without: {accept('KM-ACL-UNREADABLE', 'acls')}",
         )
-    known = {_user(p.source) for app in migration.applications for p in app.principals} | _ours(migration)
+    known = {p.on(Side.SOURCE) for app in migration.applications for p in app.principals} | _ours(migration)
     for name in inventory.principals:
         if name not in known:
             yield blocks(
@@ -83,8 +83,8 @@ def _forgotten_writers(migration: Migration, listed: Collection[Right]) -> Itera
     """Topics that change their owner, and that an application may write which does not declare that it does."""
     apps = migration.applications if migration.way_back else ()
     for topic in sorted({topic for app in apps for topic in app.writes}):
-        declared = {_user(p.source) for app in apps if topic in app.writes for p in app.principals}
-        others = {_user(p.source): app.name for app in apps for p in app.principals}
+        declared = {p.on(Side.SOURCE) for app in apps if topic in app.writes for p in app.principals}
+        others = {p.on(Side.SOURCE): app.name for app in apps for p in app.principals}
         forgotten = [f"{who} ({others[who]})" for who in writers(listed, topic) if who in others.keys() - declared]
         if forgotten:
             yield blocks(
@@ -100,7 +100,7 @@ def _forgotten_writers(migration: Migration, listed: Collection[Right]) -> Itera
 def _forgotten_ids(migration: Migration, allowed: Iterable[Right]) -> Iterator[Flag]:
     """Transactional ids that an application of the plan may use, and that none declares."""
     declared = [name for app in migration.applications for name in app.transactional_ids]
-    who = {_user(p.source): app.name for app in migration.applications for p in app.principals}
+    who = {p.on(Side.SOURCE): app.name for app in migration.applications for p in app.principals}
     for right in allowed:
         known = right.resource != "transactionalId" or any(right.covers("transactionalId", name) for name in declared)
         if right.principal in who and not known:
@@ -137,10 +137,6 @@ def _ours(migration: Migration) -> set[str]:
     """kmigrate's own and the mirrors'; a user name that lies in a secret is not known here."""
     every = (migration.source.auth, migration.mirror_auth, migration.reverse_auth)
     return {name for auth in every if auth is not None for name in (auth.known_as,) if name is not None}
-
-
-def _user(name: str) -> str:
-    return name if name.startswith("User:") else f"User:{name}"
 
 
 def applications(migration: Migration) -> Iterator[Flag]:

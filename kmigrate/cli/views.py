@@ -11,11 +11,11 @@ from rich.tree import Tree
 
 from kmigrate.cli import gate
 from kmigrate.cli.draw import err, out, show
-from kmigrate.engine import Preview, back, edits, forward, moved, phase_done, phase_unit, way_back, where
+from kmigrate.engine import Preview, back, direction_of, edits, forward, moved, phase_done, phase_unit, way_back, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import Application, Direction, Json, Lane, Migration, Side
+from kmigrate.model import Application, Json, Lane, Migration, Side
 from kmigrate.plan import Plan, Unit
 from kmigrate.probes.foreign import known
 from kmigrate.probes.ownership import in_force, origin
@@ -242,7 +242,7 @@ def works_on(journal: Journal, name: str) -> Side:
     for attempt in reversed(journal.attempts(name)):
         begun = attempt.steps.get(START)
         if begun is not None and begun.event in (Event.APPLIED, Event.VERIFIED) and not attempt.went_back:
-            return Direction(attempt.name.partition("/")[0]).leaves.other
+            return direction_of(attempt).leaves.other
     return Side.SOURCE
 
 

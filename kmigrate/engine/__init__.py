@@ -1,7 +1,7 @@
 """Walks a plan forward and back; knows what a step is and not one step by name."""
 
 from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, not_restored, way_of, way_to
-from kmigrate.engine.moves import Edit, WayBack, back, forward, moved, refuse_one_way, where
+from kmigrate.engine.moves import Edit, WayBack, back, direction_of, forward, moved, refuse_one_way, where
 from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions, refuse_lacking
 from kmigrate.engine.preview import Preview, preview
 from kmigrate.engine.rollback import turn_back, undo_unit, way_back
@@ -15,6 +15,7 @@ __all__ = [
     "WayBack",
     "back",
     "checkpoints",
+    "direction_of",
     "edits",
     "forward",
     "moved",

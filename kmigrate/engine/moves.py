@@ -180,16 +180,17 @@ def where(journal: Journal, application: str) -> Side:
     side = Side.SOURCE
     for unit in journal.attempts(application):
         if unit.sealed:
-            side = _direction(unit).leaves.other
+            side = direction_of(unit).leaves.other
     return side
 
 
-def _direction(unit: UnitRecord) -> Direction:
+def direction_of(unit: UnitRecord) -> Direction:
+    """Which way an attempt of a move goes."""
     return Direction(unit.name.partition("/")[0])
 
 
 def _is(unit: UnitRecord, direction: Direction) -> bool:
-    return _direction(unit) is direction
+    return direction_of(unit) is direction
 
 
 def _count(attempts: tuple[UnitRecord, ...], direction: Direction) -> int:

@@ -22,7 +22,7 @@ from kmigrate.manifests.users import (
     ledger_rules,
     rights_of,
 )
-from kmigrate.model import Migration, Right, granted
+from kmigrate.model import Migration, Right, Side, granted
 
 _EVERYBODY = "User:*"
 _LIFTS = ("Alter", "All", "ClusterAction")
@@ -76,7 +76,7 @@ def withheld_from(migration: Migration, rules: Mapping[str, Iterable[Rule]]) -> 
 def _users(migration: Migration) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for principal in (principal for app in migration.applications for principal in app.principals):
-        name = f"User:{principal.source.removeprefix('User:')}"
+        name = principal.on(Side.SOURCE)
         found[name] = (*found.get(name, ()), principal.target)
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from kmigrate.model.cluster import ClusterSpec
-from kmigrate.model.facts import Grade
+from kmigrate.model.facts import Grade, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,11 @@ class Principal:
     target: str
     source_auth: Auth | None = None
     password: SecretRef | None = None
+
+    def on(self, side: Side) -> str:
+        """What the ACLs of that side call it, `User:…`."""
+        name = self.source if side is Side.SOURCE else self.target
+        return f"User:{name.removeprefix('User:')}"
 
     def __repr__(self) -> str:
         """As it was before there were given passwords, where none is: units keep the digest of what they are told."""

@@ -60,10 +60,14 @@ def _made(world: World, migration: Migration) -> tuple[Taken, frozenset[str]]:
     return Taken(rules=kept, dropped=dropped), frozenset(keys.keys() - made.keys())
 
 
-def as_fact(taken: Taken) -> JsonObject:
-    """What the ledger keeps: by user each rule as resource, name, operation, pattern and type."""
+def as_fact(taken: Taken, *, dropped: bool = False) -> JsonObject:
+    """What the ledger keeps: by user each rule as resource, name, operation, pattern and type.
+
+    With what is `dropped` as long as it may still stand: whoever dies before it is gone comes back to it.
+    """
     kept: dict[str, Json] = {}
-    for user, rules in taken.rules.items():
+    for user, given in taken.rules.items():
+        rules = (*given, *(taken.dropped.get(user, ()) if dropped else ()))
         kept[user] = [[each.resource, each.name, *each.operations, each.pattern, each.type] for each in rules]
     return kept
 

@@ -52,11 +52,13 @@ class CreateUsers(Step):
     def apply(self, world: World) -> None:
         """Write down what is taken over, apply the users and wait until each is Ready at its generation."""
         taken = look_at_acls(world, self.migration)
-        world.ledger.put(TAKEN_OVER, as_fact(taken))
+        world.ledger.put(TAKEN_OVER, as_fact(taken, dropped=True))
         wanted = self._wanted(world, taken)
         apply_all(world, wanted)
         await_ready(world, wanted, what="users", deadline_ms=_DEADLINE_MS)
         await_rights(world, wanted, deadline_ms=_DEADLINE_MS)
+        if any(taken.dropped.values()):
+            world.ledger.put(TAKEN_OVER, as_fact(taken))
 
     def verify(self, world: World) -> Json:
         """Sign in with one of them: kmigrate's own; `try-access` signs in with the others.

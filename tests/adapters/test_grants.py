@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient
 
 from kmigrate.adapters.kafka import Connection, KafkaGroups, Login
 from kmigrate.adapters.kafka.connection import failure
@@ -26,6 +27,13 @@ class Refusing(Coordinators):
 
     def ask_each(self, groups: Iterable[str], asking: Callable[[str, Sequence[str]], T]) -> list[T]:
         raise Told(KafkaError.GROUP_AUTHORIZATION_FAILED, f"asked of {', '.join(groups)}")
+
+
+class Signed(Connection):
+    """Nobody has to be there to sign in to."""
+
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
 
 
 class Stopped(KafkaGroups):
@@ -51,7 +59,7 @@ def test_a_name_that_has_no_address_is_told_with_who_should_have_written_it() ->
 
 
 def test_removing_a_group_asks_for_that_right_on_that_group() -> None:
-    connection = Connection(LOGIN)
+    connection = Signed(LOGIN)
     connection.coordinators = Refusing(LOGIN)
     with pytest.raises(Blocked, match="lacks Delete") as told:
         Stopped(connection).delete("my group")

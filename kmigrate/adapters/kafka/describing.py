@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka.coordinators import Coordinators
-from kmigrate.adapters.kafka.wire import Answer, compact, count
+from kmigrate.adapters.kafka.wire import Answer, compact, listed
 from kmigrate.model import Group, GroupKind, GroupState
 
 _DESCRIBE_GROUPS, _DELETE_GROUPS, _CONSUMER_GROUP_DESCRIBE = 15, 42, 69
@@ -33,7 +33,6 @@ def describe(at: Coordinators, groups: Iterable[str]) -> dict[str, Group]:
     """State, kind and members of each group by name; one that is not there is Dead.
 
     One whose members read a topic that we may not describe is there, and nobody tells more of it: it is UNKNOWN.
-
     Raises Transient when it is worth asking again, Told when a broker refuses.
     """
 
@@ -51,7 +50,7 @@ def delete(at: Coordinators, group: str) -> None:
     """Remove an Empty group; one that is not there is fine. Raises as `describe` does."""
 
     def remove(coordinator: str, names: Sequence[str]) -> None:
-        body = count(len(names) + 1) + b"".join(map(compact, names)) + b"\0"
+        body = _names(names) + b"\0"
         answer = at.ask(coordinator, _DELETE_GROUPS, 2, body, flexible=True)
         answer.number(4)
         for _ in range(answer.count() - 1):
@@ -72,11 +71,15 @@ def _ask(
     read: Callable[[Coordinators, Answer], Group],
 ) -> dict[str, Group]:
     """Both requests are the same: names, and whether to tell what may be done with each group."""
-    body = count(len(names) + 1) + b"".join(map(compact, names)) + b"\0\0"
+    body = _names(names) + b"\0\0"
     answer = at.ask(coordinator, api, version, body, flexible=True)
     answer.number(4)
     seen = [read(at, answer) for _ in range(answer.count() - 1)]
     return {group.name: group for group in seen}
+
+
+def _names(groups: Sequence[str]) -> bytes:
+    return listed([compact(group) for group in groups])
 
 
 def _classic(at: Coordinators, answer: Answer) -> Group:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka import describing, offsets
 from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection, failure
-from kmigrate.adapters.kafka.coordinators import Told
+from kmigrate.adapters.kafka.coordinators import Coordinators, Told
 from kmigrate.adapters.kafka.login import granting
 from kmigrate.adapters.retry import patiently, steadily
-from kmigrate.errors import Blocked, KmigrateError
+from kmigrate.errors import Blocked
 from kmigrate.model import Group, Partition
 
 _NOT_EMPTY = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.NON_EMPTY_GROUP)
@@ -30,11 +31,8 @@ class KafkaGroups:
         wanted = list(names)
         if not wanted:
             return {}
-        self._connection.admin()
-        try:
-            return describing.describe(self._connection.coordinators, wanted)
-        except Told as error:
-            raise self._failure(error) from error
+        with self._asking() as at:
+            return describing.describe(at, wanted)
 
     @patiently
     def all(self) -> Mapping[str, Group]:
@@ -69,28 +67,20 @@ class KafkaGroups:
         """Write positions to Empty groups; the coordinator refuses it too if somebody joins in between."""
         self._must_be_stopped(positions)
         for group, of in positions.items():
-            self._write(group, of)
-
-    def _write(self, group: str, positions: Mapping[Partition, int]) -> None:
-        try:
-            offsets.commit(self._connection.coordinators, group, positions)
-        except Told as error:
-            if error.code in _NOT_EMPTY:
-                raise self._not_empty(group, "somebody joined just now") from error
-            raise self._failure(error) from error
+            with self._asking(group) as at:
+                offsets.commit(at, group, of)
 
     @patiently
     def delete(self, group: str) -> None:
         """Remove an Empty group; one that is not there is fine."""
         self._must_be_stopped([group])
-        try:
-            describing.delete(self._connection.coordinators, group)
-        except Told as error:
-            if error.code in _NOT_EMPTY:
-                raise self._not_empty(group, "somebody joined just now") from error
-            if error.code == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                raise self._may_not_delete(group) from error
-            raise self._failure(error) from error
+        with self._asking(group) as at:
+            try:
+                describing.delete(at, group)
+            except Told as error:
+                if error.code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    raise self._may_not_delete(group) from error
+                raise
 
     def _must_be_stopped(self, names: Iterable[str]) -> None:
         for name, group in self.describe(names).items():
@@ -114,12 +104,17 @@ class KafkaGroups:
     def _committed(
         self, wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool
     ) -> dict[str, dict[Partition, int]]:
+        with self._asking() as at:
+            return offsets.committed(at, wanted, stable=stable)
+
+    @contextmanager
+    def _asking(self, changed: str = "") -> Iterator[Coordinators]:
+        """Signed in; a broker's error becomes ours, that of the group that is to be `changed` while it has members."""
         self._connection.admin()
         try:
-            return offsets.committed(self._connection.coordinators, wanted, stable=stable)
+            yield self._connection.coordinators
         except Told as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Told) -> KmigrateError:
-        login = self._connection.login
-        return failure(KafkaError(error.code), f"{login.name}: {error.doing}", login)
+            if changed and error.code in _NOT_EMPTY:
+                raise self._not_empty(changed, "somebody joined just now") from error
+            login = self._connection.login
+            raise failure(KafkaError(error.code), f"{login.name}: {error.doing}", login) from error

@@ -9,7 +9,7 @@ from itertools import groupby
 from confluent_kafka import KafkaError
 
 from kmigrate.adapters.kafka.coordinators import Coordinators
-from kmigrate.adapters.kafka.wire import Answer, compact, count
+from kmigrate.adapters.kafka.wire import Answer, compact, listed
 from kmigrate.model import Partition
 
 _OFFSET_COMMIT, _OFFSET_FETCH = 8, 9
@@ -81,8 +81,8 @@ def _read_group(at: Coordinators, answer: Answer) -> tuple[str, dict[Partition, 
 
 def _asked(wanted: Mapping[str, Sequence[Partition] | None], *, stable: bool) -> bytes:
     """OffsetFetch: groups, each with its topics or null for all of them."""
-    groups = (compact(group) + _topics(of) + b"\0" for group, of in wanted.items())
-    return count(len(wanted) + 1) + b"".join(groups) + (b"\1\0" if stable else b"\0\0")
+    groups = [compact(group) + _topics(of) + b"\0" for group, of in wanted.items()]
+    return listed(groups) + (b"\1\0" if stable else b"\0\0")
 
 
 def _topics(partitions: Sequence[Partition] | None) -> bytes:
@@ -97,6 +97,5 @@ def _written(positions: Mapping[Partition, int]) -> bytes:
 
 
 def _by_topic(told: Mapping[Partition, bytes]) -> bytes:
-    topics = [(topic, list(each)) for topic, each in groupby(sorted(told), key=lambda p: p.topic)]
-    listed = (compact(topic) + count(len(each) + 1) + b"".join(told[p] for p in each) + b"\0" for topic, each in topics)
-    return count(len(topics) + 1) + b"".join(listed)
+    topics = groupby(sorted(told), key=lambda p: p.topic)
+    return listed([compact(topic) + listed([told[p] for p in each]) + b"\0" for topic, each in topics])

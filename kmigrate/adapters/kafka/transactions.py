@@ -15,7 +15,7 @@ from kmigrate.adapters.kafka.connection import TIMEOUT_S, Connection
 from kmigrate.adapters.kafka.login import Login, granting
 from kmigrate.adapters.kafka.taking_over import take_over
 from kmigrate.adapters.kafka.trials import ids_refused_at
-from kmigrate.adapters.kafka.wire import Answer, ask, asking, compact, count
+from kmigrate.adapters.kafka.wire import Answer, ask, asking, compact, listed
 from kmigrate.adapters.retry import patiently
 from kmigrate.errors import Blocked, PlatformError, Transient
 from kmigrate.model import OpenTransaction, Partition
@@ -124,10 +124,9 @@ def _lacking(login: Login, ids: Iterable[str]) -> Blocked:
 
 def _producers(line: ssl.SSLSocket, led: Iterable[Partition], login: Login) -> list[OpenTransaction]:
     """The producers of those partitions that are in a transaction (KIP-664 DescribeProducers)."""
-    by_topic = [(topic, list(each)) for topic, each in groupby(led, key=lambda p: p.topic)]
-    body = count(len(by_topic) + 1) + b"".join(
-        compact(topic) + count(len(each) + 1) + b"".join(struct.pack(">i", p.number) for p in each) + b"\0"
-        for topic, each in by_topic
+    by_topic = groupby(led, key=lambda p: p.topic)
+    body = listed(
+        [compact(topic) + listed([struct.pack(">i", p.number) for p in of]) + b"\0" for topic, of in by_topic]
     )
     answer = ask(line, _DESCRIBE_PRODUCERS, 0, body + b"\0", flexible=True)
     answer.number(4)
@@ -170,8 +169,8 @@ def _good(error: int, login: Login, partition: Partition) -> None:
 
 def _ids(line: ssl.SSLSocket, producers: Collection[int]) -> dict[str, int]:
     """The transactional ids that this broker coordinates and we may describe, of those producers."""
-    packed = b"".join(struct.pack(">q", each) for each in sorted(producers))
-    answer = ask(line, _LIST_TRANSACTIONS, 0, count(1) + count(len(producers) + 1) + packed + b"\0", flexible=True)
+    asked = listed([struct.pack(">q", each) for each in sorted(producers)])
+    answer = ask(line, _LIST_TRANSACTIONS, 0, listed([]) + asked + b"\0", flexible=True)
     answer.number(4)
     if answer.number(2):
         return {}  # it still loads them: the producer is told all the same
@@ -190,7 +189,7 @@ def _begun(line: ssl.SSLSocket, ids: Mapping[str, int]) -> dict[int, _Named]:
     """Name and begin of each producer's transaction, in ms."""
     if not ids:
         return {}
-    body = count(len(ids) + 1) + b"".join(map(compact, sorted(ids))) + b"\0"
+    body = listed([compact(name) for name in sorted(ids)]) + b"\0"
     answer = ask(line, _DESCRIBE_TRANSACTIONS, 0, body, flexible=True)
     answer.number(4)
     found: dict[int, _Named] = {}

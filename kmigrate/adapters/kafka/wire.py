@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
@@ -200,6 +200,11 @@ def text(told: str) -> bytes:
 def compact(told: str) -> bytes:
     """A string as the flexible versions write it (KIP-482)."""
     return count(len(told.encode()) + 1) + told.encode()
+
+
+def listed(items: Collection[bytes]) -> bytes:
+    """A list as the flexible versions write it."""
+    return count(len(items) + 1) + b"".join(items)
 
 
 def count(number: int) -> bytes:

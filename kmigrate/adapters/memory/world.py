@@ -189,13 +189,13 @@ def _known(migration: Migration, side: Side) -> frozenset[str]:
     every = [principal for app in migration.applications for principal in app.principals]
     if side is Side.TARGET:
         return frozenset(f"User:{each.target}" for each in every)
-    return frozenset(f"User:{each.source.removeprefix('User:')}" for each in every if each.source_auth is not None)
+    return frozenset(each.on(side) for each in every if each.source_auth is not None)
 
 
 def _rights(app: Application) -> Iterator[Right]:
     """What an application needs on the source."""
     for principal in app.principals:
-        who = f"User:{principal.source.removeprefix('User:')}"
+        who = principal.on(Side.SOURCE)
         for reads in app.reads:
             yield Right(principal=who, resource="group", name=reads.group, operation="Read")
         for topic in app.topics_read:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kmigrate.model import Application, Denial, Json, JsonObject, Principal, Side
+from kmigrate.model import Application, Denial, Json, JsonObject, Side
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -13,15 +13,9 @@ STANDING = "standing"
 DEADLINE_MS = 60_000
 
 
-def principal_on(side: Side, principal: Principal) -> str:
-    """The principal as that side's rules name it, `User:…`."""
-    name = principal.source if side is Side.SOURCE else principal.target
-    return name if name.startswith("User:") else f"User:{name}"
-
-
 def denials(side: Side, app: Application) -> tuple[Denial, ...]:
     """All that is denied to the application on a side it leaves: to read with its groups, to write its topics."""
-    who = sorted({principal_on(side, principal) for principal in app.principals})
+    who = sorted({principal.on(side) for principal in app.principals})
     groups = [("group", reads.group, "Read") for reads in app.reads]
     topics = [("topic", name, "Write") for name in app.writes]
     return tuple(

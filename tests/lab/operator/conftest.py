@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from operator_stage import FOREVER_MS, INTERVAL_MS, SOURCE_USERS, TARGET, Stage, apply_source_secret, stage
+from operator_stage import FOREVER_MS, INTERVAL_MS, SOURCE_USERS, TARGET, Stage, apply_source_secret, running, stage
 
 from kmigrate.errors import UsageError
 from kmigrate.lab import crds
-from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.java import Jvm
 from kmigrate.lab.runtime.kafka import KafkaCluster
-from kmigrate.lab.runtime.prepare import prepare
 from kmigrate.lab.runtime.process import Machine
 from kmigrate.lab.runtime.source import source_layout
 from kmigrate.manifests.kafka import kafka, small_machine_config
@@ -62,28 +60,18 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A running one-broker target with the shortest interval the rules allow for; or a real one."""
     folder = tmp_path_factory.mktemp("operator")
     if is_real(request):
-        from real_stage import running
+        import real_stage
 
         try:
             store = kubernetes_store(str(request.config.getoption("--context")))
         except UsageError as error:
             pytest.exit(f"--operator real: {error.message}; {error.hint}", 2)
-        with running(store, folder, str(request.config.getoption("--listener"))) as real:
+        with real_stage.running(store, folder, str(request.config.getoption("--listener"))) as real:
             yield real
         return
-    definitions: tuple[JsonObject, ...] = request.getfixturevalue("definitions")
-    machine = Machine()
-    made = stage(folder, prepare(LabClock(), Reporter()), definitions, machine, INTERVAL_MS)
-    try:
-        made.operator.start()
-        for body in kafka(TARGET, brokers=1, config=small_machine_config()):
-            made.store.apply(body)
-        made.settled(made.seen("Kafka", TARGET.cluster), 120_000)
+    bodies = kafka(TARGET, brokers=1, config=small_machine_config())
+    with running(folder, request.getfixturevalue("definitions"), bodies, INTERVAL_MS) as made:
         yield made
-        made.operator.stop()
-    finally:
-        machine.close()
-        made.bench.ports.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kmigrate.lab.runtime.clock import LabClock
 from kmigrate.lab.runtime.java import Jvm
 from kmigrate.lab.runtime.pki import make_certificates
 from kmigrate.lab.runtime.ports import Ports
+from kmigrate.lab.runtime.prepare import prepare
 from kmigrate.lab.runtime.process import Machine
 from kmigrate.model import JsonObject, Target
 from kmigrate.wait import NotYet, Ready, wait_until
@@ -135,6 +137,25 @@ def stage(folder: Path, jvm: Jvm, definitions: tuple[JsonObject, ...], machine: 
         bench=bench,
         notes=notes,
     )
+
+
+@contextmanager
+def running(
+    folder: Path, definitions: tuple[JsonObject, ...], bodies: Iterable[JsonObject], interval_ms: int
+) -> Iterator[Stage]:
+    """An operator at work over these resources, its Kafka up, until the block ends."""
+    machine = Machine()
+    made = stage(folder, prepare(LabClock(), Reporter()), definitions, machine, interval_ms)
+    try:
+        made.operator.start()
+        for body in bodies:
+            made.store.apply(body)
+        made.settled(made.seen("Kafka", TARGET.cluster), 120_000)
+        yield made
+        made.operator.stop()
+    finally:
+        machine.close()
+        made.bench.ports.close()
 
 
 def apply_source_secret(lab: Stage) -> None:

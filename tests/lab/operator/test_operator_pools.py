@@ -7,17 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from operator_stage import FOREVER_MS, READY, TARGET, Stage, conditions, stage, told
+from operator_stage import FOREVER_MS, READY, TARGET, Stage, conditions, running, told
 
 from kmigrate.lab.operator.kafka_spec import node_ids
-from kmigrate.lab.runtime.clock import LabClock
-from kmigrate.lab.runtime.prepare import prepare
-from kmigrate.lab.runtime.process import Machine
 from kmigrate.manifests.cluster import cluster
 from kmigrate.manifests.kafka import small_machine_config
 from kmigrate.model import ClusterSpec, Json, JsonObject, Listener, Storage
 from kmigrate.probes.waited import where_to_look
-from kmigrate.world import Key, Reporter, Resource
+from kmigrate.world import Key, Resource
 
 LARGEST = 1_048_576
 ZONES = ClusterSpec(
@@ -76,18 +73,8 @@ def test_rule_52_a_load_balancer_that_gets_no_address_is_told_with_its_service(b
 @pytest.fixture
 def zones(stand_in: None, tmp_path: Path, definitions: tuple[JsonObject, ...]) -> Iterator[Stage]:
     """A controller and two brokers in pools of their own, as a plan for two zones asks for them."""
-    machine = Machine()
-    made = stage(tmp_path, prepare(LabClock(), Reporter()), definitions, machine, FOREVER_MS)
-    try:
-        made.operator.start()
-        for body in cluster(TARGET, ZONES, largest=LARGEST):
-            made.store.apply(body)
-        made.settled(made.seen("Kafka", TARGET.cluster), 120_000)
+    with running(tmp_path, definitions, cluster(TARGET, ZONES, largest=LARGEST), FOREVER_MS) as made:
         yield made
-        made.operator.stop()
-    finally:
-        machine.close()
-        made.bench.ports.close()
 
 
 @pytest.mark.kafka
