@@ -50,6 +50,8 @@ SEEDS_FROM = {
 """Faults that came when runs of the first ones had been counted have seeds of their own, from here on."""
 FAULTS = tuple(fault for faults in SEEDS_FROM.values() for fault in faults)
 DIRECTIONS = ("cutover", "rollback")
+ROUNDS = 10
+"""How often it is tried to meet a step that was over when the fault came, on a machine that is quick."""
 WRITER = "order-service"
 READERS = ("search-indexer", "fraud-check", "trends")
 """Far behind, static, and KIP-848; each may move whatever side the others are on."""
@@ -87,6 +89,11 @@ class Case:
     after: str
     lasts_ms: int
 
+    @property
+    def pair(self) -> tuple[str, str, str]:
+        """What the table counts runs by."""
+        return self.fault, self.step, self.direction
+
     def __str__(self) -> str:
         when = f"{self.delay_ms} ms after {self.event} of {self.step}"
         return f"seed {self.seed}: {self.fault}, {when}, {self.direction} of {self.app}, then {self.after}"
@@ -98,9 +105,20 @@ def seeds(rounds: int = 1) -> Iterator[int]:
         yield from range(begin, begin + rounds * len(faults) * len(STEPS) * len(DIRECTIONS))
 
 
+def another(of: Case) -> Case | None:
+    """The same fault, step and direction at an instant of the next round; None after so many rounds."""
+    begin = _begin(of.seed)
+    around = len(SEEDS_FROM[begin]) * len(STEPS) * len(DIRECTIONS)
+    return case(of.seed + around) if of.seed + around < begin + ROUNDS * around else None
+
+
+def _begin(seed: int) -> int:
+    return max(begin for begin in SEEDS_FROM if begin <= seed)
+
+
 def case(seed: int) -> Case:
     """The same for the same seed; one of cutover and one of rollback follow each other, of the same fault and step."""
-    begin = max(begin for begin in SEEDS_FROM if begin <= seed)
+    begin = _begin(seed)
     faults = SEEDS_FROM[begin]
     pairs = list(product(faults, STEPS))
     random.Random(len(pairs)).shuffle(pairs)

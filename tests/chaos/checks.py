@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from connect_groups import connectors, rests
 from stage import Stage, await_none
-from strikes import connectors, rests
 
 from kmigrate.cli import views
 from kmigrate.cli.pictures import status_json

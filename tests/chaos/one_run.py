@@ -93,7 +93,7 @@ def struck(stage: Stage, case: Case) -> Strike:
     last = _told(stage.desk.lines(frozen.offset)[-1])
     try:
         blow = STRIKES[case.fault](Blow(stage, case, frozen.running))
-    except Missed:
+    except Exception:
         frozen.running.send_signal(signal.SIGCONT)
         end(frozen.running, *words)
         raise

@@ -24,8 +24,10 @@ import table
 from cases import (
     FAULTS,
     ON_KUBERNETES,
+    ROUNDS,
     Case,
     Missed,
+    another,
     case,
     seeds,
 )
@@ -50,8 +52,8 @@ class Session:
     counted: list[dict] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
-    def run(self, wanted: Case) -> None:
-        """One run; what misses is told and does not count."""
+    def run(self, wanted: Case) -> bool:
+        """One run; what misses is told and does not count: False."""
         began = time.monotonic()
         try:
             told = one_run.run(self.stage, wanted)
@@ -59,11 +61,12 @@ class Session:
             self.missed.append(str(missed))
             self.stage.await_healthy()
             say(f"  missed: {missed}")
-            return
+            return False
         where = {"kubernetes": True} if self.stage.lab.kubernetes.exists() else {}
         self.kept.append(table.row(wanted, self.commit, {**told, **where}))
         shown = {name: told[name] for name in ("whom", "last_line", "ended", "said", "then", "rate", "spent_s")}
         say(f"  {wanted}: {shown} in {time.monotonic() - began:.0f} s")
+        return True
 
     def audit(self) -> None:
         """What was kept counts, if nothing is wrong."""
@@ -101,29 +104,32 @@ def session(
         yield Session(stage, commit, count)
 
 
-def in_order(stage: Stage, wanted: Sequence[Case]) -> Iterator[Case]:
-    """Those first whose application stands where they begin, so that hardly any calm move is needed."""
-    left = list(wanted)
-    while left:
-        fits = (each for each in left if stage.desk.side(each.app) != one_run.SIDE[each.direction])
-        chosen = next(fits, left[0])
-        left.remove(chosen)
-        yield chosen
+def easiest(stage: Stage, left: Sequence[Case]) -> Case:
+    """One whose application stands where it begins, so that hardly any calm move is needed; else the first."""
+    fits = (each for each in left if stage.desk.side(each.app) != one_run.SIDE[each.direction])
+    return next(fits, left[0])
 
 
-def run_all(at: Session, wanted: Sequence[Case], *, audit_every: int, until: float) -> list[Case]:
-    """Every run, also after one that failed, as long as its application can be brought home; those that failed."""
+def run_all(at: Session, wanted: Sequence[Case], *, audit_every: int, until: float, retry: bool = False) -> list[Case]:
+    """Every run, also after one that failed, as long as its application can be brought home; those that failed.
+
+    With `retry`, one that missed is followed by another of the same fault, step and direction.
+    """
     failed: list[Case] = []
-    for chosen in in_order(at.stage, wanted):
-        if time.monotonic() > until:
-            break
+    left = list(wanted)
+    while left and time.monotonic() < until:
+        chosen = easiest(at.stage, left)
+        left.remove(chosen)
         try:
-            at.run(chosen)
+            met = at.run(chosen)
         except Exception:
             failed.append(chosen)
             say(f"FAILED: {chosen}\n{traceback.format_exc()}")
             if not home(at.stage, chosen):
                 break
+        else:
+            later = None if met or not retry else another(chosen)
+            left += [later] if later else []
         if len(at.kept) >= audit_every:
             at.audit()
     if at.kept:
@@ -179,7 +185,7 @@ def main() -> int:
         parser.error(f"{', '.join(ON_KUBERNETES)}: only with --kubernetes")
     until = time.monotonic() + given.minutes * 60
     with session(LabFolder(given.folder.absolute()), commit_of(), table.write, kubernetes=given.kubernetes) as at:
-        failed = run_all(at, wanted, audit_every=given.audit_every, until=until)
+        failed = run_all(at, wanted, audit_every=given.audit_every, until=until, retry=not given.again)
     say(f"{len(at.counted)} runs counted, {len(at.missed)} missed, {len(failed)} failed")
     for each in failed:
         say(f"FAILED: {each}")
@@ -187,22 +193,23 @@ def main() -> int:
 
 
 def chosen_cases(seed: int, count: int, faults: Sequence[str]) -> list[Case]:
-    """From that seed on; without one, those that the table does not have, the rarest faults first."""
+    """From that seed on; without one, those whose (fault, step, direction) the table does not have.
+
+    The rarest faults come first; where all were met, the seeds of the next rounds.
+    """
     if seed >= 0:
         found = map(case, itertools.count(seed))
         return list(itertools.islice((each for each in found if each.fault in faults), count))
-    rows = table.read()
-    done = {row["seed"] for row in rows}
-    met = Counter(row["fault"] for row in rows)
+    met = table.pairs(table.read())
+    done = {row["seed"] for row in table.read()}
+    left = [each for each in map(case, seeds(ROUNDS)) if each.seed not in done and each.fault in faults]
+    of_fault = Counter({fault: sum(met[pair] for pair in met if pair[0] == fault) for fault in faults})
     chosen: list[Case] = []
-    left = [each for each in map(case, seeds(2)) if each.seed not in done]
     while left and len(chosen) < count:
-        allowed = (each for each in left if each.fault in faults)
-        rarest = min(allowed, key=lambda each: (met[each.fault], each.seed), default=None)
-        if rarest is None:
-            break
+        rarest = min(left, key=lambda each: (met[each.pair], of_fault[each.fault], each.seed))
         left.remove(rarest)
-        met[rarest.fault] += 1
+        met[rarest.pair] += 1
+        of_fault[rarest.fault] += 1
         chosen.append(rarest)
     return chosen
 

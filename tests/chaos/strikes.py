@@ -17,17 +17,14 @@ import psutil
 from by_hand import turn
 from cases import Case, Missed
 from clicks import TOPIC as CLICKS
+from connect_groups import connectors, rests_by_name
 from relay import Relay, Weather
 from stage import SOURCE_BROKER, TARGET_BROKER, Stage
 
-from kmigrate.lab import compose
 from kmigrate.lab.apps.audit import replace
 from kmigrate.lab.kubernetes.plane import API_SERVER
-from kmigrate.lab.operator.status import mapping, objects
-from kmigrate.lab.plan_file import NAMESPACE
-from kmigrate.lab.runtime.connect import ConnectRest
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
-from kmigrate.model import JsonObject, Side
+from kmigrate.model import Side
 from kmigrate.planfile import load
 from kmigrate.wiring import open_world
 from kmigrate.world import Reporter
@@ -179,7 +176,7 @@ def operator_slow(blow: Blow) -> Struck:
 
 def connector_restarted(blow: Blow) -> Struck:
     """Any connector that is there, with its tasks, over Connect's own interface."""
-    found = [(rest, name) for rest in rests(blow.stage) for name in connectors(rest)]
+    found = [(rest, name) for rest in rests_by_name(blow.stage) for name in connectors(rest)]
     rest, name = blow.chance.choice(sorted(found, key=lambda each: each[1]))
     rest.post(f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
     return Struck(name)
@@ -243,24 +240,6 @@ STRIKES: dict[str, Callable[[Blow], Struck]] = {
     "API server gone": api_server_gone,
     "lane edited by hand": lane_edited,
 }
-
-
-def rests(stage: Stage) -> list[ConnectRest]:
-    """Connect's interface of every group of workers that says where it is."""
-    with compose.resources(stage.lab) as store:
-        groups = [each for kind in ("KafkaMirrorMaker2", "KafkaConnect") for each in store.list(kind, NAMESPACE)]
-    return [ConnectRest(str(group.status["url"]), timeout_ms=10_000) for group in groups if group.status.get("url")]
-
-
-def connectors(rest: ConnectRest) -> dict[str, str]:
-    """Every connector of a group with its state: that of its worst task, where one FAILED."""
-    there = mapping(rest.get("/connectors?expand=status"))
-    return {name: _state(mapping(mapping(seen)["status"])) for name, seen in there.items()}
-
-
-def _state(status: JsonObject) -> str:
-    failed = any(task.get("state") == "FAILED" for task in objects(status.get("tasks")))
-    return "FAILED" if failed else str(mapping(status["connector"])["state"])
 
 
 def _kill(stage: Stage, name: str) -> Struck:

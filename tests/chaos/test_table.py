@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import table
-from cases import FAULTS, STEPS, case
+from cases import FAULTS, ROUNDS, STEPS, another, case
 
 ROW = {"rate": 700, "recovery_ms": 12_345, "zeros": True}
 
@@ -32,3 +32,12 @@ def test_every_committed_run_is_what_its_seed_stands_for_and_left_no_trace() -> 
         assert told["zeros"] is True
         assert told["rate"] >= 500
         assert told["partitions"] >= 6
+
+
+def test_what_was_missed_is_tried_at_other_instants_of_the_same_and_not_for_ever() -> None:
+    first = case(100_003)
+    tried = [first]
+    while later := another(tried[-1]):
+        tried.append(later)
+    assert {each.pair for each in tried} == {first.pair}
+    assert len({each.seed for each in tried}) == len(tried) == ROUNDS
