@@ -69,7 +69,7 @@ def verify(
             raise UsageError(f"there is no application {app} in the plan file", hint="kmigrate status names them all")
         if s.journal.units:
             bind(s, read_only=True)
-        seen = look_again(s.plan, s.journal, s.world, app)
+        seen = in_doubt(s, look_again(s.plan, s.journal, s.world, app))
         if full:
             seen = (*seen, compare_content(s, app))
         elif seen:
@@ -93,6 +93,20 @@ def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tup
     looked = [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
     newest = [name for name in moved(journal) if journal.attempts(name)[-1].move == name]
     return (*looked, *_older(journal), *(_move(plan, journal, world, name) for name in newest))
+
+
+def in_doubt(s: Session, seen: tuple[Looked, ...]) -> tuple[Looked, ...]:
+    """The same, as not to be looked at where another kmigrate wrote lines meanwhile: it may be its work, half done."""
+    if not any(each.wrong for each in seen):
+        return seen
+    with s.read_anew() as now:
+        lines = len(now.entries) - len(s.journal.entries)
+    if not lines:
+        return seen
+    hint = f"another kmigrate wrote {lines} lines to the journal meanwhile: look again once it has ended"
+    return tuple(
+        replace(each, wrong=tuple(replace(wrong, hint=hint, unknown=True) for wrong in each.wrong)) for each in seen
+    )
 
 
 def changed_since(plan: Plan, journal: Journal, world: World) -> tuple[Wrong, ...]:

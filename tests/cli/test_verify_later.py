@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 from memory_estate import GROUP, Estate, migration
-from walking import APP, FIRST, crossing, journal_of, plan_of, walk
+from walking import APP, FIRST, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryCluster, MemoryLines, MemoryWorld
-from kmigrate.cli.verify import Looked, end, look_again
+from kmigrate.cli.session import Session
+from kmigrate.cli.verify import Looked, end, in_doubt, look_again
 from kmigrate.errors import Blocked, PlatformError, VerifyFailed
 from kmigrate.model import Policy, Side
 from kmigrate.world import Ledger
@@ -85,3 +87,26 @@ def test_what_was_seen_to_be_wrong_counts_more_than_what_did_not_answer() -> Non
     estate.fences[Side.SOURCE].lift(estate.clusters[Side.SOURCE].acls.denied())
     with pytest.raises(VerifyFailed, match="fence-clients"):
         end((found(estate, lines, Unreachable(estate)),))
+
+
+def test_what_was_found_while_another_kmigrate_worked_may_be_its_work_and_is_not_said_to_be_wrong() -> None:
+    estate, lines = moved()
+    before = Session(
+        migration=migration(),
+        plan=plan_of(),
+        journal=journal_of(estate, lines),
+        world=MemoryWorld(estate),
+        read_anew=lambda: nullcontext(journal_of(estate, lines)),
+    )
+    run_until(estate, lines, '"APPLIED","step":"stop-workloads"', verb="rollback")
+    seen = in_doubt(before, look_again(before.plan, before.journal, before.world))
+    with pytest.raises(PlatformError, match=r"start-workloads.*missing: start") as told:
+        end(seen)
+    assert "another kmigrate wrote" in told.value.hint
+
+    later = replace(before, journal=journal_of(estate, lines))
+    estate.app.running = False
+    for secret in estate.store.list("Secret", "kafka"):
+        estate.store.delete(secret.key)
+    with pytest.raises(VerifyFailed, match="store-logins"):
+        end(in_doubt(later, look_again(later.plan, later.journal, later.world)))
