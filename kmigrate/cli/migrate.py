@@ -107,7 +107,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
         )
     if app and phase != "cutover":
         raise UsageError("--app belongs to --phase cutover: the other phases are for all", hint="leave --app out")
-    unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase)
+    unit = _move(s, app) if phase == "cutover" else phase_unit(s.plan, s.journal, phase) or _again(s, phase)
     if unit is not None:
         _in_order(s, phase, names[: names.index(phase)], app)
         refuse_one_way(unit, s.journal)
@@ -150,6 +150,16 @@ def _move(s: Session, app: str) -> Unit | None:
     if why and (unit is not None or not begun):
         raise UsageError(f"{app} stays on the source: {why}", hint="see kmigrate plan")
     return unit
+
+
+def _again(s: Session, phase: str) -> Unit | None:
+    """A further attempt where what the phase made is not as it was made: somebody changed it, or took it away."""
+    from kmigrate.cli.verify import MADE, changed_since
+    from kmigrate.engine import further_attempt
+
+    if phase not in MADE or not changed_since(s.plan, s.journal, s.world, (phase,)):
+        return None
+    return further_attempt(s.plan, s.journal, phase)
 
 
 def _in_order(s: Session, phase: str, earlier: Sequence[str], app: str) -> None:

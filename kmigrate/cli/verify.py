@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from kmigrate.world import World
 
 _CONTENT, _JOURNAL = "content", "journal"
-_MADE = ("provision", "replicate")
+MADE = ("provision", "replicate")
+"""Phases that make something that stays: what is not as it was made is made again by a further attempt."""
 _WHOSE = (
     "see who wrote there: on the side that does not own the topic only the mirror does, and it mends nothing. Groups "
     "that stand before it read what is there; kmigrate rollback takes a move back to the side whose record is right"
@@ -109,11 +110,11 @@ def in_doubt(s: Session, seen: tuple[Looked, ...]) -> tuple[Looked, ...]:
     )
 
 
-def changed_since(plan: Plan, journal: Journal, world: World) -> tuple[Wrong, ...]:
+def changed_since(plan: Plan, journal: Journal, world: World, phases: Sequence[str] = MADE) -> tuple[Wrong, ...]:
     """What is not as it was made on the target, as far as one look tells; `verify` proves it, and looks at all else."""
     return tuple(
         wrong
-        for name in _MADE
+        for name in phases
         for looked in _phase(plan, journal, world, name, prove=False)
         for wrong in looked.wrong
         if not wrong.unknown
@@ -240,7 +241,9 @@ def _step(unit: str, step: Step, world: World, *, prove: bool) -> list[Wrong]:
     except KmigrateError as error:
         unknown = isinstance(error, PlatformError)
         return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint, unknown=unknown)]
-    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}", hint=step.mend) for change in missing]
+    phase = unit.partition("#")[0]
+    mend = f"see who changed it; kmigrate apply --phase {phase} puts it back" if phase in MADE else step.mend
+    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}", hint=mend) for change in missing]
 
 
 def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:

@@ -2,7 +2,15 @@
 
 from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, not_restored, way_of, way_to
 from kmigrate.engine.moves import Edit, WayBack, back, direction_of, forward, moved, refuse_one_way, where
-from kmigrate.engine.phases import edits, phase_attempts, phase_done, phase_unit, refuse_contradictions, refuse_lacking
+from kmigrate.engine.phases import (
+    edits,
+    further_attempt,
+    phase_attempts,
+    phase_done,
+    phase_unit,
+    refuse_contradictions,
+    refuse_lacking,
+)
 from kmigrate.engine.preview import Preview, preview
 from kmigrate.engine.rollback import turn_back, undo_unit, way_back
 from kmigrate.engine.run import run_step, run_unit
@@ -18,6 +26,7 @@ __all__ = [
     "direction_of",
     "edits",
     "forward",
+    "further_attempt",
     "moved",
     "not_restored",
     "phase_attempts",

@@ -35,7 +35,7 @@ def forward(plan: Plan, journal: Journal, application: str) -> Unit | None:
     """
     move = move_of(plan, journal, application)
     _refuse(contradiction(plan, journal, move))
-    attempts = journal.attempts(move)
+    attempts = journal.begun(move)
     last = attempts[-1] if attempts else None
     if last is None:
         return plan.unit(move, Direction.CUTOVER, 1)
@@ -63,9 +63,8 @@ def _refuse_alone(plan: Plan, begun: UnitRecord) -> None:
 
 def move_of(plan: Plan, journal: Journal, application: str) -> str:
     """The move that takes the application along: as it was begun or made, else as the plan has it."""
-    attempts = journal.attempts(application)
-    begun = bool(attempts) and attempts[-1].open and bool(attempts[-1].steps)
-    if begun or (attempts and where(journal, application) is Side.TARGET):
+    attempts = journal.begun(application)
+    if attempts and (attempts[-1].open or where(journal, application) is Side.TARGET):
         return attempts[-1].move
     return plan.move_of(application)
 
@@ -88,7 +87,7 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
 
 
 def _back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
-    attempts = journal.attempts(application)
+    attempts = journal.begun(application)
     last = attempts[-1] if attempts else None
     if last is None:
         return None
@@ -112,12 +111,11 @@ def refuse_one_way(unit: Unit, journal: Journal) -> None:
     """
     if "/" in unit.name or not any(step.one_way for step in unit.steps):
         return
-    for application in moved(journal):
-        last = journal.attempts(application)[-1]
+    for last in (attempts[-1] for name in moved(journal) if (attempts := journal.begun(name))):
         if last.open:
             verb = "rollback" if _is(last, Direction.ROLLBACK) else "apply --phase cutover"
             told = f"{last.name} is half done, and after {unit.name} there is no way back"
-            raise Blocked(told, hint=f"finish it first: kmigrate {verb} --app {application}")
+            raise Blocked(told, hint=f"finish it first: kmigrate {verb} --app {last.move}")
 
 
 def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord) -> None:
@@ -133,10 +131,9 @@ def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord)
 
 def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None:
     """What the plan file now says against a move that was made or is half done; None when it says the same."""
-    attempts = journal.attempts(application)
+    attempts = journal.begun(application)
     kept = attempts[-1].facts.get(KEEPS) if attempts else None
-    begun = bool(attempts) and attempts[-1].open and bool(attempts[-1].steps)
-    if kept is None or not (begun or where(journal, application) is Side.TARGET):
+    if kept is None or not (attempts[-1].open or where(journal, application) is Side.TARGET):
         return None
     now = _keeps(plan, application)
     if now == kept:

@@ -44,8 +44,14 @@ def phase_unit(plan: Plan, journal: Journal, phase: str) -> Unit | None:
         return last
     if attempts[-1].fingerprint == unit.fingerprint:
         return None
+    return further_attempt(plan, journal, phase)
+
+
+def further_attempt(plan: Plan, journal: Journal, phase: str) -> Unit | None:
+    """The unit that does again what a sealed phase lacks by now; raises Blocked as `phase_unit`."""
+    unit = plan.phase(phase).unit
     refuse_contradictions(plan, journal)
-    return replace(unit, name=f"{phase}#{_highest(journal, phase) + 1}")
+    return replace(unit, name=f"{phase}#{_highest(journal, phase) + 1}") if unit is not None else None
 
 
 def edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
@@ -54,13 +60,21 @@ def edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
 
 
 def refuse_lacking(plan: Plan, journal: Journal, phases: Sequence[str]) -> None:
-    """Raise Blocked, naming the command, when a phase is not done, or lacks what was added to the plan file since."""
+    """Raise Blocked, naming the command, when a phase is not done, is half done again, or lacks what the plan file has.
+
+    A further attempt that is half done may change what a move changes, too, and would put back what it found.
+    """
     for name in phases:
         if not phase_done(plan, journal, name):
             raise Blocked(f"{name} is not done yet", hint=f"kmigrate apply --phase {name}")
-    for edit in _lacking(plan, journal):
-        if edit.unit.partition("#")[0] in phases:
-            raise Blocked(edit.text, hint=edit.refused or f"kmigrate apply --phase {edit.unit.partition('#')[0]}")
+    lacking = {edit.unit.partition("#")[0]: edit for edit in _lacking(plan, journal)}
+    for name in phases:
+        command, edit = f"kmigrate apply --phase {name}", lacking.get(name)
+        if edit is not None:
+            raise Blocked(edit.text, hint=edit.refused or command)
+        last = phase_attempts(journal, name)[-1:]
+        if any(unit.open and unit.steps for unit in last):
+            raise Blocked(f"{last[0].name} is half done", hint=command)
 
 
 def refuse_contradictions(plan: Plan, journal: Journal) -> None:

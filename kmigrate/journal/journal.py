@@ -111,6 +111,10 @@ class Journal:
         """What is known of a unit, or None if it was never begun."""
         return self.units.get(name)
 
+    def begun(self, application: str) -> tuple[UnitRecord, ...]:
+        """Those of the attempts that may have changed something: one that was refused before its first step did not."""
+        return tuple(unit for unit in self.attempts(application) if unit.steps or not unit.open)
+
     def attempts(self, application: str) -> tuple[UnitRecord, ...]:
         """Every attempt to move it, either direction, oldest first, also together with others.
 
@@ -183,8 +187,6 @@ class Journal:
         if entry.step:
             if not unit.steps:
                 unit.fingerprint = entry.fingerprint
-            if entry.event is Event.STARTED:
-                unit.went_back = False
             _fold_step(unit, entry)
         elif entry.event is Event.FACT and isinstance(entry.data, Mapping):
             unit.facts.update(entry.data)
@@ -256,6 +258,8 @@ def time_of(value: Json) -> int:
 
 
 def _fold_step(unit: UnitRecord, entry: Entry) -> None:
+    unit.went_back = unit.went_back and entry.event is not Event.STARTED
+    unit.sealed = unit.sealed and entry.event is not Event.UNDOING
     known = unit.steps.get(entry.step)
     if known is None or (known.event is Event.UNDONE and entry.event is Event.STARTED):
         before = entry.data if isinstance(entry.data, Mapping) else {}

@@ -73,7 +73,7 @@ def rights_of(principal: str, rules: Iterable[Rule]) -> tuple[Right, ...]:
 
 def rights_asked(name: str, spec: JsonObject) -> frozenset[Right]:
     """The ACLs that a KafkaUser of that name and spec asks its operator for."""
-    return frozenset(right for acl in _acls(spec) for right in _rights(principal_of(name, spec), acl))
+    return frozenset(right for acl in acls_of(spec) for right in _rights(principal_of(name, spec), acl))
 
 
 def principal_of(name: str, spec: JsonObject) -> str:
@@ -85,7 +85,7 @@ def principal_of(name: str, spec: JsonObject) -> str:
 
 def denials(spec: JsonObject) -> tuple[JsonObject, ...]:
     """The deny rules among the `acls` of a KafkaUser's spec, as they are stored."""
-    return tuple(acl for acl in _acls(spec) if acl.get("type") == "deny")
+    return tuple(acl for acl in acls_of(spec) if acl.get("type") == "deny")
 
 
 def keeping_denials(body: JsonObject, stored: JsonObject) -> JsonObject:
@@ -95,19 +95,33 @@ def keeping_denials(body: JsonObject, stored: JsonObject) -> JsonObject:
     """
     spec = body["spec"]
     assert isinstance(spec, Mapping)
-    wanted = (*_acls(spec), *(rule for rule in denials(stored) if rule not in _acls(spec)))
-    have = _acls(stored)
+    wanted = (*acls_of(spec), *(rule for rule in denials(stored) if rule not in acls_of(spec)))
+    have = acls_of(stored)
     acls: list[Json] = list(have if sorted(map(_told, have)) == sorted(map(_told, wanted)) else wanted)
-    return {**body, "spec": {**spec, "authorization": {"type": "simple", "acls": acls}}}
+    return {**body, "spec": with_acls(spec, acls)}
 
 
 def without_acls(spec: JsonObject, gone: Sequence[JsonObject]) -> JsonObject:
     """The spec without those of its rules."""
-    acls: list[Json] = [acl for acl in _acls(spec) if acl not in gone]
-    return {**spec, "authorization": {"type": "simple", "acls": acls}}
+    return with_acls(spec, [acl for acl in acls_of(spec) if acl not in gone])
 
 
-def _acls(spec: JsonObject) -> tuple[JsonObject, ...]:
+def with_acls(spec: JsonObject, acls: Iterable[Json]) -> JsonObject:
+    """The spec with those rules and no others."""
+    return {**spec, "authorization": {"type": "simple", "acls": list(acls)}}
+
+
+def written_or_described(acl: JsonObject, topics: Iterable[str], withheld: Iterable[str]) -> JsonObject:
+    """A rule of the forward mirror as `forward_mirror_rules` has it while those of the topics are withheld."""
+    place = acl.get("resource")
+    name = str(place.get("name")) if isinstance(place, Mapping) and place.get("type") == "topic" else ""
+    if name not in topics:
+        return acl
+    return {**acl, "operations": ["Describe" if name in withheld else "Write"]}
+
+
+def acls_of(spec: JsonObject) -> tuple[JsonObject, ...]:
+    """The `acls` of a KafkaUser's spec, as they are stored."""
     authorization = spec.get("authorization")
     listed = authorization.get("acls") if isinstance(authorization, Mapping) else None
     return tuple(acl for acl in listed if isinstance(acl, Mapping)) if isinstance(listed, list | tuple) else ()

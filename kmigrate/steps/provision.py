@@ -25,6 +25,7 @@ from kmigrate.probes.topics import adoptable, await_topics, refuse_unsettled
 from kmigrate.steps.carried import as_they_are_now, forget_those_before, refuse_to_lose
 from kmigrate.steps.clusters import brokers
 from kmigrate.steps.resources import apply_all, find, restore
+from kmigrate.steps.standing import as_rights_stand
 from kmigrate.world import Key, World
 
 LANES = "lanes"
@@ -74,8 +75,8 @@ class CreateUsers(Step):
         return {"users": len(wanted), "signedInTo": signed_in, "rulesTakenOver": besides, "unlisted": taken.unlisted}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Remove the users that were not there, give the others their rights back."""
-        restore(world, before)
+        """Remove the users that were not there, give the others their rights back, but for what moves have changed."""
+        restore(world, before, lambda body: as_rights_stand(world, self.migration, body))
 
     def wanted(self, world: World) -> tuple[JsonObject, ...]:
         """Every user as it is to be; where the source does not answer, users still to be made take nothing over yet."""
@@ -155,7 +156,7 @@ class CreateTopics(Step):
 
         Raises Blocked for those that the target owns: what was written there exists nowhere else for sure.
         """
-        owned = sorted(owned_by(world, Side.TARGET, self.migration.topics))
+        owned = sorted(owned_by(world, Side.TARGET, self._removed(world, before)))
         if owned:
             raise Blocked(
                 f"{', '.join(owned)} is written on the target now, so it is not removed there",

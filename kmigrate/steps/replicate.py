@@ -32,6 +32,7 @@ from kmigrate.steps.lanes import asked_reset, asked_state, remove_lists
 from kmigrate.steps.logins import at_source, at_target, wanted_secrets
 from kmigrate.steps.ownership import feed_as_owned
 from kmigrate.steps.resources import apply_all, find, restore
+from kmigrate.steps.standing import as_lanes_stand
 from kmigrate.world import World
 
 _CAUGHT_UP, _COPIED_BEFORE, _COPIED_PER_S = "caught_up", "copied_before", "copied_per_s"
@@ -105,8 +106,8 @@ class StartMirror(Step):
             feed_as_owned(world, self.migration, lane, _READY_MS)
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Remove it, or put back what was there."""
-        restore(world, before)
+        """Remove it, or put back what was there, with its lanes as moves have left them."""
+        restore(world, before, lambda body: as_lanes_stand(world, self.migration.target, body, self._lanes()))
         remove_lists(world, self.migration.target, self._lanes())
 
     def _late(self, world: World) -> list[str]:

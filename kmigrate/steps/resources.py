@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kmigrate.model import Json, JsonObject
@@ -81,12 +81,15 @@ def apply_all(world: World, wanted: Sequence[JsonObject]) -> None:
         world.resources.apply(body)
 
 
-def restore(world: World, before: JsonObject) -> None:
-    """Put back every body that was there and remove what was not, newest first."""
+def restore(world: World, before: JsonObject, now: Callable[[JsonObject], JsonObject] = lambda body: body) -> None:
+    """Put back every body that was there and remove what was not, newest first.
+
+    `now` says how a body is put back of which others have changed a part since.
+    """
     for name, body in reversed(list(before.items())):
         kind, namespace, resource = name.split("|")
         if isinstance(body, Mapping):
-            world.resources.apply(body)
+            world.resources.apply(now(body))
         else:
             world.resources.delete(Key(kind, namespace, resource))
 

@@ -26,6 +26,7 @@ from kmigrate.steps.clusters import largest
 from kmigrate.steps.lanes import lane_state, remove_lists
 from kmigrate.steps.logins import acl_name, at_source, at_target, login_name
 from kmigrate.steps.resources import apply_all, find, restore
+from kmigrate.steps.standing import as_lanes_stand
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.world import World
 
@@ -129,11 +130,6 @@ class PrepareReverse(Step):
 
     name: ClassVar[str] = "prepare-reverse"
     title: ClassVar[str] = "Make the mirror back, stopped"
-    mend: ClassVar[str] = (
-        "put back by hand what is named, and see who changed it; a lane whose topics the source owns stays stopped: it "
-        "has no right to write them there"
-    )
-
     migration: Migration
     auth: Auth
 
@@ -182,8 +178,8 @@ class PrepareReverse(Step):
         return {"tasks": tasks, "stopped": len(self._stopped(world)), "logsAtTheirEnds": len(now)}
 
     def undo(self, world: World, before: JsonObject) -> None:
-        """Remove it, or put back what was there."""
-        restore(world, before)
+        """Remove it, or put back what was there, with its lanes as moves have left them."""
+        restore(world, before, lambda body: as_lanes_stand(world, self.migration.target, body, self._lanes()))
         remove_lists(world, self.migration.target, self._lanes())
 
     def _lanes(self) -> tuple[Lane, ...]:

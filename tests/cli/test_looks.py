@@ -376,7 +376,7 @@ def test_what_somebody_changed_behind_its_back_is_told_field_by_field_and_nothin
     text = drawn(planned.plan_picture(seen), 250)
     assert "Changed since it was made" in text
     assert 'config.retention.ms "1000" → "-1"' in text
-    assert "put it back by hand" in text
+    assert "kmigrate apply --phase provision puts it back" in text
     assert "Nothing to do" not in text
     assert planned.plan_json(seen)["changedSince"]
     assert seen.exit_code(detailed=True) == 10

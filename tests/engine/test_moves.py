@@ -35,14 +35,15 @@ def journal(*states: tuple[str, str]) -> Journal:
 
 ROWS = [
     ((), C1, None, "source"),
-    (((C1, APPROVED),), C1, (C1, True), "source"),
+    (((C1, APPROVED),), C1, None, "source"),
     (((C1, BEGUN),), C1, (C1, True), "source"),
     (((C1, STARTED),), C1, (R1, False), "source"),
     (((C1, SEALED),), None, (R1, False), "target"),
     (((C1, WENT),), C2, None, "source"),
     (((C1, STARTED), (R1, BEGUN)), "blocked", (R1, False), "source"),
     (((C1, STARTED), (R1, SEALED)), C2, None, "source"),
-    (((C1, SEALED), (R1, APPROVED)), "blocked", (R1, False), "target"),
+    (((C1, STARTED), (R1, APPROVED)), C1, (R1, False), "source"),
+    (((C1, SEALED), (R1, APPROVED)), None, (R1, False), "target"),
     (((C1, SEALED), (R1, STARTED)), "blocked", (R1, False), "target"),
     (((C1, SEALED), (R1, SEALED)), C2, None, "source"),
     (((C1, SEALED), (R1, SEALED), (C2, BEGUN)), C2, (C2, True), "source"),
