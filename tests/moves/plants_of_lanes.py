@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planting import Fault
 from where import (
+    AGAIN,
     ANEW,
     BACK,
     CUTOVER,
@@ -51,6 +52,34 @@ RULE_5 = (
         "alone = max(0, most - 1) if len(found) + bool(rest) > most else len(found)",
         "alone = len(found)",
         WAVES + "past_the_budget_the_smallest_share_a_lane",
+    ),
+    Fault(
+        "who undoes a phase that was done again puts the lanes back as they were before it",
+        STEPS + "replicate",
+        "lambda body: as_lanes_stand(world, self.migration.target, body, self._lanes())",
+        "lambda body: body",
+        AGAIN + "undone_after_a_writer_came_back_it_leaves_the_mirror_at_work_for_who_stayed",
+    ),
+    Fault(
+        "who undoes a phase that was done again lifts the fences that came after it",
+        STEPS + "provision",
+        "lambda body: as_rights_stand(world, self.migration, body)",
+        "lambda body: body",
+        AGAIN + "undone_it_leaves_the_fences_of_a_move_that_went_back",
+    ),
+    Fault(
+        "applications move while a phase is half done again",
+        "kmigrate.engine.phases",
+        "if any(unit.open and unit.steps for unit in last):",
+        "if False:",
+        AGAIN + "nobody_moves_while_a_further_attempt_is_half_done",
+    ),
+    Fault(
+        "a phase of which half is undone counts as done",
+        "kmigrate.journal.journal",
+        "unit.sealed = unit.sealed and entry.event is not Event.UNDOING",
+        "unit.sealed = unit.sealed",
+        AGAIN + "what_was_cut_short_while_it_was_undone_is_done_again_by_apply",
     ),
     Fault(
         "a topic may be in two lanes",

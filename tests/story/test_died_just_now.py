@@ -7,24 +7,30 @@ from memory_estate import Estate
 from walking import APP, assert_exact, command, crossing, run_until
 
 from kmigrate.adapters.memory import MemoryLines
+from kmigrate.errors import Blocked
 from kmigrate.model import Side
 
 
+READY, STARTED = '"event":"VERIFIED","step":"ready"', '"event":"APPLIED","step":"start-workloads"'
+
+
 class Dying(MemoryLines):
-    """Once `ready` is over the application dies; its groups have not heard of it, and it is started again at once."""
+    """At that line the application dies; its groups have not heard of it, and it is started again at once, or never."""
 
     estate: Estate
+    sign: str
+    comes_back: bool
 
     def append(self, line: str) -> None:
         super().append(line)
         workload = self.estate.workloads[APP]
-        if '"event":"VERIFIED","step":"ready"' in line and workload.running:
-            workload.running, workload.comes_back = False, True
+        if self.sign in line and workload.running:
+            workload.running, workload.comes_back = False, self.comes_back
 
 
-def dying(estate: Estate, lines: MemoryLines) -> Dying:
+def dying(estate: Estate, lines: MemoryLines, sign: str = READY, *, comes_back: bool = True) -> Dying:
     made = Dying(lines.death, lines.written)
-    made.estate = estate
+    made.estate, made.sign, made.comes_back = estate, sign, comes_back
     return made
 
 
@@ -46,3 +52,23 @@ def test_it_works_again_where_the_move_is_taken_back() -> None:
     command("rollback", estate, lines)
     assert estate.workloads[APP].running
     assert_exact(estate, lines, Side.SOURCE)
+
+
+@pytest.mark.parametrize("way", ["cutover", "rollback"])
+def test_one_that_dies_as_it_begins_is_waited_for(way: str) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    if way == "rollback":
+        command("cutover", estate, lines)
+    command(way, estate, dying(estate, lines, STARTED))
+    assert_exact(estate, lines, Side.TARGET if way == "cutover" else Side.SOURCE)
+
+
+def test_where_nobody_starts_it_again_the_same_command_does() -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    with pytest.raises(Blocked, match=f"{APP} runs on") as told:
+        command("cutover", estate, dying(estate, lines, STARTED, comes_back=False))
+    assert "the same command again" in told.value.hint
+    command("cutover", estate, lines)
+    assert_exact(estate, lines, Side.TARGET)

@@ -67,8 +67,19 @@ class StartWorkloads(MoveStep):
         self._stop_clock(world)
 
     def verify(self, world: World) -> Json:
-        """Members there, and the pause as the ledger has it."""
-        super().verify(world)
+        """Members there, and the pause as the ledger has it.
+
+        One that dies as it begins is waited for: whoever watches over it starts it again. Raises Blocked where nobody
+        does.
+        """
+
+        def look() -> Ready[None] | NotYet:
+            missing = self.check(world).changes
+            return NotYet(f"missing: {missing[0]}") if missing else Ready(None)
+
+        with self._patiently(world) as deadline_ms:
+            what, clock = f"{self.app.name} runs on", world.clock
+            wait_until(look, what=what, clock=clock, reporter=world.reporter, deadline_ms=deadline_ms, slowest_ms=500)
         return {"pause_ms": world.ledger.get(PAUSE), "pause_parts": world.ledger.get(PARTS)}
 
     def undo(self, world: World, before: JsonObject) -> None:
