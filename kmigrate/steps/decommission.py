@@ -16,21 +16,23 @@ from kmigrate.probes.foreign import Foreign, named, unaccepted, ways_on
 from kmigrate.probes.lanes import lane_key
 from kmigrate.probes.ownership import owned_by
 from kmigrate.probes.resources import await_ready, key_of
+from kmigrate.probes.topic_drain import settled_ends
 from kmigrate.probes.topics import await_topics, refuse_unsettled
 from kmigrate.steps.carried import RELEASED, carried
 from kmigrate.steps.lanes import lane_state, stop_lane
+from kmigrate.steps.last_copies import await_last_copies
 from kmigrate.steps.resources import apply_all, find
 from kmigrate.wait import NotYet, Ready, wait_until
 from kmigrate.waves import stays
 from kmigrate.world import Key, World
 
 _WATCH_MS = 5_000
-_STOP_MS = _RELEASE_MS = 300_000
+_STOP_MS = _RELEASE_MS = _COPIED_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProveIdle(Step):
-    """No application runs on the source, no group has members there, and no log grows while it is watched."""
+    """No application runs on the source, no group has members there, no log grows while watched, and all is copied."""
 
     name: ClassVar[str] = "prove-idle"
     title: ClassVar[str] = "Prove that nobody uses the source any more"
@@ -49,7 +51,11 @@ class ProveIdle(Step):
         """Nothing to do."""
 
     def verify(self, world: World) -> Json:
-        """Watch the ends of the logs for a while; raises Blocked naming the topics that grow and who may write them."""
+        """Watch the ends of the logs for a while, then see that all before them is copied.
+
+        Raises Blocked naming the topics that grow and who may write them, or the transaction that is open there; and
+        as `await_last_copies` for a lane that has not copied everything.
+        """
         first = self._ends(world)
         world.clock.sleep(_WATCH_MS)
         last = self._ends(world)
@@ -58,6 +64,7 @@ class ProveIdle(Step):
         grown = sorted({p.topic for p in first if last.get(p) != first[p]} - copies)
         told = [f"{topic} grows ({self._writers(topic)})" for topic in grown]
         _refuse([*told, *self._alone(world, strays), *self._who_stays(world)])
+        self._all_copied(world, last)
         return {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
 
     def undo(self, world: World, before: JsonObject) -> None:
@@ -79,6 +86,15 @@ class ProveIdle(Step):
             return ""
         state = "runs there" if view.running else "is stopped and was not moved"
         return f"{app.name} {state}" + (f": {why}" if why else "")
+
+    def _all_copied(self, world: World, ends: Mapping[Partition, int]) -> None:
+        """What the source owns is nowhere else until it is copied; what came while that was waited for is not idle."""
+        owned = owned_by(world, Side.SOURCE, {p.topic for p in ends})
+        still = settled_ends(world, Side.SOURCE, owned)
+        await_last_copies(world, self.migration, still, _COPIED_MS)
+        now = world.cluster(Side.SOURCE).ends(still, committed=False)
+        grown = sorted({p.topic for p in still if now[p] != ends.get(p)})
+        _refuse([f"{topic} grows ({self._writers(topic)})" for topic in grown])
 
     def _ends(self, world: World) -> Mapping[Partition, int]:
         source = world.cluster(Side.SOURCE)

@@ -15,12 +15,14 @@ from where import (
     REFUSALS,
     RENDERED,
     REPLICATE,
+    STEPS,
     TOGETHER,
     UNCOMMITTED,
     law,
 )
 
 RELEASE = "steps/test_release_retention.py::test_"
+IDLE = "steps/test_source_idle.py::test_"
 _FENCE = "            FenceClients(**has),\n"
 _DRAIN = "            DrainMirror(**has, migration=migration),\n"
 
@@ -137,6 +139,20 @@ RULE_1 = (
         "        if self.todo:\n            _healthy",
         "        if not self.last:\n            _healthy",
         COMMIT + "nothing_counts_as_copied_because_connect_says_so",
+    ),
+    Fault(
+        "the mirror stops for good before it has copied everything",
+        STEPS + "decommission",
+        "        self._all_copied(world, last)\n",
+        "",
+        IDLE + "what_a_lane_that_was_stopped_has_not_copied_keeps_the_source_until_it_has",
+    ),
+    Fault(
+        "a partition that the target does not have counts as copied",
+        STEPS + "last_copies",
+        "    _refuse_unknown(world, lane, seen.positions)\n",
+        "",
+        IDLE + "a_partition_that_the_target_does_not_have_is_named",
     ),
     Fault(
         "a topic is drained before its writers are fenced",
