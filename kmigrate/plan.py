@@ -63,6 +63,8 @@ class Step(ABC):
     title: ClassVar[str]
     one_way: ClassVar[str] = ""
     looks_only: ClassVar[bool] = False
+    lasts: ClassVar[bool] = True
+    """Whether what it proved stays true by itself; what does not is proven again by whoever goes on with the unit."""
     mend: ClassVar[str] = "what is sealed is not done again: put it back by hand as it was, and see who changed it"
     """What to type where the claim of a sealed step does not hold any more."""
 

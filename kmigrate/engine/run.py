@@ -14,7 +14,8 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
     """Run every step that is not satisfied and verified, then seal the unit.
 
     check → (satisfied and verified? skip) → STARTED with `before` → apply → APPLIED → verify → VERIFIED → … → SEALED.
-    A unit that is sealed already is left alone. Raises whatever a step raises; the journal then says where it stopped.
+    What does not last is never skipped. A unit that is sealed already is left alone. Raises whatever a step raises; the
+    journal then says where it stopped.
     A step that outgrew its budget, or met a foreign writer, has the whole unit undone: WentBack. A phase that cannot be
     undone is Blocked while a move is half done.
     """
@@ -37,12 +38,12 @@ def run_unit(unit: Unit, world: World, journal: Journal) -> None:
 
 
 def run_step(step: Step, unit: Unit, world: World, journal: Journal) -> None:
-    """Check one step and, where something is missing or unproven, apply and verify it."""
+    """Check one step and, where something is missing, unproven or does not last, apply and verify it."""
     world.reporter.step_started(unit.name, step.name, step.title)
     finding = step.check(world)
     known = journal.unit(unit.name)
     record = known.steps.get(step.name) if known else None
-    if record is not None and record.event is Event.VERIFIED and not finding.changes:
+    if step.lasts and record is not None and record.event is Event.VERIFIED and not finding.changes:
         world.reporter.step_skipped(unit.name, step.name)
         return
     journal.record(unit.name, unit.fingerprint, Event.STARTED, step.name, finding.before)

@@ -37,6 +37,7 @@ class ProveIdle(Step):
     name: ClassVar[str] = "prove-idle"
     title: ClassVar[str] = "Prove that nobody uses the source any more"
     looks_only: ClassVar[bool] = True
+    lasts: ClassVar[bool] = False
 
     migration: Migration
     bears_foreign: frozenset[str] = field(default=frozenset(), repr=False)

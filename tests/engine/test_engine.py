@@ -109,6 +109,23 @@ def test_a_satisfied_step_is_not_applied_and_still_verified(death: Death) -> Non
     assert "verify a" in room.done
 
 
+@pytest.mark.parametrize(("lasts", "looked"), [(True, ["check a"]), (False, ["check a", "verify a", "check a"])])
+def test_what_was_verified_is_proven_again_by_who_goes_on_only_where_it_does_not_last(
+    lasts: bool, looked: list[str], death: Death
+) -> None:
+    class Seen(Light):
+        pass
+
+    Seen.lasts = lasts
+    room, lines = Room(death), MemoryLines(death)
+    with pytest.raises(VerifyFailed):
+        run_unit(unit(Seen(name="a"), Light(name="b", lies=True)), room, journal_of(lines))
+    room.done.clear()
+    with pytest.raises(VerifyFailed):
+        run_unit(unit(Seen(name="a"), Light(name="b", lies=True)), room, journal_of(lines))
+    assert [each for each in room.done if each.endswith("a")] == looked
+
+
 def test_a_sealed_unit_is_not_looked_at_again(death: Death) -> None:
     room, lines = Room(death), MemoryLines(death)
     run_unit(unit(), room, journal_of(lines))

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from laws import Walk
 from rich.console import Console
-from writers_move import FIRST, PLAN, last, may_stay, prepared, stray
+from writers_move import FIRST, PLAN, die_after, last, may_stay, prepared, stray
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.cli import pictures, views
@@ -231,6 +231,21 @@ def test_the_source_is_not_left_with_records_that_stand_there_alone_but_by_name(
     with pytest.raises(Blocked, match=f"somebody writes on the source: orders/0 at {first} "):
         walk.type("decommission")
     accepting(walk, ORDERS).type("decommission")
+
+
+@pytest.mark.parametrize("died", ["prove-idle", "stop-lanes"])
+def test_a_source_that_was_idle_before_the_process_died_is_proven_idle_again(died: str) -> None:
+    walk = prepared()
+    walk.type("cutover checkout")
+    walk.estate.settle()
+    die_after(walk, died, "decommission")
+    at = stray(walk, Side.SOURCE)
+    with pytest.raises(Blocked, match=f"somebody writes on the source: orders/0 at {at} "):
+        walk.type("decommission")
+    unit = walk.journal().units["decommission"]
+    assert (unit.sealed, unit.started("stop-lanes")) == (False, died == "stop-lanes")
+    accepting(walk, ORDERS).type("decommission")
+    assert walk.journal().units["decommission"].sealed
 
 
 def test_where_retention_took_what_was_compared_last_copies_are_still_told_from_writers() -> None:

@@ -129,6 +129,13 @@ RULE_6 = (
         FOREIGN + "the_source_is_not_left_with_records_that_stand_there_alone_but_by_name",
     ),
     Fault(
+        "a source that was idle once is taken for idle whenever kmigrate goes on",
+        STEPS + "decommission",
+        "    lasts: ClassVar[bool] = False\n",
+        "",
+        FOREIGN + "a_source_that_was_idle_before_the_process_died_is_proven_idle_again",
+    ),
+    Fault(
         "records that retention took are compared with others",
         PROBES + "counterparts",
         "gone = _overtaken(cursors, ends, there.ranges(cursors))",
