@@ -28,7 +28,7 @@ from kmigrate.steps.cutover import (
     SwitchSettings,
     TurnMirror,
 )
-from kmigrate.steps.decommission import ProveIdle, ReleaseRetention, StopLanes
+from kmigrate.steps.decommission import ProveIdle, ReleaseRetention, StopLanes, not_seen
 from kmigrate.steps.foresee import ForeseeRefusals
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.logins import login_name
@@ -157,13 +157,21 @@ def _decommission(migration: Migration, bears_foreign: frozenset[str]) -> Unit:
     return Unit(
         name="decommission",
         title="The source is left for good",
-        gate="Stop the mirror for good, and let the target delete again? From here no application can go back.",
+        gate=f"{_not_seen(migration)}Stop the mirror for good, and let the target delete again? "
+        "From here no application can go back.",
         steps=(
             ProveIdle(migration=migration, bears_foreign=bears_foreign),
             StopLanes(migration=migration),
             ReleaseRetention(migration=migration),
         ),
     )
+
+
+def _not_seen(migration: Migration) -> str:
+    """Who answers for what cannot be looked at is whoever says yes."""
+    names = not_seen(migration)
+    told = "they name no workloads, so see for yourself that they use the source no more, at whatever hour."
+    return f"Not looked at: {', '.join(names)}; {told} " if names else ""
 
 
 def _move(migration: Migration, app: Application, direction: Direction, attempt: int) -> Unit:

@@ -70,6 +70,8 @@ def apply_one(s: Session, phase: str, app: str, *, yes: bool, name: str, as_json
     _show(s, unit, as_json=as_json)
     if not yes:
         confirm(s, unit)
+    elif _closes(unit):
+        s.world.reporter.note(f"--yes --name {name} answers: {unit.gate}")
     approve(s, unit)
     run_unit(unit, s.world, s.journal)
     result(f"{unit.name} is done", as_json=as_json)

@@ -30,6 +30,11 @@ _WATCH_MS = 5_000
 _STOP_MS = _RELEASE_MS = _COPIED_MS = 300_000
 
 
+def not_seen(migration: Migration) -> tuple[str, ...]:
+    """The applications of which nobody can see whether they still use the source: they name no workloads."""
+    return tuple(app.name for app in migration.applications if not app.workloads)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProveIdle(Step):
     """No application runs on the source, no group has members there, no log grows while watched, and all is copied."""
@@ -66,7 +71,9 @@ class ProveIdle(Step):
         told = [f"{topic} grows ({self._writers(topic)})" for topic in grown]
         _refuse([*told, *self._alone(world, strays), *self._who_stays(world)])
         self._all_copied(world, last)
-        return {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
+        seen: JsonObject = {"watched_ms": _WATCH_MS, "partitions": len(first), "keysToRevoke": self._keys()}
+        unseen = not_seen(self.migration)
+        return {**seen, "notLookedAt": list(unseen)} if unseen else seen
 
     def undo(self, world: World, before: JsonObject) -> None:
         """Nothing was changed."""
@@ -79,7 +86,10 @@ class ProveIdle(Step):
         return [each for each in told if each] + crowd
 
     def _on_source(self, world: World, app: Application, why: str) -> str:
-        """Why an application is not off the source, in words; one that cannot be moved is off it when it is stopped."""
+        """Why an application is not off the source, in words; one that cannot be moved is off it when it is stopped.
+
+        Of one that is `not_seen` the door's question and the evidence tell.
+        """
         if not app.workloads:
             return ""
         view = world.workload(app.name).look()

@@ -19,7 +19,7 @@ from kmigrate.cli.rollback import go_back, ways_back
 from kmigrate.cli.session import DEFAULT_PLAN, Session, bind
 from kmigrate.cli.verify import Looked, compare_content, look_again
 from kmigrate.cli.views import works_on
-from kmigrate.engine import phase_done
+from kmigrate.engine import phase_done, run_unit
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
@@ -371,6 +371,28 @@ class Hearing(Reporter):
 
     def note(self, text: str) -> None:
         self.heard.append(text)
+
+
+def test_whoever_closes_the_door_is_told_who_could_not_be_looked_at(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app,) = migration().applications
+    said = replace(migration(), applications=(app, replace(app, name="nightly", reads=(), workloads=())))
+    estate = Estate(said)
+    s, heard = session_of(estate, MemoryLines(estate.death)), Hearing()
+    s = replace(s, plan=plan_of(said), world=replace(s.world, reporter=heard))
+    for name in ("assess", "provision", "replicate", "decommission"):
+        unit = s.plan.phase(name).unit
+        assert unit is not None
+        if name != "decommission":
+            run_unit(unit, s.world, s.journal)
+    told = "Not looked at: nightly; they name no workloads"
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\nshop\n"))
+    confirm(s, unit)
+    assert told in capsys.readouterr().err
+    with pytest.raises(Blocked, match=f"{APP} runs there"):
+        apply_one(s, "decommission", "", yes=True, name="shop", as_json=True)
+    assert any(told in each for each in heard.heard)
 
 
 @pytest.mark.parametrize("platform", ["lab", "strimzi"])

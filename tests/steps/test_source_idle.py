@@ -57,6 +57,15 @@ def test_an_idle_source_is_proven_idle_and_the_keys_to_revoke_are_told() -> None
     assert STEP.verify(world) == {"watched_ms": 5_000, "partitions": 2, "keysToRevoke": ["k", "m", "sa-ml"]}
 
 
+def test_who_cannot_be_looked_at_is_named_in_the_evidence() -> None:
+    (app,) = migration().applications
+    nightly = replace(app, name="nightly", reads=(), writes=(TOPIC,), workloads=())
+    step = ProveIdle(migration=replace(migration(), applications=(app, nightly)))
+    told = step.verify(_moved())
+    assert isinstance(told, dict)
+    assert told["notLookedAt"] == ["nightly"]
+
+
 def test_an_application_and_its_group_that_stay_are_both_named() -> None:
     with pytest.raises(Blocked) as refused:
         STEP.check(MemoryWorld(Estate()))
