@@ -65,6 +65,8 @@ class Step(ABC):
     looks_only: ClassVar[bool] = False
     lasts: ClassVar[bool] = True
     """Whether what it proved stays true by itself; what does not is proven again by whoever goes on with the unit."""
+    for_good: ClassVar[bool] = False
+    """Whether its claim holds whatever is edited in the plan file since, so that `verify` looks at it all the same."""
     mend: ClassVar[str] = "what is sealed is not done again: put it back by hand as it was, and see who changed it"
     """What to type where the claim of a sealed step does not hold any more."""
 

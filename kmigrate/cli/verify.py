@@ -196,7 +196,9 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool
         return [*before, Looked(unit=last.name, skipped="it is not done yet")]
     if last.fingerprint != unit.fingerprint:
         edited = f"the plan file was edited since: kmigrate apply --phase {name}"
-        return [*before, Looked(unit=last.name, skipped=edited)]
+        lasting = replace(unit, name=last.name, steps=tuple(step for step in unit.steps if step.for_good))
+        looked = _look(lasting, last, journal, world, prove=prove)
+        return [*before, looked if looked.wrong else Looked(unit=last.name, skipped=edited)]
     return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove)]
 
 

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from kmigrate.cli import gate
 from kmigrate.cli.draw import err, out, show
-from kmigrate.engine import Preview, back, direction_of, edits, forward, moved, phase_done, phase_unit, way_back, where
+from kmigrate.engine import Preview, back, direction_of, edits, forward, moved, phase_left, phase_unit, way_back, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
@@ -122,7 +122,7 @@ def next_command(plan: Plan, journal: Journal) -> str:
                 return f"kmigrate apply --phase {phase.name} --app {left[0]}"
             if plan.stays:
                 return f"nothing is left to move; these stay: {', '.join(plan.stays)}"
-        elif not phase_done(plan, journal, phase.name) or _told(partial(phase_unit, plan, journal, phase.name)):
+        elif phase_left(plan, journal, phase.name):
             return f"kmigrate apply --phase {phase.name}"
     return "nothing is left to do"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked, NoWayBack
@@ -120,13 +121,24 @@ def refuse_one_way(unit: Unit, journal: Journal) -> None:
 
 def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord) -> None:
     """Raise NoWayBack when, since the last attempt set out, a phase has begun a step that cannot be undone."""
-    steps = {(p.name, step.name): step for p in plan.phases if p.unit is not None for step in p.unit.steps}
     set_out = min(entry.number for entry in journal.entries if entry.unit == last.name)
-    for entry in journal.entries[set_out:]:
+    closed = door_closed(plan, journal, since=set_out)
+    if closed:
+        raise NoWayBack(f"there is no way back any more: {closed}", hint=_way_on(last))
+
+
+def door_closed(plan: Plan, journal: Journal, *, since: int = 0, phases: Collection[str] | None = None) -> str:
+    """Which step that cannot be undone one of the phases has begun since that line, and what it means; empty if none.
+
+    Without `phases` it is any.
+    """
+    chosen = [p for p in plan.phases if phases is None or p.name in phases]
+    steps = {(p.name, step.name): step for p in chosen if p.unit is not None for step in p.unit.steps}
+    for entry in journal.entries[since:]:
         step = steps.get((entry.unit.partition("#")[0], entry.step))
         if entry.event is Event.STARTED and step is not None and step.one_way:
-            told = f"there is no way back any more: {step.name} of {entry.unit} was begun, and {step.one_way}"
-            raise NoWayBack(told, hint=_way_on(last))
+            return f"{step.name} of {entry.unit} was begun, and {step.one_way}"
+    return ""
 
 
 def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None:

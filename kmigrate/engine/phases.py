@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kmigrate.engine.checkpoints import START, checkpoints
-from kmigrate.engine.moves import Edit, contradiction, moved
+from kmigrate.engine.moves import Edit, contradiction, door_closed, moved
 from kmigrate.errors import Blocked
 from kmigrate.journal import Journal, UnitRecord
 from kmigrate.plan import Plan, Unit
+
+_OVER = (
+    "the migration is over: take what was added out of the plan file again; what is new belongs on the target alone, "
+    "or into a migration of its own, with another metadata.name"
+)
 
 
 def phase_attempts(journal: Journal, phase: str) -> tuple[UnitRecord, ...]:
@@ -27,23 +32,36 @@ def phase_done(plan: Plan, journal: Journal, phase: str) -> bool:
     return plan.phase(phase).unit is None or (bool(attempts) and attempts[0].sealed)
 
 
+def phase_over(plan: Plan, journal: Journal, phase: str) -> str:
+    """Why nothing is added to this phase any more: a door has closed behind it; empty until then.
+
+    The door itself goes on until it is sealed.
+    """
+    names, attempts = [each.name for each in plan.phases], phase_attempts(journal, phase)
+    first = names.index(phase) + (0 if attempts and attempts[-1].sealed else 1)
+    return door_closed(plan, journal, phases=names[first:])
+
+
 def phase_unit(plan: Plan, journal: Journal, phase: str) -> Unit | None:
     """The unit that does what the phase lacks; None when it is sealed as the plan file has it now.
 
-    Raises Blocked when the plan file contradicts a move that was made.
+    Raises Blocked when the plan file contradicts a move that was made, and what is added once a door has
+    closed: it would open again what was closed for good.
     """
     unit = plan.phase(phase).unit
     if unit is None:
         return None
     attempts = phase_attempts(journal, phase)
+    if attempts and attempts[-1].sealed and attempts[-1].fingerprint == unit.fingerprint:
+        return None
+    closed = phase_over(plan, journal, phase)
+    if closed:
+        raise Blocked(f"{phase} is not done any more: {closed}", hint=_OVER)
     if not attempts:
         refuse_contradictions(plan, journal)
         return unit
-    last = replace(unit, name=attempts[-1].name)
     if attempts[-1].open:
-        return last
-    if attempts[-1].fingerprint == unit.fingerprint:
-        return None
+        return replace(unit, name=attempts[-1].name)
     return further_attempt(plan, journal, phase)
 
 
@@ -52,6 +70,16 @@ def further_attempt(plan: Plan, journal: Journal, phase: str) -> Unit | None:
     unit = plan.phase(phase).unit
     refuse_contradictions(plan, journal)
     return replace(unit, name=f"{phase}#{_highest(journal, phase) + 1}") if unit is not None else None
+
+
+def phase_left(plan: Plan, journal: Journal, phase: str) -> bool:
+    """Whether something of the phase is left to do; what stands in its way is told by `phase_unit`, and by `edits`."""
+    if phase_over(plan, journal, phase):
+        return False
+    try:
+        return not phase_done(plan, journal, phase) or phase_unit(plan, journal, phase) is not None
+    except Blocked:
+        return False
 
 
 def edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
@@ -91,7 +119,11 @@ def _lacking(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
         if phase.unit is None or not attempts or attempts[-1].fingerprint == phase.unit.fingerprint:
             continue
         name, command = attempts[-1].name, f"kmigrate apply --phase {phase.name}"
-        if attempts[-1].sealed:
+        closed = phase_over(plan, journal, phase.name)
+        if closed:
+            text = f"{name} was done with another plan file, and what was added since stays undone: {closed}"
+            found.append(Edit(unit=name, text=text, refused=_OVER))
+        elif attempts[-1].sealed:
             found.append(Edit(unit=name, text=f"{name} was done with another plan file; {command} adds what is new"))
         elif attempts[-1].steps:
             text = f"{name} was begun with another plan file"

@@ -156,6 +156,8 @@ class StopLanes(Step):
     name: ClassVar[str] = "stop-lanes"
     title: ClassVar[str] = "Stop the mirror for good"
     one_way: ClassVar[str] = "what is written on the source from here on is copied by nobody"
+    for_good: ClassVar[bool] = True
+    mend: ClassVar[str] = "see who started it, and set its state to stopped again: the source was left for good"
 
     migration: Migration
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from memory_estate import Estate, migration
+from memory_estate import TOPIC, Estate, migration
 from walking import APP, command, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryLines, MemoryWorld
@@ -15,9 +15,13 @@ from kmigrate.cli import views
 from kmigrate.cli.migrate import unit_to_apply
 from kmigrate.cli.rollback import ways_back
 from kmigrate.cli.session import Session
+from kmigrate.cli.verify import look_again
 from kmigrate.engine import edits
 from kmigrate.errors import Blocked, UsageError
-from kmigrate.model import Application, CommandWorkload, Migration
+from kmigrate.manifests.lanes import forward_lanes
+from kmigrate.manifests.mirror import RUNNING
+from kmigrate.model import Application, CommandWorkload, Migration, Side, Topic
+from kmigrate.probes.lanes import lane_key, with_asked
 
 
 def writes(app: Application) -> Application:
@@ -147,6 +151,40 @@ def test_a_door_is_not_closed_while_the_plan_file_contradicts_a_move() -> None:
     s = session_of(*on_the_target(), gone)
     with pytest.raises(Blocked, match="the plan file now says nothing of it"):
         unit_to_apply(s, "decommission", "")
+
+
+def left_for_good() -> tuple[Estate, MemoryLines]:
+    estate, lines = on_the_target()
+    estate.settle()
+    walk(estate, lines, ("decommission",))
+    estate.clusters[Side.SOURCE].create(Topic(name="audit", partitions=1))
+    return estate, lines
+
+
+def test_after_decommission_nothing_is_added_and_no_lane_is_started_again() -> None:
+    estate, lines = left_for_good()
+    s, was = session_of(estate, lines, replace(migration(), topics=(TOPIC, "audit"))), estate.picture()
+    for phase in ("assess", "provision", "replicate", "decommission"):
+        with pytest.raises(Blocked, match="stop-lanes of decommission was begun") as told:
+            unit_to_apply(s, phase, "")
+        assert "a migration of its own" in told.value.hint
+    assert estate.picture() == was
+    assert views.next_command(s.plan, s.journal) == "nothing is left to do"
+
+
+def test_a_lane_that_runs_again_after_decommission_is_found_also_once_the_plan_file_was_edited() -> None:
+    estate, lines = left_for_good()
+    s = session_of(estate, lines, replace(migration(), topics=(TOPIC, "audit")))
+    (calm,) = (each for each in look_again(s.plan, s.journal, s.world) if each.unit == "decommission")
+    assert calm.skipped.startswith("the plan file was edited since")
+    (lane,) = forward_lanes(migration())
+    mirror = estate.store.get(lane_key(lane, "kafka"))
+    assert mirror is not None
+    estate.store.apply_by_operator({**with_asked(mirror, lane, {"state": RUNNING}), "status": None})
+    estate.turns(3)
+    seen = {each.unit: each.wrong for each in look_again(s.plan, s.journal, s.world)}
+    assert {each.step for each in seen["decommission"]} == {"stop-lanes"}
+    assert all("stopped again" in each.hint for each in seen["decommission"])
 
 
 @pytest.mark.parametrize("come", [half_done, on_the_target])

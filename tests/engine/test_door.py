@@ -6,7 +6,7 @@ import pytest
 from test_engine import Light
 from test_phases import APP, House, move
 
-from kmigrate.engine import back, run_unit
+from kmigrate.engine import back, edits, phase_left, run_unit
 from kmigrate.errors import Blocked, NoWayBack
 from kmigrate.journal import Event
 from kmigrate.model import Direction
@@ -65,3 +65,23 @@ def test_a_move_that_set_out_after_the_door_fell_shut_can_be_undone() -> None:
     way = back(house.plan, house.journal, APP)
     assert way is not None
     assert way.undo
+
+
+def test_what_comes_before_a_door_is_not_done_again_once_it_has_begun_to_fall_shut() -> None:
+    house = House()
+    door(house)
+    house.apply("provision")
+    house.journal.record("door", house.plan.phase("door").unit.fingerprint, Event.STARTED, "d")
+    house.phases["provision"] += (Light(name="c"),)
+    for phase in ("provision", "replicate"):  # what lacks something, and what was never done
+        with pytest.raises(Blocked, match="d of door was begun, and it fell shut") as told:
+            house.apply(phase)
+        assert "take what was added out of the plan file again" in told.value.hint
+    assert set(house.room.lamps) == {"a"}
+    (edit,) = edits(house.plan, house.journal)
+    assert (edit.unit, "it fell shut" in edit.text, bool(edit.refused)) == ("provision", True, True)
+    house.phases["provision"] = (Light(name="a"),)
+    assert house.apply("provision") == ""
+    assert [name for name in house.phases if phase_left(house.plan, house.journal, name)] == ["door"]
+    assert house.apply("door") == "door"
+    assert not phase_left(house.plan, house.journal, "door")
