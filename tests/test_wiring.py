@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kmigrate.planfile import load
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.steps.replicate import StartMirror
 from kmigrate.wiring import LiveWorld, bind, open_journal, open_world
+from kmigrate.wiring.opening import our_name
 from kmigrate.world import Reporter
 
 PLAN = """\
@@ -159,3 +161,12 @@ def test_what_only_undoes_needs_no_target_that_answers(tmp_path: Path) -> None:
         bind(journal, Silent(estate), read_only=False)
     bind(journal, Silent(estate), read_only=False, without_target=True)
     assert journal.clusters == {"source": "source-cluster"}
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 12345"), OSError("No username set")])
+def test_a_user_without_a_name_is_called_by_its_number(error: Exception) -> None:
+    def nameless() -> str:
+        raise error
+
+    assert our_name(lambda: "ops") == "ops"
+    assert our_name(nameless) == f"uid {os.getuid()}"

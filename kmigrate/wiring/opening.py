@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def open_journal(
 
     `take_over`: also from a process of another folder that may still be at work. Raises JournalError while one is.
     """
-    who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+    who = f"{our_name()}@{socket.gethostname()} pid {os.getpid()}"
     local = JournalFile(Path(migration.journal), who, read_only=read_only)
     lines = _seen(local, world) if read_only else _shared(local, world, who, take_over=take_over)
     world.wires.claim.append(lines)
@@ -44,6 +44,14 @@ def open_journal(
     finally:
         world.wires.claim.remove(lines)
         lines.close()
+
+
+def our_name(user: Callable[[], str] = getpass.getuser) -> str:
+    """Who runs us: the user's name, or its number where it has none, as in a container with a uid of its own."""
+    try:
+        return user()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _seen(local: JournalFile, world: LiveWorld) -> SeenLines:
