@@ -18,7 +18,7 @@ KmigrateError
 ├── JournalError          8   the journal is busy, newer, damaged or of another migration
 ├── WentBack              9   the move turned back by itself
 ├── StillUnderWay        11   the time given was over before the work was
-└── Interrupted         130   somebody pressed Ctrl-C or sent SIGTERM (143)
+└── Interrupted         130   somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class StillUnderWay(KmigrateError):
 
 
 class Interrupted(KmigrateError):
-    """Somebody pressed Ctrl-C (130) or sent SIGTERM (143)."""
+    """Somebody pressed Ctrl-C (130), or sent SIGTERM (143) or SIGHUP (129: the terminal is gone)."""
 
     def __init__(self, signal_number: int = 2) -> None:
         super().__init__(

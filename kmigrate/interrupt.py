@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: at once while nothing is written, after the write in flight once something may be.
+"""Ctrl-C, SIGTERM and SIGHUP: at once while nothing is written, after the write in flight once something may be.
 
 The state is the process's own, as signals are; everything here is of the main thread.
 """
@@ -14,6 +14,8 @@ from types import FrameType
 
 from kmigrate.errors import Interrupted
 
+_HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
 
 class _Signals:
     """Whether we are careful, whether we are waiting, and the signal that was sent meanwhile (0 for none)."""
@@ -27,10 +29,15 @@ _now = _Signals()
 
 
 def install() -> None:
-    """Take Ctrl-C and SIGTERM into our hands; the second one always raises Interrupted where it strikes."""
+    """Take Ctrl-C, SIGTERM and SIGHUP into our hands; the second one raises Interrupted wherever it strikes.
+
+    SIGHUP stays ignored where nohup has it so.
+    """
     _now.asked = 0
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _strike)
+    if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
+        signal.signal(_HANG_UP, _strike)
 
 
 def asked() -> int:
@@ -76,6 +83,7 @@ def sleep(milliseconds: int) -> None:
 
 
 def _strike(number: int, _frame: FrameType | None) -> None:
-    again, _now.asked = _now.asked, number
+    # a terminal that goes away tells it twice, itself and by its shell, and nobody insists
+    again, _now.asked = _now.asked and number != _HANG_UP, number
     if again or _now.waiting or not _now.careful:
         raise Interrupted(number)

@@ -21,7 +21,7 @@ def _steady_ns() -> int:
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The real clock (world.Clock); Ctrl-C and SIGTERM end its sleep with Interrupted.
+    """The real clock (world.Clock); Ctrl-C, SIGTERM and SIGHUP end its sleep with Interrupted.
 
     Whoever sets the machine's clock while we run shortens or lengthens no pause: what time it is we ask only once.
     """

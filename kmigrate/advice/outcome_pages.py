@@ -124,7 +124,7 @@ ERRORS: dict[str, Told] = {
     ),
     "Interrupted": (
         "Somebody stopped kmigrate",
-        "Ctrl-C or SIGTERM came. The write in flight was finished and is in the journal.",
+        "Ctrl-C, SIGTERM or SIGHUP (the terminal is gone) came. The write in flight is finished and in the journal.",
         *_INTERRUPTED,
     ),
 }
@@ -187,7 +187,7 @@ EXITS: dict[str, Told] = {
     "7": (
         "Exit code 7",
         "A platform failed, also after it was tried again. From `plan` and `status`: the source or the target did not "
-        "answer, and everything else is shown.",
+        "answer, and everything else is shown. Or stdout could not be written, as on a full disk.",
         "The last change may or may not have been made; the next run looks.",
         "Mend what is named, then type the same command again.",
     ),
@@ -215,6 +215,13 @@ EXITS: dict[str, Told] = {
         "What was begun goes on.",
         "Look at `kmigrate status`, then type the same command again.",
     ),
+    "129": ("Exit code 129", "Interrupted by SIGHUP: its terminal is gone, as by a dropped ssh.", *_INTERRUPTED),
     "130": ("Exit code 130", "Interrupted by Ctrl-C.", *_INTERRUPTED),
+    "141": (
+        "Exit code 141",
+        "Whoever read stdout has ended, as `head` does, so nobody heard the rest.",
+        "No step ends because of it: what was under way was done, and the journal tells it.",
+        "`kmigrate status` says what is true. Type the same command again to see it all.",
+    ),
     "143": ("Exit code 143", "Interrupted by SIGTERM.", *_INTERRUPTED),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import traceback
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kmigrate import __version__, interrupt
-from kmigrate.cli import lab, looks, migrate, pages, positions, rollback, verify
+from kmigrate.cli import lab, looks, migrate, pages, positions, rollback, streams, verify
 from kmigrate.errors import KmigrateError
 
 app = typer.Typer(
@@ -48,18 +47,23 @@ def top(*, version: Annotated[bool, typer.Option("--version", help="Say the vers
 def run() -> None:
     """Run the command line; every error of ours becomes one sentence, a hint and its exit code."""
     interrupt.install()
+    out = streams.install()
+    sys.exit(streams.ended(_run(out), out))
+
+
+def _run(out: streams.Out | None) -> int:
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except KmigrateError as error:
         typer.echo(f"kmigrate: {error.where and f'{error.where}: '}{error.message}", err=True)
         if error.hint:
             typer.echo(f"  → {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        return error.exit_code
     except Exception:
-        sys.exit(_defect())
+        return 1 if out is not None and out.lost else _defect()
+    return 0
 
 
 def _defect() -> int:

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -20,8 +21,20 @@ _UNCUT = 1_000_000
 """As wide as anything gets where no terminal is: rich cuts trees and tables at the width it is told."""
 _SHORT = 90
 _EVERY_S = 30.0
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNCUT)
-err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _UNCUT)
+
+
+class _Words(Console):
+    """Prints; what nobody reads any more ends nothing on stderr, and on stdout the command (streams)."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process here, in the middle of a step."""
+        if not self.stderr:
+            raise  # noqa: PLE0704 — rich calls this while it handles the error
+        del self._buffer[:]
+
+
+out = _Words(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNCUT)
+err = _Words(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _UNCUT)
 
 
 def show(picture: RenderableType, on: Console = out) -> None:
@@ -113,27 +126,27 @@ class JsonReporter(Reporter):
 
     def unit_started(self, unit: str, title: str) -> None:
         """`{"event": "unit_started", …}`."""
-        say({"event": "unit_started", "unit": unit})
+        _tell({"event": "unit_started", "unit": unit})
 
     def unit_sealed(self, unit: str) -> None:
         """`{"event": "unit_sealed", …}`."""
-        say({"event": "unit_sealed", "unit": unit})
+        _tell({"event": "unit_sealed", "unit": unit})
 
     def step_skipped(self, unit: str, step: str) -> None:
         """`{"event": "step_skipped", …}`."""
-        say({"event": "step_skipped", "unit": unit, "step": step})
+        _tell({"event": "step_skipped", "unit": unit, "step": step})
 
     def step_done(self, unit: str, step: str, evidence: Json) -> None:
         """`{"event": "step_done", …}`."""
-        say({"event": "step_done", "unit": unit, "step": step, "evidence": evidence})
+        _tell({"event": "step_done", "unit": unit, "step": step, "evidence": evidence})
 
     def step_undone(self, unit: str, step: str) -> None:
         """`{"event": "step_undone", …}`."""
-        say({"event": "step_undone", "unit": unit, "step": step})
+        _tell({"event": "step_undone", "unit": unit, "step": step})
 
     def note(self, text: str) -> None:
         """`{"event": "note", …}`."""
-        say({"event": "note", "text": text})
+        _tell({"event": "note", "text": text})
 
 
 class _Pace:
@@ -150,6 +163,12 @@ class _Pace:
         if self._now() >= self._next:
             self.begin()
             err.print(escape(f"  … {what}: {detail}"))
+
+
+def _tell(what: Mapping[str, Json]) -> None:
+    """What is told on the way may get lost: the work goes on, and the journal tells it too."""
+    with suppress(OSError):
+        say(what)
 
 
 def say(what: Mapping[str, Json]) -> None:

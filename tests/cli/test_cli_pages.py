@@ -34,8 +34,8 @@ def test_a_name_that_is_near_to_nothing_is_answered_with_all_kinds_of_pages() ->
         assert f"{kind}: {', '.join(ids)}" in told.stderr
 
 
-def test_both_exit_codes_of_an_interruption_name_the_ways_on_and_back() -> None:
-    for code in ("130", "143"):
+def test_every_exit_code_of_an_interruption_names_the_ways_on_and_back() -> None:
+    for code in ("129", "130", "143"):
         page = pages.page(code)
         assert page is not None
         assert "the same command again" in page.way_out

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in every step of a unit: the write in flight ends and is journaled, and the next run goes on."""
+"""Ctrl-C, SIGTERM, SIGHUP in every step of a unit: the write in flight ends and is journaled; the next run goes on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 WORKER = Path(__file__).parent / "interrupted_worker.py"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STEPS = ("one", "two", "three")
 
 
@@ -42,7 +43,7 @@ def lines(folder: Path) -> list[tuple[str, str]]:
     return [(line["event"], line["step"]) for line in raw if line["unit"]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("number", SIGNALS, ids=["ctrl-c", "sigterm", "sighup"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_write_in_flight_ends_and_is_journaled(
     step: str, number: signal.Signals, tmp_path: Path, started: Start
@@ -58,7 +59,7 @@ def test_a_write_in_flight_ends_and_is_journaled(
     assert [each for each in lines(tmp_path) if each == ("APPLIED", step)] == [("APPLIED", step)] * 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("number", SIGNALS, ids=["ctrl-c", "sigterm", "sighup"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_wait_ends_at_once(step: str, number: signal.Signals, tmp_path: Path, started: Start) -> None:
     process = started("wait", step)
@@ -78,6 +79,31 @@ def test_the_second_signal_does_not_wait_for_the_write(tmp_path: Path, started: 
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert lines(tmp_path)[-1] == ("STARTED", "two")
+
+
+def test_a_terminal_that_goes_away_and_tells_it_twice_still_lets_the_write_end(tmp_path: Path, started: Start) -> None:
+    process = started("apply", "two")
+    process.send_signal(signal.SIGHUP)
+    while not (tmp_path / "noted").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    (tmp_path / "go").touch()
+    assert process.wait(60) == 129
+    assert lines(tmp_path)[-1] == ("APPLIED", "two")
+
+
+def test_what_nohup_started_outlives_its_terminal(tmp_path: Path) -> None:
+    call = [sys.executable, str(WORKER), str(tmp_path), "apply", "two"]
+    with subprocess.Popen(["nohup", *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (tmp_path / "in-apply-two").exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGHUP)
+        (tmp_path / "go").touch()
+        assert process.wait(60) == 0
+    assert lines(tmp_path)[-1] == ("SEALED", "")
 
 
 def test_a_program_of_a_workload_does_not_get_the_terminals_ctrl_c(tmp_path: Path, started: Start) -> None:
