@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,14 @@ from kmigrate import interrupt
 from kmigrate.errors import KmigrateError, NotConfirmed, UsageError
 
 if TYPE_CHECKING:
+    from kmigrate.engine import Edit
     from kmigrate.journal import Journal, UnitRecord
+    from kmigrate.plan import Plan
     from kmigrate.world import Clock
 
-_COMMANDS = re.compile(r"kmigrate (apply|rollback|status|plan|verify|history|positions)\b")
+_COMMANDS = re.compile(r"kmigrate (apply|rollback|status|plan|verify|history|positions)\b(?! -f )")
+_in_hand: ContextVar[str] = ContextVar("in_hand", default="")
+"""What names the plan file in the commands that are told; empty where they take it by themselves."""
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
@@ -126,24 +132,39 @@ def standing_still(journal: Journal) -> dict[str, UnitRecord]:
 
 def warning(journal: Journal) -> str:
     """What is shouted while applications stand still, with the ways on; empty when none does."""
-    return "\n  ".join(_shout(name, attempt) for name, attempt in standing_still(journal).items())
+    return with_file("\n  ".join(_shout(name, attempt) for name, attempt in standing_still(journal).items()))
 
 
-def with_file(text: str, file: Path, default: Path) -> str:
+def with_file(text: str) -> str:
     """Commands in a text, made to act on the plan file in hand where it is not the one they take by themselves."""
-    if file == default or os.environ.get("KMIGRATE_PLAN") == str(file):
-        return text
-    return _COMMANDS.sub(lambda found: f"{found[0]} -f {file}", text)
+    return _COMMANDS.sub(lambda found: found[0] + _in_hand.get(), text)
 
 
 @contextmanager
 def naming(file: Path, default: Path) -> Iterator[None]:
-    """What an error tells to type next acts on the same plan file."""
+    """Within this `file` is the plan file in hand, and what an error tells to type next acts on it."""
+    by_itself = file == default or os.environ.get("KMIGRATE_PLAN") == str(file)
+    before = _in_hand.set("" if by_itself else as_option(file))
     try:
         yield
     except KmigrateError as error:
-        error.hint = with_file(error.hint, file, default)
+        error.hint = with_file(error.hint)
         raise
+    finally:
+        _in_hand.reset(before)
+
+
+def told_edits(plan: Plan, journal: Journal) -> tuple[Edit, ...]:
+    """Edits of the plan file, with commands that act on it."""
+    from kmigrate.engine import edits
+
+    found = edits(plan, journal)
+    return tuple(replace(edit, text=with_file(edit.text), refused=with_file(edit.refused)) for edit in found)
+
+
+def as_option(file: Path) -> str:
+    """How a plan file is named after a command, as a shell reads it."""
+    return f" -f {shlex.quote(str(file))}"
 
 
 @contextmanager

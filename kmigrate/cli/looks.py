@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,7 +112,8 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
     elif rows:
         show(pictures.history_picture(rows))
     else:
-        typer.echo("nothing was done yet; next: kmigrate plan")
+        with gate.naming(file, DEFAULT_PLAN):
+            typer.echo(gate.with_file("nothing was done yet; next: kmigrate plan"))
 
 
 def rows_of(plan: Plan, journal: Journal) -> Sequence[Row]:
@@ -170,7 +170,7 @@ def _looks(file: Path, *, as_json: bool) -> Generator[StatusView, None, None]:
         while True:
             with s.read_anew() as journal:
                 seen = views.look(s.migration, s.plan, journal, s.world)
-            yield replace(seen, next=gate.with_file(seen.next, file, DEFAULT_PLAN))
+            yield seen
 
 
 def _watch(looks: Iterator[StatusView], *, as_json: bool) -> None:
@@ -247,5 +247,5 @@ def _tell_what_to_decide(output: Path) -> None:
         what, found, todo = line.partition(f"# {MARK}")
         if found:
             typer.echo(f"  line {number}: {what.strip()}{todo if what.strip() else todo.lstrip(': ')}")
-    named = "" if output == DEFAULT_PLAN else f" -f {output}"
+    named = "" if output == DEFAULT_PLAN else gate.as_option(output)
     typer.echo(f"next: kmigrate plan{named}")

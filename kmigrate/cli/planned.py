@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -11,12 +11,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kmigrate.advice import Flag, Inventory, Judged
+from kmigrate.cli import gate
 from kmigrate.cli.estate import acl_json, estate_json, estate_tree
 from kmigrate.cli.granting import lacking_text
 from kmigrate.cli.ordering import draw_waves, waves_json
 from kmigrate.cli.verify import Wrong, changed_since
 from kmigrate.cli.views import predicted, tree, unanswered, upcoming
-from kmigrate.engine import Edit, Preview, edits, preview, where
+from kmigrate.engine import Edit, Preview, preview, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError
 from kmigrate.journal import Journal
 from kmigrate.manifests.audit import Audited
@@ -95,7 +96,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         inventory=inventory,
         judged=judged,
         unknown=unknown,
-        edits=edits(plan, journal),
+        edits=gate.told_edits(plan, journal),
         units=units,
         pauses=_pauses(plan, journal),
         predicted=predicted(migration, plan, journal),
@@ -103,7 +104,7 @@ def look_ahead(migration: Migration, plan: Plan, journal: Journal, world: World)
         failed=failed,
         unanswered=unanswered(world),
         lacking=lacking(world.bound(journal.past()), migration),
-        since=changed_since(plan, journal, world),
+        since=tuple(replace(each, hint=gate.with_file(each.hint)) for each in changed_since(plan, journal, world)),
         place=world.resources.place if migration.target.in_kubernetes else "",
     )
 

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from kmigrate.cli import gate
 from kmigrate.cli.draw import err, out, show
-from kmigrate.engine import Preview, back, direction_of, edits, forward, moved, phase_left, phase_unit, way_back, where
+from kmigrate.engine import Preview, back, direction_of, forward, moved, phase_left, phase_unit, way_back, where
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, PlatformError, UsageError
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.manifests.lanes import forward_lanes, other_way
@@ -137,10 +137,10 @@ def look(migration: Migration, plan: Plan, journal: Journal, world: World) -> St
         pauses=predicted(migration, plan, journal),
         lag=tuple(_lag(world, migration, lane) for lane in forward_lanes(migration)),
         fences=tuple(fence for side in Side for fence in _fence(side, migration.applications, world)),
-        next=next_command(plan, journal),
+        next=gate.with_file(next_command(plan, journal)),
         standing_still=gate.warning(journal),
         holder=_holder(world),
-        edits=tuple(f"{edit.text} → {edit.refused}" for edit in edits(plan, journal) if edit.refused),
+        edits=tuple(f"{edit.text} → {edit.refused}" for edit in gate.told_edits(plan, journal) if edit.refused),
         foreign=tuple(f"{each} on the {side}" for side, met in known(world).items() for each in met),
         unanswered=unanswered(world),
     )
@@ -258,7 +258,7 @@ def _way_back(name: str, plan: Plan, journal: Journal) -> str:
     except KmigrateError as error:
         return f"closed: {error.message}"
     how = f"undoes {len(steps)} steps" if way.undo else "a move of its own"
-    return f"open until decommission ({how}): kmigrate rollback --app {name}"
+    return gate.with_file(f"open until decommission ({how}): kmigrate rollback --app {name}")
 
 
 def _fence(side: Side, applications: Sequence[Application], world: World) -> tuple[FenceView, ...]:

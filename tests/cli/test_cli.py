@@ -132,6 +132,12 @@ def test_commands_that_only_look_make_no_file_and_no_folder(argv: tuple[str, ...
     assert sorted(folder.rglob("*")) == before
 
 
+def test_the_next_command_of_an_empty_history_is_about_the_same_plan_file(folder: Path) -> None:
+    (folder / "kmigrate.yaml").rename(folder / "my plan.yaml")
+    told = kmigrate(folder, "history", "-f", "my plan.yaml").stdout
+    assert told == "nothing was done yet; next: kmigrate plan -f 'my plan.yaml'\n"
+
+
 def test_plan_names_programs_that_are_not_there(folder: Path) -> None:
     told = kmigrate(folder, "plan").stdout
     assert "the stop program of ml-features is not there or may not be run: a" in told

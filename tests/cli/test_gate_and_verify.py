@@ -13,16 +13,16 @@ from memory_estate import TOPIC, Estate, migration
 from walking import APP, command, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryClock, MemoryCluster, MemoryLines, MemoryWorld
-from kmigrate.cli import gate
+from kmigrate.cli import gate, views
 from kmigrate.cli.migrate import apply_one, confirm, unit_to_apply
 from kmigrate.cli.rollback import go_back, ways_back
 from kmigrate.cli.session import DEFAULT_PLAN, Session, bind
 from kmigrate.cli.verify import Looked, compare_content, look_again
-from kmigrate.cli.views import works_on
 from kmigrate.engine import phase_done, run_unit
 from kmigrate.errors import Blocked, Interrupted, JournalError, NotConfirmed, PlatformError, UsageError
 from kmigrate.journal import Event
 from kmigrate.model import Side
+from kmigrate.story import story
 from kmigrate.world import Ledger, Reporter, Workload
 
 
@@ -134,10 +134,10 @@ def test_an_application_is_told_where_it_was_started_also_before_its_move_is_sea
     estate = Estate()
     lines = crossing(estate)
     run_until(estate, lines, sign)
-    assert works_on(journal_of(estate, lines), APP) is (Side.TARGET if there else Side.SOURCE)
+    assert views.works_on(journal_of(estate, lines), APP) is (Side.TARGET if there else Side.SOURCE)
     command("cutover", estate, lines)
     run_until(estate, lines, sign, verb="rollback")
-    assert works_on(journal_of(estate, lines), APP) is (Side.SOURCE if there else Side.TARGET)
+    assert views.works_on(journal_of(estate, lines), APP) is (Side.SOURCE if there else Side.TARGET)
 
 
 def test_a_way_back_that_has_only_begun_leaves_an_application_where_it_works() -> None:
@@ -145,7 +145,7 @@ def test_a_way_back_that_has_only_begun_leaves_an_application_where_it_works() -
     lines = crossing(estate)
     run_until(estate, lines, "soak_began_ms")
     run_until(estate, lines, '"STARTED","step":"ready"', verb="rollback")
-    assert works_on(journal_of(estate, lines), APP) is Side.TARGET
+    assert views.works_on(journal_of(estate, lines), APP) is Side.TARGET
 
 
 def test_before_anything_is_stopped_nothing_is_shouted() -> None:
@@ -441,10 +441,35 @@ def test_who_only_looks_goes_on_without_a_cluster_and_never_with_another() -> No
     [
         ("kmigrate.yaml", "on: kmigrate apply --phase assess; or kmigrate rollback --app a"),
         ("x.yaml", "on: kmigrate apply -f x.yaml --phase assess; or kmigrate rollback -f x.yaml --app a"),
+        (
+            "my dir/x.yaml",
+            "on: kmigrate apply -f 'my dir/x.yaml' --phase assess; or kmigrate rollback -f 'my dir/x.yaml' --app a",
+        ),
     ],
 )
 def test_what_to_type_next_acts_on_the_plan_file_in_hand(file: str, told: str) -> None:
     text = "on: kmigrate apply --phase assess; or kmigrate rollback --app a"
     with pytest.raises(Blocked) as error, gate.naming(Path(file), DEFAULT_PLAN):
-        raise Blocked("no", hint=text)
+        raise Blocked("no", hint=gate.with_file(text))
     assert error.value.hint == told
+    assert gate.with_file(text) == text
+
+
+def test_every_command_that_is_told_while_an_application_stands_still_names_the_plan_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    estate = Estate()
+    lines = crossing(estate)
+    run_until(estate, lines, '"fence-clients"')
+    s = session_of(estate, lines)
+    edited = replace(s, plan=story(replace(estate.migration, applications=())))
+    with gate.naming(Path("x.yaml"), DEFAULT_PLAN), gate.loudly(s.journal):
+        seen = views.look(s.migration, s.plan, s.journal, s.world)
+        refused = [edit.refused for edit in gate.told_edits(edited.plan, s.journal) if edit.refused]
+    told = [capsys.readouterr().err, seen.standing_still, seen.next, *(app.way_back for app in seen.applications)]
+    commands = [
+        found for text in (*told, *refused) for found in re.findall(r"kmigrate (?!explain)\w+( -f x.yaml)?", text)
+    ]
+    assert refused
+    assert len(commands) >= 6
+    assert set(commands) == {" -f x.yaml"}
