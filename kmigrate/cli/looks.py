@@ -38,7 +38,7 @@ def plan(
     rights: Annotated[
         bool, typer.Option("--rights", help="Only the least rights, as a script that grants them; asks no cluster.")
     ] = False,
-    phase: Annotated[str, typer.Option("--phase", help="With --rights: those that this phase needs.")] = "",
+    phase: Annotated[str, typer.Option("--phase", help="Only with --rights: those that this phase needs.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing.
@@ -48,7 +48,12 @@ def plan(
     from kmigrate.cli import planned
     from kmigrate.cli.draw import say, show
 
-    if rights or phase:
+    if phase and not rights:
+        raise UsageError(
+            "--phase belongs to --rights: plan shows all phases",
+            hint=f"kmigrate plan --rights --phase {phase}, or kmigrate apply --phase {phase}, which asks first",
+        )
+    if rights:
         _rights(file, phase, as_json=as_json)
         return
     with session(file, as_json=as_json, read_only=True) as s:
@@ -64,13 +69,15 @@ def plan(
 def _rights(file: Path, phase: str, *, as_json: bool) -> None:
     from kmigrate.cli.draw import say
     from kmigrate.cli.granting import chosen, rights_json, rights_text
+    from kmigrate.wiring import with_names
 
     phases = chosen(phase)
-    with session(file, as_json=as_json, read_only=True) as s:
+    with session(file, as_json=as_json, read_only=True, look_up=False) as s:
+        named = with_names(s.migration, s.world)
         if as_json:
-            say(rights_json(s.migration, phases))
+            say(rights_json(named, phases))
         else:
-            typer.echo(rights_text(s.migration, phases))
+            typer.echo(rights_text(named, phases))
 
 
 def status(
@@ -105,7 +112,7 @@ def history(file: PlanFile = DEFAULT_PLAN, *, as_json: AsJson = False) -> None:
     from kmigrate.cli import pictures
     from kmigrate.cli.draw import say, show
 
-    with session(file, as_json=as_json, read_only=True) as s:
+    with session(file, as_json=as_json, read_only=True, look_up=False) as s:
         rows = rows_of(s.plan, s.journal)
     if as_json:
         say({"migration": s.migration.name, "entries": [asdict(row) for row in rows]})

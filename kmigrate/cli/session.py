@@ -39,12 +39,19 @@ class Session:
 
 @contextmanager
 def session(
-    file: Path, *, as_json: bool, read_only: bool, most_ms: int = 0, quiet: bool = False, take_over: bool = False
+    file: Path,
+    *,
+    as_json: bool,
+    read_only: bool,
+    most_ms: int = 0,
+    quiet: bool = False,
+    take_over: bool = False,
+    look_up: bool = True,
 ) -> Iterator[Session]:
     """Read the plan file, open the journal and the world; close what was opened.
 
     After `most_ms` (0: never) a wait ends with TimeIsUp, unless an application stands still. `quiet` tells nothing
-    while it goes on.
+    while it goes on. What signs in with no credential of the plan file needs none to be there (`look_up`).
     """
     from kmigrate.cli.draw import JsonReporter, TerminalReporter
     from kmigrate.planfile import load
@@ -53,7 +60,7 @@ def session(
     from kmigrate.world import Reporter
 
     with gate.naming(file, DEFAULT_PLAN):
-        migration = load(file, look_up=True)
+        migration = load(file, look_up=look_up)
     reporter = Reporter() if quiet else JsonReporter() if as_json else TerminalReporter()
     world = open_world(migration, reporter)
     try:

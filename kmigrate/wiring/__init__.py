@@ -2,7 +2,7 @@
 
 from kmigrate.wiring.kubernetes import KubernetesStore, WatchedStore, kubernetes_store, watched_store
 from kmigrate.wiring.live import LiveWorld, NoLedger, Wires, folder_store, open_world, source_inventory
-from kmigrate.wiring.opening import bind, open_journal
+from kmigrate.wiring.opening import bind, open_journal, with_names
 
 __all__ = [
     "KubernetesStore",
@@ -17,4 +17,5 @@ __all__ = [
     "open_world",
     "source_inventory",
     "watched_store",
+    "with_names",
 ]

@@ -8,16 +8,18 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from kmigrate import interrupt
 from kmigrate.adapters.claims import Holder
 from kmigrate.adapters.journal_file import JournalFile
+from kmigrate.adapters.secrets import SecretReader
 from kmigrate.adapters.shared_lines import SeenLines, SharedLines
-from kmigrate.errors import Blocked, PlatformError
+from kmigrate.errors import Blocked, PlatformError, UsageError
 from kmigrate.journal import Event, GoingBack, Journal
 from kmigrate.manifests.internal import ledger_name, ledger_topic
-from kmigrate.model import Migration, Side
+from kmigrate.model import Auth, Migration, Side
 from kmigrate.steps.ledger import ClaimMigration
 from kmigrate.wiring.live import LiveWorld
 from kmigrate.world import World
@@ -82,6 +84,27 @@ def _gone(migration: Migration) -> Blocked:
         f"KafkaTopic {ledger_name(migration.name)} is gone",
         hint=f"put it back, and the next command fills it from this folder's journal: {json.dumps(wanted)}",
     )
+
+
+def with_names(migration: Migration, world: World) -> Migration:
+    """The migration with what ACLs call those who sign in to the source, also where their user name is a reference.
+
+    Raises UsageError, with the key that says it, where that refers to nothing.
+    """
+    own = _named(migration.source.auth, "source.principal", world, migration)
+    mirror = _named(migration.mirror_auth, "mirror.forward.principal", world, migration)
+    return replace(migration, source=replace(migration.source, auth=own), mirror_auth=mirror)
+
+
+def _named(auth: Auth, key: str, world: World, migration: Migration) -> Auth:
+    if auth.known_as is not None:
+        return auth
+    try:
+        name = SecretReader(world.resources, migration.target.namespace).username(auth)
+    except UsageError as error:
+        told = f"what ACLs call whoever signs in as {auth.username} is not known: {error.message}"
+        raise UsageError(told, hint=f"write {key} in the plan file (User:…), or set what it refers to") from error
+    return replace(auth, principal=f"User:{name}")
 
 
 def bind(journal: Journal, world: World, *, read_only: bool, without_target: bool = False) -> None:

@@ -112,7 +112,33 @@ def test_the_least_rights_are_told_without_any_cluster(folder: Path) -> None:
     assert "kafka-acls.sh --bootstrap-server localhost:1 " in told.stdout
     assess = json.loads(kmigrate(folder, "plan", "--rights", "--phase", "assess", "--json").stdout)
     assert {each["side"] for each in assess["rights"]} == {"source"}
-    assert kmigrate(folder, "plan", "--phase", "nonsense").returncode == 2
+    assert kmigrate(folder, "plan", "--rights", "--phase", "nonsense").returncode == 2
+
+
+def test_a_phase_without_rights_is_no_question_for_plan(folder: Path) -> None:
+    done = kmigrate(folder, "plan", "--phase", "assess")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--phase belongs to --rights" in done.stderr
+    assert "kmigrate plan --rights --phase assess" in done.stderr
+
+
+@pytest.mark.parametrize("argv", [("plan", "--rights"), ("history",)])
+def test_what_signs_in_nowhere_asks_for_no_secret(argv: tuple[str, ...], folder: Path) -> None:
+    (folder / "kmigrate.yaml").write_text(PLAN.replace("CC_SECRET", "NOT_SET").replace("MM_SECRET", "NOT_SET_EITHER"))
+    done = kmigrate(folder, *argv)
+    assert done.returncode == 0, done.stderr
+
+
+def test_who_is_to_be_granted_rights_is_looked_up_and_nothing_else(folder: Path) -> None:
+    referred = PLAN.replace(
+        "username: key, password: {env: CC_SECRET}", "username: {env: USER}, password: {env: UNSET}"
+    )
+    (folder / "kmigrate.yaml").write_text(referred)
+    assert "--allow-principal User:somebody " in kmigrate(folder, "plan", "--rights").stdout
+    (folder / "kmigrate.yaml").write_text(referred.replace("{env: USER}", "{env: NOBODY}"))
+    done = kmigrate(folder, "plan", "--rights")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "source.principal" in done.stderr
 
 
 def test_the_next_command_is_named_when_the_phase_is_missing(folder: Path) -> None:
