@@ -31,6 +31,28 @@ _FORWARD_BY_HAND = (
 _BOTH = "With kmigrate, on: the same command again. Back: `kmigrate rollback --app APP`."
 
 STATES: Mapping[str, tuple[str, str, str, str]] = {
+    "ready": (
+        "APP works where it worked; everything that its move needs is looked at",
+        "Both sides, the mirror, the credentials at every broker, the rights, the positions and the predicted pause are"
+        " looked at, right before APP is stopped. Nothing is changed.",
+        "Whatever stands in the way is met here, while APP still works.",
+        f"Do what the message says. {_BOTH} Without kmigrate there is nothing to do: APP runs as it did.",
+    ),
+    "stop-workloads": (
+        "APP is being stopped on the side being left",
+        "The pause runs from here on. Its instances are stopped, its groups are waited for until they are Empty, and"
+        " its transactional ids are taken over, so that a forgotten instance cannot write with them any more.",
+        _NOTHING_WRITTEN + " No fence stands yet, and no position was committed.",
+        f"{_BOTH} Without kmigrate, back: start APP with its old settings.",
+    ),
+    "fence-clients": (
+        "APP stands still and is denied the side being left",
+        "Its principals are denied to read with its groups and, of topics that the move writes, to write; every broker"
+        " is asked until it refuses them.",
+        _NOTHING_WRITTEN + " No position was committed.",
+        f"{_BOTH} Without kmigrate, back: lift the fences on the side being left (`kmigrate status` prints the"
+        " commands), then start APP with its old settings.",
+    ),
     "drain-mirror": (
         "APP stands still until all that it had read, and written, is copied",
         "Its instances are stopped, its groups are Empty, and clients are denied on the side being left. The mirror is"

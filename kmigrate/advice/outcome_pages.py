@@ -167,7 +167,8 @@ EXITS: dict[str, Told] = {
     "2": ("Exit code 2", "The command line or the plan file is wrong.", "Nothing was touched.", "Correct it."),
     "3": (
         "Exit code 3",
-        "Blocked: a human must act. From `plan`: a red flag is undecided, or an edit of the plan file is refused.",
+        "Blocked: a human must act. From `plan`: a red flag is undecided, an edit of the plan file is refused, or it "
+        "is known beforehand that a move would stand still for longer than policy.maxPause.",
         "What is missing is not kmigrate's to decide.",
         "Do what the hint says, then type the same command again.",
     ),

@@ -43,7 +43,8 @@ def plan(
 ) -> None:
     """Show what is there, what blocks, what each unit would change, in which order, how long. Changes nothing.
 
-    Exits 7 if the source or the target does not answer, 3 if a red flag or an edit blocks; everything else is shown.
+    Exits 7 if the source or the target does not answer, 3 if a red flag or an edit blocks, or a pause that cannot keep
+    maxPause; everything else is shown.
     """
     from kmigrate.cli import planned
     from kmigrate.cli.draw import say, show

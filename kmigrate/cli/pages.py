@@ -14,11 +14,13 @@ from kmigrate.errors import UsageError
 
 
 def explain(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A red flag, error, grade, exit code or state of a move.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A red flag, error, grade, exit code, phase, step or unit.")
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Explain a red flag, error, grade, exit code or state of a move in full, with the way out."""
+    """Explain a red flag, error, grade, exit code, phase, step or unit in full, with the way out."""
     page = pages.page(name)
     if page is None:
         raise UsageError(f"there is no page {name}", hint=_instead(name))
@@ -38,9 +40,9 @@ def schema(name: Annotated[str, typer.Argument(metavar="plan", help="Which schem
 
 
 def _instead(name: str) -> str:
-    """The nearest id; where none is near, every kind of page with its ids."""
+    """The nearest id, which a number has not; where none is near, every kind of page with its ids."""
     known = {each.casefold(): each for each in pages.ids()}
-    near = difflib.get_close_matches(name.casefold(), known, n=1)
+    near = [] if name.isdigit() else difflib.get_close_matches(name.casefold(), known, n=1)
     if near:
         return f"nearest: kmigrate explain {known[near[0]]}"
     told = (f"\n    {kind}: {', '.join(ids)}" for kind, ids in pages.kinds().items())

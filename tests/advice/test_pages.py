@@ -44,6 +44,30 @@ def test_a_page_is_found_in_any_case_and_a_stranger_is_not() -> None:
     assert page("KM-NOTHING") is None
 
 
+def test_every_phase_every_step_and_every_unit_has_a_page_of_its_own() -> None:
+    """A near name would tell the opposite: `stop-workloads` is nearest to `start-workloads`."""
+    for file in (Path(__file__).parents[2] / "plans").glob("*.yaml"):
+        plan = story(load(file))
+        units = [phase.unit for phase in plan.phases if phase.unit]
+        units += [plan.unit(move, direction, 1) for move in plan.moves for direction in Direction]
+        names = [phase.name for phase in plan.phases] + [step.name for unit in units for step in unit.steps]
+        assert [name for name in names if (found := page(name)) is None or found.id != name] == []
+        assert [unit.name for unit in units if page(unit.name) is None] == []
+    assert page("start-bridge")
+    for unit, phase in (("cutover/x#1", "cutover"), ("rollback/a+b#2", "rollback"), ("provision#3", "provision")):
+        found = page(unit)
+        assert found is not None
+        assert found.id == phase
+    assert page("KM-TOPIC-MISSING/x") is None
+
+
+def test_every_state_before_the_drain_says_how_to_get_out_without_kmigrate() -> None:
+    for state in ("ready", "stop-workloads", "fence-clients"):
+        found = page(state)
+        assert found is not None
+        assert "Without kmigrate" in found.way_out
+
+
 def test_every_state_between_the_drain_and_the_soak_says_how_to_get_out_without_kmigrate() -> None:
     migration = load(Path(__file__).parents[2] / "plans" / "mirror-back.yaml")
     for direction in Direction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from kmigrate.advice import pages
 
@@ -32,6 +33,22 @@ def test_a_name_that_is_near_to_nothing_is_answered_with_all_kinds_of_pages() ->
     assert "nearest" not in told.stderr
     for kind, ids in pages.kinds().items():
         assert f"{kind}: {', '.join(ids)}" in told.stderr
+
+
+def test_a_number_is_near_to_no_other_number() -> None:
+    assert "nearest" not in _run("explain", "99").stderr
+
+
+def test_a_pause_that_cannot_keep_its_budget_is_among_what_plan_ends_with_3_for() -> None:
+    page = pages.page("3")
+    assert page is not None
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    told = [
+        page.what,
+        " ".join(_run("plan", "--help").stdout.split()),
+        readme.partition("Exit codes:")[2].split("4 a")[0],
+    ]
+    assert [each for each in told if "maxPause" not in each] == []
 
 
 def test_every_exit_code_of_an_interruption_names_the_ways_on_and_back() -> None:
