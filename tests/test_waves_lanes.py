@@ -12,10 +12,10 @@ from walking import walk
 from kmigrate.adapters.memory import MemoryLines
 from kmigrate.journal import Event, Journal
 from kmigrate.manifests.lanes import forward_lanes
-from kmigrate.model import Application, Migration
+from kmigrate.model import Application, ManualWorkload, Migration
 from kmigrate.steps.provision import CreateTopics
 from kmigrate.story import as_begun
-from kmigrate.waves import extended, lane_topics, sharers
+from kmigrate.waves import crowded, extended, lane_topics, sharers
 
 
 def app(name: str, writes: str = "") -> Application:
@@ -33,6 +33,17 @@ def test_past_the_budget_the_smallest_share_a_lane() -> None:
     assert lane_topics(apps, "abcde", 1) == (("a", "b", "c", "d", "e"),)
     assert sharers((("a", "b"), ("c", "d")), ("c",)) == ("d",)
     assert sharers((("a", "b"), ("c", "d")), ("a", "b")) == ()
+
+
+def test_past_the_budget_just_those_moves_are_told_that_cannot_be_made() -> None:
+    apps = [replace(app(f"app-{name}", name), workloads=(ManualWorkload(note="n"),)) for name in "abcdefghi"]
+    told = crowded(apps, lane_topics(apps, "abcdefghi", 8), way_back=True)
+    assert sorted(told) == ["app-h", "app-i"]
+    assert told["app-h"].startswith("what it writes shares a lane with i, ")
+    assert told["app-h"].endswith("there must be 9 lanes")
+    assert crowded(apps, lane_topics(apps, "abcdefghi", 9), way_back=True) == {}
+    assert sorted(crowded(apps, lane_topics(apps, "abcdefghiz", 9), way_back=True)) == ["app-i"]
+    assert crowded(apps, lane_topics(apps, "abcdefghi", 8), way_back=False) == {}
 
 
 def test_without_topics_there_is_no_lane() -> None:

@@ -3,7 +3,7 @@
 from kmigrate.advice.estate import Inventory, SeenGroup
 from kmigrate.advice.flag import Flag, Severity
 from kmigrate.advice.flag_pages import FLAGS
-from kmigrate.advice.flags import ABORTED_AHEAD, BORNE, FOREIGN_WRITE, Judged, judge
+from kmigrate.advice.flags import ABORTED_AHEAD, BORNE, FOREIGN_WRITE, LANE_SHARED, Judged, judge
 from kmigrate.advice.flags_of_rights import writers
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "BORNE",
     "FLAG_IDS",
     "FOREIGN_WRITE",
+    "LANE_SHARED",
     "Flag",
     "Inventory",
     "Judged",

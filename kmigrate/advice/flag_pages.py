@@ -100,6 +100,19 @@ FLAGS: dict[str, tuple[str, str, str, str]] = {
         "Add it to the reads of its application. If it is dead, delete it on the source; if it shall stay behind, "
         "accept the flag with the group as subject.",
     ),
+    "KM-LANE-SHARED": (
+        "A writing move without a lane of its own",
+        "Topics are copied in lanes, at most mirror.lanes of them. What one move writes has a lane for itself, as long "
+        "as there are enough; past that the smallest moves share one with each other, and with topics that nobody "
+        "moves.",
+        "A move that hands its topics over stops their whole lane, so whatever shares it would stand still too. "
+        "`ready` refuses such a move, which would be met only after everything was copied: which topics share a lane "
+        "is fixed when they are made.",
+        "Raise mirror.lanes to the number that the flag names (64 at most; each is some connections more at the "
+        "source) before `provision`. Afterwards `kmigrate rollback --to assess` goes back to where that is possible; "
+        "it takes back every move, and everything is copied anew. Or accept the flag with the move as subject: it "
+        "stays on the source.",
+    ),
     "KM-LISTENER-DEPRECATED": (
         "A listener that Strimzi is about to give up",
         "The plan asks for a listener of type ingress.",

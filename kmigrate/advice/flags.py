@@ -15,6 +15,8 @@ ABORTED_AHEAD = "KM-ABORTED-AHEAD"
 """Aborted copies ahead of a reader of uncommitted records: seen on the target, by whoever translates its positions."""
 FOREIGN_WRITE = "KM-FOREIGN-WRITE"
 """A foreign record on the side that was left: seen while a move soaks, and by whoever carries positions across it."""
+LANE_SHARED = "KM-LANE-SHARED"
+"""Seen from the plan alone: there is nothing new in it, however late it is looked at."""
 BORNE = frozenset({ABORTED_AHEAD, FOREIGN_WRITE})
 """Those that are not seen in an inventory: what is taken on of them decides about moves, and about no phase."""
 _DAY_MS = 86_400_000
@@ -40,17 +42,22 @@ class Judged:
 
 
 def judge(
-    migration: Migration, inventory: Inventory, known_settings: Collection[str], left_out: Mapping[Right, str]
+    migration: Migration,
+    inventory: Inventory,
+    known_settings: Collection[str],
+    left_out: Mapping[Right, str],
+    crowded: Mapping[str, str],
 ) -> Judged:
     """Every red flag of the source under this plan; `known_settings` are topic settings that the target can carry.
 
-    `left_out` are the ACLs about somebody of the plan that no user takes over on the target, each with the reason.
+    `left_out` are the ACLs about somebody of the plan that no user takes over on the target, each with the reason;
+    `crowded` the moves that have no lane of their own, each with what shares it.
     An `accept` takes off the flag of its id and subject; one that matches no flag is a flag itself.
     """
     found = sorted({*_topics(migration, inventory, known_settings), *_groups(migration, inventory)})
     found += sorted({*principals(migration, inventory), *applications(migration)})
     found += sorted({*rights(migration, inventory), *unseen(migration, inventory), *listeners(migration)})
-    found += sorted(not_carried(left_out))
+    found += sorted(not_carried(left_out)) + [_crowded(name, told) for name, told in sorted(crowded.items())]
     taken = {(each.id, each.subject) for each in migration.accept}
     flown = {(flag.id, flag.subject) for flag in found} | {(ABORTED_AHEAD, group) for group in _uncommitted(migration)}
     flown |= {(FOREIGN_WRITE, topic) for app in migration.applications for topic in app.writes}
@@ -58,6 +65,16 @@ def judge(
     return Judged(
         flags=(*(flag for flag in found if (flag.id, flag.subject) not in taken), *idle),
         accepted=tuple(flag for flag in found if (flag.id, flag.subject) in taken),
+    )
+
+
+def _crowded(name: str, told: str) -> Flag:
+    return blocks(
+        LANE_SHARED,
+        name,
+        f"it cannot move: {told}",
+        "raise mirror.lanes in the plan file before the topics are made; where they are, go back first: kmigrate "
+        f"rollback --to assess; or leave it on the source: {accept(LANE_SHARED, name)}",
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kmigrate.advice import Inventory, Judged, SeenGroup, judge
+from kmigrate.advice import LANE_SHARED, Inventory, Judged, SeenGroup, judge
 from kmigrate.errors import Blocked
+from kmigrate.manifests.lanes import topics_by_lane
 from kmigrate.manifests.taken_over import left_out
 from kmigrate.manifests.topics import KNOWN_SETTINGS
 from kmigrate.model import GroupKind, Json, JsonObject, Migration, Right, Side
+from kmigrate.waves import crowded
 from kmigrate.world import World
 
 
@@ -27,7 +29,9 @@ def take_inventory(world: World, migration: Migration) -> Inventory:
 
 def assess(migration: Migration, inventory: Inventory) -> Judged:
     """The red flags of an inventory under the plan."""
-    return judge(migration, inventory, KNOWN_SETTINGS, left_out(migration, inventory.rights or ()))
+    lanes, back = topics_by_lane(migration), migration.way_back
+    shared = crowded(migration.applications, lanes, way_back=back)
+    return judge(migration, inventory, KNOWN_SETTINGS, left_out(migration, inventory.rights or ()), shared)
 
 
 def drift(world: World, migration: Migration, assessed: Json = None) -> tuple[str, ...]:
@@ -37,7 +41,7 @@ def drift(world: World, migration: Migration, assessed: Json = None) -> tuple[st
     that are gone and another cluster under the same address are told as well.
     """
     now = take_inventory(world, migration)
-    flags = tuple(f"{flag}; {flag.way_out}" for flag in assess(migration, now).blocking)
+    flags = tuple(f"{flag}; {flag.way_out}" for flag in assess(migration, now).blocking if flag.id != LANE_SHARED)
     return (*flags, *(_changes(assessed, now.facts(), migration) if isinstance(assessed, Mapping) else ()))
 
 

@@ -1,6 +1,6 @@
 """Which applications must switch together, in which wave, in what order, and why. Pure."""
 
-from kmigrate.waves.lanes import Lanes, extended, lane_topics, sharers
+from kmigrate.waves.lanes import Lanes, crowded, extended, lane_topics, sharers
 from kmigrate.waves.order import Move, Role, Wave, moves, stays, together, waves
 from kmigrate.waves.reasons import Bond, Edge, bonds, cuts, edges, knots
 
@@ -12,6 +12,7 @@ __all__ = [
     "Role",
     "Wave",
     "bonds",
+    "crowded",
     "cuts",
     "edges",
     "extended",

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from estates import RIGHTS, SECRET, application, group, inventory, migration, right
 
-from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, Inventory, Judged, judge
+from kmigrate.advice import ABORTED_AHEAD, BORNE, FLAG_IDS, FOREIGN_WRITE, LANE_SHARED, Inventory, Judged, judge
+from kmigrate.manifests.lanes import topics_by_lane
 from kmigrate.manifests.taken_over import left_out
 from kmigrate.model import (
     Accepted,
@@ -14,10 +15,12 @@ from kmigrate.model import (
     GroupKind,
     Listener,
     ListenerKind,
+    ManualWorkload,
     Migration,
     Storage,
     Topic,
 )
+from kmigrate.waves import crowded
 
 KNOWN = frozenset({"retention.ms", "cleanup.policy", "delete.retention.ms", "message.timestamp.type"})
 CALM = (migration(), inventory())
@@ -34,6 +37,13 @@ def accepting_topics(accepts: dict[str, str]) -> Inventory:
 def listening(kind: ListenerKind) -> Migration:
     asked = ClusterSpec(brokers=1, storage=Storage(size="1Gi"), listener=Listener(name="clients", kind=kind, port=9095))
     return replace(migration(), target=replace(migration().target, spec=asked))
+
+
+def writing(*names: str) -> Migration:
+    """A move that writes `orders`, in one lane with the other topics."""
+    app = replace(application(writes=("orders",)), workloads=(ManualWorkload(note="n"),))
+    plan = replace(migration(app, topics=names), lane_topics=(names,))
+    return replace(plan, reverse_auth=Auth(type="plain", username="back", password=SECRET))
 
 
 BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
@@ -79,6 +89,13 @@ BLOCKS: dict[str, tuple[str, Migration, Inventory]] = {
             reverse_auth=Auth(type="plain", username="back", password=SECRET),
         ),
         accepting_topics({"message.timestamp.before.max.ms": "86400000", "max.message.bytes": "5"}),
+    ),
+    "KM-LANE-SHARED": (
+        "reader",
+        replace(
+            writing("orders", "other"), accept=(Accepted(id="KM-TOPIC-UNUSED", subject="other", reason="nobody's"),)
+        ),
+        inventory(topics={"other": {}}),
     ),
     "KM-NOT-ALL-SEEN": (
         "groups",
@@ -128,12 +145,13 @@ def told(plan: Migration, seen: Inventory) -> list[tuple[str, str]]:
 def judged_of(plan: Migration, seen: Inventory) -> Judged:
     """As it is judged on the way to `assess`, but for the rights that are left out: the test after this tells those."""
     denials = {right: why for right, why in left_out(plan, seen.rights or ()).items() if right.type == "deny"}
-    return judge(plan, seen, KNOWN, denials)
+    crowd = crowded(plan.applications, topics_by_lane(plan), way_back=plan.way_back)
+    return judge(plan, seen, KNOWN, denials, crowd)
 
 
 def test_a_right_that_is_left_out_warns_and_a_denial_blocks() -> None:
     rule = right("User:sa-reader", "topic", "orders", "Write")
-    judged = judge(migration(), inventory(), KNOWN, {rule: "w", DENIED: "d"})
+    judged = judge(migration(), inventory(), KNOWN, {rule: "w", DENIED: "d"}, {})
     assert [flag.subject for flag in judged.warning] == ["User:sa-reader allow Write topic orders"]
     assert [flag.subject for flag in judged.blocking] == ["User:sa-reader deny Delete topic o…"]
     assert all(flag.id == "KM-ACL-NOT-CARRIED" for flag in judged.flags)
@@ -155,7 +173,7 @@ def test_what_is_seen_on_the_target_only_is_accepted_for_readers_of_uncommitted_
 
 def test_what_is_seen_after_a_hand_over_only_is_accepted_for_topics_that_can_change_their_owner() -> None:
     writes = replace(migration(), applications=(replace(application(), writes=("orders",)),))
-    (stays,) = judge(accepting(writes, FOREIGN_WRITE, "orders"), inventory(), KNOWN, {}).flags
+    (stays,) = judge(accepting(writes, FOREIGN_WRITE, "orders"), inventory(), KNOWN, {}, {}).flags
     assert stays.id == "KM-WRITER-STAYS"
     assert told(accepting(migration(), FOREIGN_WRITE, "orders"), inventory()) == [("KM-ACCEPT-UNMATCHED", "orders")]
 
@@ -284,3 +302,16 @@ def test_a_topic_accepts_more_on_the_target_only_where_the_source_sets_a_bound_o
         lifted = replace(plan, overrides={"orders": {name: "6"}})
         assert told(lifted, accepting_topics(calm)) == [("KM-TOPIC-ACCEPTS-MORE", "orders")]
         assert told(replace(plan, overrides={"orders": {name: "4"}}), accepting_topics(calm)) == []
+
+
+def test_the_flag_of_a_shared_lane_says_how_many_there_must_be_and_flies_for_nobody_who_stays() -> None:
+    plan = writing("orders", "other")
+    (flag,) = (flag for flag in judged_of(plan, inventory(topics={"other": {}})).flags if flag.id == LANE_SHARED)
+    assert "shares a lane with other" in flag.what
+    assert "there must be 2 lanes" in flag.what
+    assert "kmigrate rollback --to assess" in flag.way_out
+    alone = replace(plan, lane_topics=(("orders",), ("other",)))
+    without = replace(plan, reverse_auth=None)
+    assert LANE_SHARED not in {
+        id_ for each in (alone, without) for id_, _ in told(each, inventory(topics={"other": {}}))
+    }

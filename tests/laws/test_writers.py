@@ -11,6 +11,7 @@ from writers_move import FIRST, PLAN, STAYS, forgotten, last, life_after, may_st
 
 from kmigrate.adapters.memory import MemoryWorld
 from kmigrate.adapters.memory.facts import NoFacts
+from kmigrate.advice import LANE_SHARED
 from kmigrate.cli import views
 from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, VerifyFailed, WentBack
 from kmigrate.journal import Event
@@ -41,8 +42,13 @@ def test_a_reader_that_stayed_is_fed_and_moves_later_through_the_hand_over() -> 
         walk.exact()
 
 
-def test_what_shares_its_lane_with_other_topics_is_not_handed_over() -> None:
-    walk = prepared(replace(PLAN, topics=(*PLAN.topics, "refunds"), lane_topics=(("orders", "payments", "refunds"),)))
+def test_what_shares_its_lane_with_other_topics_is_refused_by_assess_and_where_it_was_accepted_not_handed_over() -> (
+    None
+):
+    shared = replace(PLAN, topics=(*PLAN.topics, "refunds"), lane_topics=(("orders", "payments", "refunds"),))
+    with pytest.raises(Blocked, match=r"KM-LANE-SHARED checkout: it cannot move: .* shares a lane with refunds"):
+        prepared(shared)
+    walk = prepared(replace(shared, accept=(*shared.accept, Accepted(id=LANE_SHARED, subject="checkout", reason="r"))))
     with pytest.raises(Blocked, match="orders, payments share a lane with refunds"):
         walk.type("cutover checkout")
 

@@ -165,7 +165,8 @@ class Ready(MoveStep):
         if others:
             raise Blocked(
                 f"{', '.join(self.app.writes)} share a lane with {', '.join(others)}, which would stand still too",
-                hint="raise mirror.lanes before the topics are made; lanes are fixed from then on",
+                hint="lanes are fixed once topics are made: kmigrate rollback --to assess takes every move and what "
+                "was made back, then raise mirror.lanes in the plan file",
             )
         waiting = [lane for lane in self.writing_lanes(self.entering) if self._looked_at(world, lane)]
         trouble = [told for lane in waiting for told in world.mirror.trouble(lane)]
