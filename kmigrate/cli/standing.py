@@ -116,7 +116,7 @@ def refuse_without_place(seen: Mapping[Partition, Position]) -> None:
 def read(file: Path) -> dict[Partition, int]:
     """Positions kept elsewhere: CSV with a header, or a JSON list; raises UsageError naming every bad line."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # Excel begins what it calls CSV UTF-8 with a mark of its own
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", hint=_HINT) from error
     rows = list(_json_rows(file, text) if text.lstrip().startswith(("[", "{")) else _csv_rows(file, text))
@@ -137,11 +137,19 @@ def read(file: Path) -> dict[Partition, int]:
 
 def _read_row(row: Mapping[str, object]) -> tuple[Partition, int] | None:
     try:
-        topic, number, offset = str(row["topic"]), int(str(row["partition"])), int(str(row["offset"]))
+        topic, number, offset = str(row["topic"]), _whole(row["partition"]), _whole(row["offset"])
     except (KeyError, ValueError):
         return None
     is_place = topic and 0 <= number < _PARTITIONS and 0 <= offset < _OFFSETS
     return (Partition(topic, number), offset) if is_place else None
+
+
+def _whole(value: object) -> int:
+    """Digits alone: Python reads `1_0` and digits of other scripts as well."""
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return int(text)
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:

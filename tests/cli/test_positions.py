@@ -116,11 +116,13 @@ def test_every_position_of_a_file_is_answered_also_those_that_have_no_place(worl
         '{"positions": [{"topic": "t", "partition": "0", "offset": "5"}]}',
         "topic,partition,offset\nt,0,5\n",
         "offset, partition, topic\n5,0,t\n",
+        "\ufefftopic,partition,offset\nt,0,5\n",
+        '\ufeff[{"topic": "t", "partition": 0, "offset": 5}]',
     ],
 )
 def test_positions_are_read_as_csv_or_json(tmp_path: Path, text: str) -> None:
     file = tmp_path / "p"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     assert standing.read(file) == {Partition("t", 0): 5}
 
 
@@ -133,12 +135,14 @@ def test_positions_are_read_as_csv_or_json(tmp_path: Path, text: str) -> None:
         ("topic,partition,offset\nt,0,x\nt,-1,3\n", "line 3: not a position"),
         ("topic,partition,offset\nt,0,1\nt,0,2\n", "line 3: a second position of t/0"),
         ("[1]", "entry 1: not a position"),
+        ("topic,partition,offset\nt,0,1_0\n", "line 2: not a position"),
+        ("topic,partition,offset\nt,0,٣\n", "line 2: not a position"),
         ("[{", "is not JSON"),
     ],
 )
 def test_every_bad_line_of_a_file_is_named(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "p"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=told) as error:
         standing.read(file)
     assert "topic,partition,offset" in error.value.hint
