@@ -137,7 +137,7 @@ def _as_one(group: str, shared: Sequence[Reads]) -> Reads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An identity of an application on both sides; `source_auth` is needed only to switch settings back by us.
+    """An identity of an application on both sides; `source_auth` is for switching back, and for trying a fence.
 
     `password` is a Secret in the target's namespace with the password that it gets there; None: the operator makes one.
     """

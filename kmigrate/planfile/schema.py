@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -123,10 +124,14 @@ class OverridePart(Part):
     config: Annotated[dict[Text, str | int | float | bool], Field(min_length=1)]
 
 
+_NAMES = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+"""What is taken of `include`: a pattern there is read, to be refused in words of its own, and not published."""
+
+
 class TopicsPart(Part):
     """What is migrated, what is left behind by name, and what is set otherwise on the target."""
 
-    include: Annotated[list[NameOrPattern], Field(min_length=1)]
+    include: Annotated[list[NameOrPattern], Field(min_length=1), WithJsonSchema(_NAMES)]
     exclude: list[NameOrPattern] = Field(default=[])
     overrides: dict[Text, OverridePart] = Field(default={})
 
@@ -149,7 +154,7 @@ class TargetPasswordPart(Part):
 
 
 class PrincipalPart(Part):
-    """An identity of an application; `sourceAuth` is needed only to come back.
+    """An identity of an application; `sourceAuth` is needed to come back, and to try that a fence holds.
 
     `targetPassword` is a Secret in the target's namespace with the password to have there; else one is made.
     """

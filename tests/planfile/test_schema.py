@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def test_it_is_a_schema_and_takes_the_good_file() -> None:
     Draft202012Validator.check_schema(schema)
     assert list(Draft202012Validator(schema).iter_errors(yaml.safe_load(GOOD))) == []
     assert "Part" not in str(schema)
+
+
+def test_what_is_always_refused_is_not_in_the_schema() -> None:
+    plan = yaml.safe_load(GOOD)
+    plan["topics"]["include"].append({"pattern": "pay.*"})
+    assert list(Draft202012Validator(plan_schema()).iter_errors(plan))
+
+
+def test_a_credential_on_the_source_is_told_to_be_for_the_fence_too() -> None:
+    told = json.dumps(plan_schema())
+    assert "only to come back" not in told
+    assert "try that a fence holds" in told
 
 
 @pytest.mark.parametrize(
