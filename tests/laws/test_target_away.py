@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from law_watch import watch_of
 from laws import Walk
-from writers_move import PLAN, die_after, prepared
+from writers_move import PLAN, die_after, last, prepared
 
 from kmigrate.adapters.memory import MemoryCluster, MemoryGroups, MemoryMirror, MemoryWorld
 from kmigrate.engine import back, undo_unit, where
@@ -156,6 +156,19 @@ def test_who_read_there_meanwhile_is_named_before_anything_is_stopped_anew() -> 
     walk.estate.groups[Side.TARGET].delete(GROUP)
     walk.type("cutover checkout")
     assert where(walk.journal(), "checkout") is Side.TARGET
+
+
+def test_who_dies_right_after_other_positions_were_put_over_them_goes_on() -> None:
+    walk = died("carry-positions")
+    undo(walk)
+    walk.rest()
+    target = walk.estate.groups[Side.TARGET]
+    lives = walk.lives("cutover checkout")
+    life = next(each for each in lives if len(each.estate.groups[Side.TARGET].commits) == len(target.commits))
+    assert last(life) == ("FACT", "")
+    life.type("cutover checkout")
+    life.exact()
+    assert where(life.journal(), "checkout") is Side.TARGET
 
 
 def test_a_target_that_answers_is_asked_again_and_the_undoing_goes_on_then() -> None:

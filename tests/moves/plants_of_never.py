@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planting import Fault
-from where import COMMIT, CUTOVER, MANIFESTS, PROBES, REFUSALS, RENDERED, law
+from where import COMMIT, CUTOVER, MANIFESTS, MEANWHILE, PROBES, REFUSALS, RENDERED, law
 from where import HAND_OVER as HANDED
 
 SOURCE_ADMIN = "contract/test_source_admin.py::test_"
@@ -136,6 +136,27 @@ NEVER = (
         "        self._read_back(world)\n",
         "",
         COMMIT + "a_group_that_somebody_moved_right_after_the_commit_is_named",
+    ),
+    Fault(
+        "a commit that nobody has heard the end of is taken for none",
+        CUTOVER + "carry_positions",
+        "        self._about_to_put(world, put)\n",
+        "",
+        MEANWHILE + "who_reads_before_a_commit_is_called_one_is_named_and_nothing_is_put_over_it",
+    ),
+    Fault(
+        "a commit that was not read back is good enough",
+        CUTOVER + "carry_positions",
+        "            if short or not settled:",
+        "            if short:",
+        MEANWHILE + "a_commit_that_was_not_read_back_is_read_back_by_the_same_command_and_stays_proven",
+    ),
+    Fault(
+        "what is taken back is not known to be, so who reads meanwhile is overlooked",
+        CUTOVER + "carry_positions",
+        "        world.ledger.put(PUT, write_left(taken))\n",
+        "        world.ledger.put(PUT, None)\n",
+        MEANWHILE + "who_reads_while_positions_are_taken_back_is_named_and_keeps_them",
     ),
     Fault(
         "counts are the proof of contents",

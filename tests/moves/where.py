@@ -30,6 +30,7 @@ ANEW = WHOLE + "after_everything_went_back_it_goes_forward_again_and_back_and_ag
 AWAY = "laws/test_target_away.py::test_"
 PAUSE = "story/test_pause_bounds.py::test_"
 COMMIT = "story/test_drain_and_commit.py::test_"
+MEANWHILE = "story/test_read_meanwhile.py::test_"
 RENDERED = "manifests/test_manifests.py::test_"
 BACK = "manifests/test_reverse.py::test_"
 FLAGS = "advice/test_flags.py::test_a_flag_flies_alone_over_its_subject_with_a_way_out"

@@ -13,11 +13,12 @@ from kmigrate.probes.answering import answers
 from kmigrate.probes.groups import partitions_read
 from kmigrate.probes.translation import Translator, translator
 from kmigrate.probes.uncommitted import passed
-from kmigrate.steps.cutover.left_there import Left, left_there, refuse_read_since, write_left
+from kmigrate.steps.cutover.left_there import Left, left_there, read_left, refuse_read_since, write_left
 from kmigrate.steps.cutover.move import (
     BOUNDS,
     COMMITTED,
     POSITIONS,
+    PUT,
     MoveStep,
     has_begun,
     read_offsets,
@@ -54,9 +55,9 @@ class CarryPositions(MoveStep):
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
             settled = self._settled(world, reads.group)
             short = [p for p in there if not _stands(there[p], carried.get(p), past=settled)]
-            if short:
+            if short or not settled:  # who died before it was read back has not called it committed
                 subject = f"group {reads.group} on the {self.entering}"
-                told = _elsewhere(there, carried, short) if settled else f"{len(short)} positions"
+                told = _elsewhere(there, carried, short) if settled else f"{len(short) or len(there)} positions"
                 changes.append(Change(action=Action.CHANGE, subject=subject, detail=told))
         return Finding(changes=tuple(changes), before=before)
 
@@ -80,14 +81,21 @@ class CarryPositions(MoveStep):
         found = {
             reads.group: self._translate(world, reads, bounds.get(reads.group, {}), carrier) for reads in self.app.reads
         }
+        put = {group: {p: at.offset for p, at in of.items() if at.offset is not None} for group, of in found.items()}
         world.ledger.put(POSITIONS, {group: _told(positions) for group, positions in found.items()})
-        world.groups(self.entering).commit(
-            {group: {p: at.offset for p, at in of.items() if at.offset is not None} for group, of in found.items()}
-        )
+        self._about_to_put(world, put)
+        world.groups(self.entering).commit(put)
         self._read_back(world)
         world.ledger.put(COMMITTED, write_offsets(bounds))
+
+    def _about_to_put(self, world: World, put: Mapping[str, Mapping[Partition, int]]) -> None:
+        """From now on a group stands where it is about to be put, or where it stands now; elsewhere somebody read."""
+        held = world.groups(self.entering).held(put)
+        if world.ledger.get(COMMITTED) is not None:
+            world.ledger.put(COMMITTED, None)
+        world.ledger.put(PUT, write_left({group: Left(put=put[group], before=held[group]) for group in put}))
         if left_there(world, self.entering):
-            world.ledger.put(LEFT, dict.fromkeys(found))
+            world.ledger.put(LEFT, dict.fromkeys(put))
 
     def verify(self, world: World) -> Json:
         """What the coordinator holds was read back before it was called committed; it must stand there or past it."""
@@ -115,7 +123,7 @@ class CarryPositions(MoveStep):
     def _leave(self, world: World, before: JsonObject) -> None:
         held = {group: read_partitions(offsets) for group, offsets in before.items()}
         left = {r.group: Left(put=self._carried(world, r.group), before=held.get(r.group, {})) for r in self.app.reads}
-        world.ledger.put(LEFT, write_left(left))
+        world.ledger.put(LEFT, write_left({group: of for group, of in left.items() if of.put}))
         world.ledger.put(COMMITTED, None)
         world.reporter.note(
             f"the target does not answer, so the positions of group {', '.join(left)} stay there as they were carried; "
@@ -126,12 +134,12 @@ class CarryPositions(MoveStep):
         self._unread(
             world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there"
         )
+        was = {group: _held(offsets) for group, offsets in before.items()}
+        groups = world.groups(self.entering)
+        taken = {group: Left(put=now, before=was[group]) for group, now in groups.held(was).items()}
+        world.ledger.put(PUT, write_left(taken))
         world.ledger.put(COMMITTED, None)
-        for group, offsets in before.items():
-            if not isinstance(offsets, Mapping):
-                continue
-            groups = world.groups(self.entering)
-            held = {Partition.parse(p): int(str(x)) for p, x in offsets.items() if x is not None}
+        for group, held in was.items():
             if groups.held([group])[group].keys() - held.keys():
                 groups.delete(group)
             now = groups.held([group])[group]
@@ -140,15 +148,38 @@ class CarryPositions(MoveStep):
                 groups.commit({group: lost})
 
     def _unread(self, world: World, hint: str) -> None:
-        """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since."""
-        if world.ledger.get(COMMITTED) is None:  # nothing was put there that somebody could have read on from
+        """Raise Blocked where a group is past what was committed, also if it was stopped anew elsewhere since.
+
+        While it is put there or taken back, where it is neither at the one place nor at the other.
+        """
+        sure, put = world.ledger.get(COMMITTED) is not None, self._put(world)
+        if not put:  # nothing was put there that somebody could have read on from
             return
         for group, there in self._there(world).items():
-            put = self._carried(world, group, COMMITTED)
-            past = [p for p, at in there.items() if at is not None and p in put and at > put[p]]
-            if past:
-                told = f"group {group} has read on the {self.entering} already: it is past {past[0]} as carried"
+            of = put.get(group, Left(put={}, before={}))
+            read = [(p, at) for p, at in there.items() if at is not None and of.was_read(p, at, sure=sure)]
+            if read and sure:
+                told = f"group {group} has read on the {self.entering} already: it is past {read[0][0]} as carried"
                 raise Blocked(told, hint=hint)
+            if read:
+                raise self._stands_elsewhere(group, *read[0], of)
+
+    def _stands_elsewhere(self, group: str, partition: Partition, at: int, of: Left) -> Blocked:
+        places = " or ".join(str(place) for place in of.places(partition)) or "nowhere"
+        return Blocked(
+            f"somebody has read with group {group} on the {self.entering} while kmigrate did not run: {partition} "
+            f"stands at {at}, and it was left at {places}",
+            hint=f"find out who, and stop it; then put {partition} of the group back there to {places}, as it was left "
+            f"(kafka-consumer-groups.sh --reset-offsets --to-offset), and run the same command again: what was read "
+            f"there is given twice",
+        )
+
+    def _put(self, world: World) -> Mapping[str, Left]:
+        """Where each group was put, or is about to be; what an older version put there is known by its bounds alone."""
+        known = read_left(world.ledger.get(PUT))
+        if known or world.ledger.get(COMMITTED) is None:
+            return known
+        return {r.group: Left(put=self._carried(world, r.group, COMMITTED), before={}) for r in self.app.reads}
 
     def _read_back(self, world: World) -> None:
         for group, there in self._there(world).items():
@@ -195,6 +226,12 @@ def _bounds(world: World, group: str, fact: str) -> dict[Partition, int]:
     """Where the ledger says that this group was stopped; of a move of many only its part is looked at."""
     of = world.ledger.get(fact)
     return read_partitions(of.get(group)) if isinstance(of, Mapping) else {}
+
+
+def _held(told: Json) -> dict[Partition, int]:
+    """What a group held, as the first check wrote it down."""
+    held = told.items() if isinstance(told, Mapping) else ()
+    return {Partition.parse(p): int(str(offset)) for p, offset in held if offset is not None}
 
 
 def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:

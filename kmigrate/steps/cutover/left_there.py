@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmigrate.errors import Blocked
-from kmigrate.model import Json, Partition, Side
+from kmigrate.model import Json, JsonObject, Partition, Side
 from kmigrate.plan import LEFT
 from kmigrate.steps.cutover.move import MoveStep, read_partitions
 from kmigrate.world import World
@@ -23,22 +23,35 @@ class Left:
         """Whether the group stands just as it was put."""
         return held == {**self.before, **self.put}
 
+    def places(self, partition: Partition) -> tuple[int, ...]:
+        """Where it may stand as long as nobody knows whether it was put there."""
+        return tuple(dict.fromkeys(of[partition] for of in (self.put, self.before) if partition in of))
+
+    def was_read(self, partition: Partition, at: int, *, sure: bool) -> bool:
+        """Whether somebody has read on: it is past where it surely was put; or, where not `sure`, at neither place."""
+        return at > self.put.get(partition, at) if sure else at not in self.places(partition)
+
 
 def left_there(world: World, side: Side) -> dict[str, Left]:
     """What was left on that side by any attempt, by group; none of what was put anew since. It is ever the target."""
     found: dict[str, Left] = {}
     for fact in world.ledger.by_unit(LEFT).values() if side is Side.TARGET else ():
         for group, told in fact.items() if isinstance(fact, Mapping) else ():
+            found.pop(group, None)
             if isinstance(told, Mapping):
-                found[group] = Left(put=read_partitions(told.get("put")), before=read_partitions(told.get("before")))
-            else:
-                found.pop(group, None)
+                found[group] = _left(told)
     return found
 
 
 def write_left(left: Mapping[str, Left]) -> Json:
     """As the ledger keeps it."""
-    return {group: {"put": _told(of.put), "before": _told(of.before)} for group, of in left.items() if of.put}
+    return {group: {"put": _told(of.put), "before": _told(of.before)} for group, of in left.items()}
+
+
+def read_left(fact: Json) -> dict[str, Left]:
+    """What `write_left` wrote; empty when the fact is not there yet."""
+    told = fact.items() if isinstance(fact, Mapping) else ()
+    return {group: _left(of) for group, of in told if isinstance(of, Mapping)}
 
 
 def refuse_read_since(world: World, step: MoveStep) -> None:
@@ -54,6 +67,10 @@ def refuse_read_since(world: World, step: MoveStep) -> None:
                 hint=f"find out who, and stop it; then remove group {group} there: "
                 f"kafka-consumer-groups.sh --delete --group {group}",
             )
+
+
+def _left(told: JsonObject) -> Left:
+    return Left(put=read_partitions(told.get("put")), before=read_partitions(told.get("before")))
 
 
 def _told(offsets: Mapping[Partition, int]) -> Json:
