@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmigrate.cli.attempts import newest, overtaken, unsealed
 from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
 from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError, VerifyFailed
 
@@ -84,16 +85,17 @@ def verify(
 def look_again(plan: Plan, journal: Journal, world: World, app: str = "") -> tuple[Looked, ...]:
     """Check and verify the steps of sealed phases and of each application's newest attempt; of `app` alone if given.
 
-    Only the newest attempt's claims stand: an earlier one's ended when the application went on or back. Each that is
-    not looked at is told.
+    Only the newest attempt's claims stand: an earlier one's ended when the application went on or back. One that was
+    never begun, or was taken back whole, ended nobody's. Each that is not looked at is told.
     """
     from kmigrate.engine import moved
 
     if app:
         return (_move(plan, journal, world, app),)
     looked = [each for phase in plan.phases for each in _phase(plan, journal, world, phase.name)]
-    newest = [name for name in moved(journal) if journal.attempts(name)[-1].move == name]
-    return (*looked, *_older(journal), *(_move(plan, journal, world, name) for name in newest))
+    last = [name for name in moved(journal) if newest(journal, name).move == name]
+    older = (Looked(unit=names, skipped=why) for names, why in overtaken(journal).items())
+    return (*looked, *older, *(_move(plan, journal, world, name) for name in last))
 
 
 def in_doubt(s: Session, seen: tuple[Looked, ...]) -> tuple[Looked, ...]:
@@ -202,25 +204,14 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool
     return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove)]
 
 
-def _older(journal: Journal) -> list[Looked]:
-    """Sealed attempts after which another one moved one of their applications."""
-    after: dict[str, list[str]] = {}
-    for unit in journal.units.values():
-        newest = journal.attempts(unit.move)[-1].name if unit.moves else unit.name
-        if unit.sealed and newest != unit.name:
-            after.setdefault(newest, []).append(unit.name)
-    return [Looked(unit=", ".join(names), skipped=f"{newest} came after it") for newest, names in after.items()]
-
-
 def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
     from kmigrate.model import Direction
 
-    attempts = journal.attempts(app)
-    if not attempts:
+    if not journal.attempts(app):
         return Looked(unit=app, skipped="it was not moved")
-    last = attempts[-1]
+    last = newest(journal, app)
     if not last.sealed:
-        return Looked(unit=last.name, skipped="it was taken back" if last.went_back else "it is not done yet")
+        return Looked(unit=last.name, skipped=unsealed(last))
     if last.move not in plan.moves:
         return Looked(unit=last.name, skipped="the plan file does not move it any more")
     direction, _, rest = last.name.partition("/")

@@ -89,7 +89,7 @@ def moved_by(offsets: int) -> Plant:
 
 def put_before(at: Scene) -> None:
     """On the side entered, one before where it was carried to."""
-    told = at.walk.journal().attempts(at.app)[-1].facts["positions"]
+    told = next(each for each in reversed(at.walk.journal().attempts(at.app)) if each.sealed).facts["positions"]
     assert isinstance(told, Mapping)
     at.estate.groups[at.entered].held_by[at.app][PLACE] = told[at.app][str(PLACE)]["to"] - 1
 

@@ -203,14 +203,18 @@ def test_a_planted_lie_is_found_where_it_was_planted(name: str) -> None:
     lie = LIES[name]
     for move in lie.moves:
         at = scene(move)
-        lie.plant(at)
-        seen = looked(at.walk, full=lie.step == "compare")
-        wrong = [each for unit in seen for each in unit.wrong if each.step == lie.step and lie.told in each.what]
-        assert wrong, (move, [each for unit in seen for each in unit.wrong])
-        assert all(each.hint for unit in seen for each in unit.wrong), move
-        with pytest.raises(VerifyFailed, match=lie.step) as told:
-            end(seen)
-        assert (told.value.exit_code, bool(told.value.hint)) == (4, True)
+        assert_found(lie, at, move)
+
+
+def assert_found(lie: Lie, at: Scene, told_of: str) -> None:
+    lie.plant(at)
+    seen = looked(at.walk, full=lie.step == "compare")
+    wrong = [each for unit in seen for each in unit.wrong if each.step == lie.step and lie.told in each.what]
+    assert wrong, (told_of, [each for unit in seen for each in unit.wrong])
+    assert all(each.hint for unit in seen for each in unit.wrong), told_of
+    with pytest.raises(VerifyFailed, match=lie.step) as told:
+        end(seen)
+    assert (told.value.exit_code, bool(told.value.hint)) == (4, True)
 
 
 def assert_calm(walk: Walk, told: str) -> None:
