@@ -51,6 +51,7 @@ def rollback(
 def ways_back(s: Session, app: str, to: str, wave: int = 0) -> tuple[WayBack, ...]:
     """What to take back, in this order; raises UsageError with the checkpoints there are where nothing is named."""
     from kmigrate.engine import back, way_of, way_to
+    from kmigrate.model import TOGETHER
 
     if sum(map(bool, (app, to, wave))) > 1:
         raise UsageError(
@@ -61,6 +62,8 @@ def ways_back(s: Session, app: str, to: str, wave: int = 0) -> tuple[WayBack, ..
         return way_to(s.plan, s.journal, to)
     if wave:
         return way_of(s.plan, s.journal, moves_of_wave(s, wave))
+    if app in s.plan.moves and TOGETHER in app:
+        return way_of(s.plan, s.journal, (app,))
     if s.plan.move_of(app) not in s.plan.moves and not s.journal.attempts(app):
         raise _nothing_named(s)
     way = back(s.plan, s.journal, app)

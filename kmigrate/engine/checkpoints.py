@@ -59,11 +59,18 @@ def way_to(plan: Plan, journal: Journal, checkpoint: str) -> tuple[WayBack, ...]
 def way_of(plan: Plan, journal: Journal, moves: Sequence[str]) -> tuple[WayBack, ...]:
     """What to undo or to move back to have all these moves on the source, in the reverse of the order given.
 
-    Raises NoWayBack as `way_to` does.
+    Those of one move that went each by itself, before the plan file had them move together, come back as they went,
+    the last one first. Raises NoWayBack as `way_to` does.
     """
-    newest = [attempts[-1].name for move in reversed(moves) if (attempts := journal.attempts(move))]
+    newest = [name for move in reversed(moves) for name in _newest_of_each(journal, move)]
     half_done = [name for name in newest if journal.units[name].open]
     return _whole(plan, journal, dict.fromkeys((*half_done, *newest)))
+
+
+def _newest_of_each(journal: Journal, move: str) -> list[str]:
+    """The newest attempt of each application of a move, the last one begun first."""
+    names = {attempts[-1].name for member in move.split(TOGETHER) if (attempts := journal.attempts(member))}
+    return [name for name in reversed(journal.units) if name in names]
 
 
 def not_restored(plan: Plan, journal: Journal, checkpoint: str) -> tuple[str, ...]:

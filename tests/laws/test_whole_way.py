@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from contextlib import nullcontext
+from dataclasses import replace
+from typing import TypedDict
 
 import pytest
 from law_watch import estate_of, watch_of
@@ -27,10 +29,17 @@ from kmigrate.world import Key
 PHASES = tuple(reversed(BEFORE))
 
 
+class Named(TypedDict, total=False):
+    """What `rollback` is told to take back."""
+
+    wave: int
+    app: str
+
+
 def session(walk: Walk) -> Session:
     journal = walk.journal()
     return Session(
-        migration=PLAN,
+        migration=walk.estate.migration,
         plan=walk.plan,
         journal=journal,
         world=MemoryWorld(walk.estate).bound(journal.past()),
@@ -97,6 +106,33 @@ def test_a_wave_goes_back_and_who_is_on_the_source_already_is_left() -> None:
     assert where(walk.journal(), "checkout") is Side.SOURCE
     assert names(walk, wave=2) == []
     assert names(walk, wave=1) == ["rollback/fraud#1"]
+
+
+def one_move_by_now(walk: Walk) -> Walk:
+    """The plan file has both share a transactional id since."""
+    apps = tuple(replace(app, transactional_ids=("shared-0",)) for app in PLAN.applications)
+    walk.estate.migration = replace(PLAN, applications=apps)
+    edited = Walk(walk.estate)
+    assert edited.plan.waves == (("checkout+fraud",),)
+    return edited
+
+
+@pytest.mark.parametrize("named", [{"wave": 1}, {"app": "checkout+fraud"}])
+def test_those_that_moved_each_by_itself_come_back_all_of_them_the_last_one_first(named: Named) -> None:
+    walk = one_move_by_now(moved())
+    assert names(walk, **named) == ["rollback/checkout#1", "rollback/fraud#1"]
+    s = session(walk)
+    go(s, ways_back(s, named.get("app", ""), "", named.get("wave", 0)))
+    assert names(walk, **named) == []
+    assert [where(walk.journal(), app) for app in ("checkout", "fraud")] == [Side.SOURCE] * 2
+    walk.exact()
+
+
+def test_of_those_only_who_is_on_the_target_comes_back_and_who_is_half_done_first() -> None:
+    assert names(one_move_by_now(moved("rollback checkout")), wave=1) == ["rollback/fraud#1"]
+    walk = moved("rollback fraud")
+    die_after(walk, "stop-workloads", "cutover fraud")
+    assert names(one_move_by_now(walk), wave=1) == ["cutover/fraud#2", "rollback/checkout#1"]
 
 
 @pytest.mark.parametrize(
