@@ -94,6 +94,11 @@ def put_before(at: Scene) -> None:
     at.estate.groups[at.entered].held_by[at.app][PLACE] = told[at.app][str(PLACE)]["to"] - 1
 
 
+def put_past_the_end(at: Scene) -> None:
+    """On the side entered, where no record is yet: what is written up to there would be skipped."""
+    at.estate.groups[at.entered].held_by[at.app][PLACE] = at.estate.clusters[at.entered].logs[PLACE].end + 1_000
+
+
 def record_changed(side: Side) -> Plant:
     def plant(at: Scene) -> None:
         log = at.estate.clusters[side].logs[PLACE]

@@ -28,6 +28,7 @@ from planted_lies import (
     moved_by,
     pointed_elsewhere,
     put_before,
+    put_past_the_end,
     record_changed,
     rule_gone,
     scene,
@@ -67,6 +68,7 @@ class Lie:
 LIES = {
     "a position moved on by one on the side left": Lie(moved_by(1), "soak", "payments/0 from "),
     "a position moved back by one on the side left": Lie(moved_by(-1), "soak", "payments/0 from "),
+    "a position past the end of the log": Lie(put_past_the_end, "carry-positions", "and the log ends at"),
     "a position before the carried one": Lie(put_before, "carry-positions", ", and it was put to "),
     "a record changed on the target": Lie(record_changed(Side.TARGET), "compare", "payments/0: source offset 5"),
     "a record changed on the source": Lie(record_changed(Side.SOURCE), "compare", "payments/0: source offset 5"),

@@ -41,11 +41,15 @@ class CarryPositions(MoveStep):
     )
 
     def check(self, world: World) -> Finding:
-        """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet."""
+        """Missing when a group does not stand at or past what the ledger says, or the ledger says nothing yet.
+
+        Once the application works there, also where a group stands past the end of the log: what comes next it skips.
+        """
         before: dict[str, Json] = {}
         changes: list[Change] = []
         wanted, left = partitions_read(world, self.entering, self.app.reads), left_there(world, self.entering)
         standing = world.groups(self.entering).held(wanted)  # whole: whoever takes a group away takes all of it
+        ends = self._ends(world, wanted) if has_begun(world) else {}  # asked after the groups, which go on
         for reads in self.app.reads:
             held = standing[reads.group]
             there = {p: held.get(p) for p in wanted[reads.group]}
@@ -54,10 +58,10 @@ class CarryPositions(MoveStep):
                 held = left[reads.group].before
             before[reads.group] = {str(p): offset for p, offset in sorted(held.items())}
             settled = self._settled(world, reads.group)
-            short = [p for p in there if not _stands(there[p], carried.get(p), past=settled)]
+            short = [p for p in there if not _stands(there[p], carried.get(p), ends.get(p), past=settled)]
             if short or not settled:  # who died before it was read back has not called it committed
                 subject = f"group {reads.group} on the {self.entering}"
-                told = _elsewhere(there, carried, short) if settled else f"{len(short) or len(there)} positions"
+                told = _elsewhere(there, carried, ends, short) if settled else f"{len(short) or len(there)} positions"
                 changes.append(Change(action=Action.CHANGE, subject=subject, detail=told))
         return Finding(changes=tuple(changes), before=before)
 
@@ -196,6 +200,11 @@ class CarryPositions(MoveStep):
         bounds = _bounds(world, group, BOUNDS)
         return bool(bounds) and _bounds(world, group, COMMITTED) == bounds
 
+    def _ends(self, world: World, wanted: Mapping[str, Sequence[Partition]]) -> Mapping[Partition, int]:
+        """Where each log ends by its high watermark: a read_uncommitted reader goes that far."""
+        every = {p for partitions in wanted.values() for p in partitions}
+        return world.cluster(self.entering).ends(every, committed=False)
+
     def _there(self, world: World) -> Mapping[str, Mapping[Partition, int | None]]:
         """Where each group stands on the side entered."""
         return world.groups(self.entering).positions(partitions_read(world, self.entering, self.app.reads))
@@ -234,19 +243,26 @@ def _held(told: Json) -> dict[Partition, int]:
     return {Partition.parse(p): int(str(offset)) for p, offset in held if offset is not None}
 
 
-def _stands(there: int | None, carried: int | None, *, past: bool) -> bool:
-    """Whether a group stands where it was put, or past it once it was allowed to read."""
+def _stands(there: int | None, carried: int | None, end: int | None, *, past: bool) -> bool:
+    """Whether a group stands where it was put, or past it once it was allowed to read, as far as the log goes."""
     if there is None or carried is None:
         return False
-    return there >= carried if past else there == carried
+    return carried <= there <= (there if end is None else end) if past else there == carried
 
 
 def _elsewhere(
-    there: Mapping[Partition, int | None], carried: Mapping[Partition, int], short: Sequence[Partition]
+    there: Mapping[Partition, int | None],
+    carried: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
+    short: Sequence[Partition],
 ) -> str:
     """Where a group stands that had been put elsewhere, in words."""
-    stands = {p: "nowhere" if there[p] is None else there[p] for p in short}
-    return ", ".join(f"{p} at {stands[p]}, and it was put to {carried.get(p, 'nowhere')}" for p in short)
+    told: list[str] = []
+    for p in short:
+        at, end = there[p], ends.get(p)
+        past = f", and the log ends at {end}" if at is not None and end is not None and at > end else ""
+        told.append(f"{p} at {'nowhere' if at is None else at}, and it was put to {carried.get(p, 'nowhere')}{past}")
+    return ", ".join(told)
 
 
 def _told(positions: Mapping[Partition, Position]) -> Json:
