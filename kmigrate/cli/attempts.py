@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kmigrate.journal import Journal, UnitRecord
+    from kmigrate.plan import Plan
 
 
 def newest(journal: Journal, move: str) -> UnitRecord:
@@ -36,6 +37,15 @@ def unsealed(unit: UnitRecord) -> str:
     if unit.went_back:
         return "it was taken back" + ", but for positions that stay on the target" * _left(unit)
     return "it is not done yet" if unit.steps else "nothing of it was begun"
+
+
+def moved_otherwise(plan: Plan, unit: UnitRecord) -> str:
+    """What the plan file now moves otherwise than this attempt did, so that its claims are about something else."""
+    from kmigrate.model import Direction
+    from kmigrate.plan import KEEPS
+
+    kept, now = unit.facts.get(KEEPS), plan.unit(unit.move, Direction.CUTOVER, 1).keeps
+    return "" if kept in (None, now) else f"it was moved with {kept}; the plan file now says {now}"
 
 
 def _left(unit: UnitRecord) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmigrate.cli.attempts import newest, overtaken, unsealed
+from kmigrate.cli.attempts import moved_otherwise, newest, overtaken, unsealed
 from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
 from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError, VerifyFailed
 
@@ -214,6 +214,9 @@ def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
         return Looked(unit=last.name, skipped=unsealed(last))
     if last.move not in plan.moves:
         return Looked(unit=last.name, skipped="the plan file does not move it any more")
+    edited = moved_otherwise(plan, last)
+    if edited:
+        return Looked(unit=last.name, skipped=edited)
     direction, _, rest = last.name.partition("/")
     return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, journal, world)
 
