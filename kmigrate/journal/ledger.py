@@ -18,6 +18,11 @@ class PastFacts:
     def __init__(self, journal: Journal, record: UnitRecord | None = None) -> None:
         self._journal, self._record = journal, record
 
+    @property
+    def sealed(self) -> bool:
+        """Whether the unit that is looked at was sealed."""
+        return self._record is not None and self._record.sealed
+
     def by_unit(self, name: str) -> Mapping[str, Json]:
         """The last value under that name in each unit that has one, in the order units were begun."""
         return self._journal.by_unit(name)
@@ -36,6 +41,12 @@ class UnitLedger:
 
     def __init__(self, journal: Journal, unit: str, fingerprint: str) -> None:
         self._journal, self._unit, self._fingerprint = journal, unit, fingerprint
+
+    @property
+    def sealed(self) -> bool:
+        """Whether this unit was sealed."""
+        unit = self._journal.unit(self._unit)
+        return unit is not None and unit.sealed
 
     def by_unit(self, name: str) -> Mapping[str, Json]:
         """The last value under that name in each unit that has one, in the order units were begun."""

@@ -79,6 +79,11 @@ class Workload(Protocol):
 class Ledger(Protocol):
     """Durable facts of the unit in hand; a fact is on disk before `put` returns."""
 
+    @property
+    def sealed(self) -> bool:
+        """Whether this unit was sealed: what it has not written down by then it does not claim."""
+        ...
+
     def by_unit(self, name: str) -> Mapping[str, Json]:
         """The last value under that name in each unit that has one, this one's too, in the order units were begun."""
         ...

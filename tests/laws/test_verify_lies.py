@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ from kmigrate.cli.session import Session
 from kmigrate.cli.verify import Looked, compare_content, end, look_again
 from kmigrate.errors import Blocked, VerifyFailed
 from kmigrate.manifests.mirror import RUNNING, STOPPED
-from kmigrate.model import Reads, Side
+from kmigrate.model import Side
 from kmigrate.planfile.load import load
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
@@ -258,29 +257,3 @@ def test_a_unit_that_is_under_way_is_told() -> None:
     life = at.walk.copy().lives("rollback checkout")[-5]
     told = unsealed(Scene(life, at.app, at.left))
     assert told == ["cutover/checkout#1: rollback/checkout#1 came after it", "rollback/checkout#1: it is not done yet"]
-
-
-def fewer_topics(reads: Reads) -> Reads:
-    return replace(reads, topics=("payments",))
-
-
-def another_group(reads: Reads) -> Reads:
-    return replace(reads, group="fraud-2")
-
-
-@pytest.mark.parametrize("edit", [fewer_topics, another_group])
-@pytest.mark.parametrize("move", ["fraud back", "fraud over"])
-def test_a_move_is_not_held_to_what_the_plan_file_says_otherwise_since(
-    move: str, edit: Callable[[Reads], Reads]
-) -> None:
-    at = scene(move)
-    said = at.estate.migration
-    apps = [
-        replace(app, reads=tuple(map(edit, app.reads))) if app.name == "fraud" else app for app in said.applications
-    ]
-    at.estate.migration = replace(said, applications=tuple(apps))
-    edited = Walk(at.estate)
-    name = edited.journal().attempts("fraud")[-1].name
-    (told,) = (each for each in looked(edited) if each.unit == name)
-    assert "it was moved with group fraud of orders, payments" in told.skipped
-    assert told.wrong == ()

@@ -30,6 +30,7 @@ class Facts:
     """The facts of earlier units, oldest first."""
 
     known: dict[str, list[Json]] = field(default_factory=dict)
+    sealed: bool = False
 
     def by_unit(self, name: str) -> dict[str, Json]:
         return {str(number): fact for number, fact in enumerate(self.known.get(name, ()))}

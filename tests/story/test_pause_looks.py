@@ -66,6 +66,10 @@ class Facts:
     of: Ledger
     read: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def sealed(self) -> bool:
+        return self.of.sealed
+
     def get(self, name: str) -> Json:
         self.read[name] += 1
         return self.of.get(name)

@@ -13,6 +13,7 @@ class MemoryFacts(State):
     """The facts of one unit in a dictionary (world.Ledger)."""
 
     known: dict[str, Json] = field(default_factory=dict)
+    sealed: bool = False
 
     def by_unit(self, name: str) -> dict[str, Json]:
         """What this unit has, or nothing."""
@@ -30,6 +31,11 @@ class MemoryFacts(State):
 @dataclass(frozen=True, slots=True)
 class NoFacts:
     """The ledger of no unit (world.Ledger)."""
+
+    @property
+    def sealed(self) -> bool:
+        """There is nothing to seal."""
+        return False
 
     def by_unit(self, name: str) -> dict[str, Json]:
         """Nothing is known."""
