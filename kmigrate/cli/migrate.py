@@ -157,9 +157,13 @@ def _move(s: Session, app: str) -> Unit | None:
 def _again(s: Session, phase: str) -> Unit | None:
     """A further attempt where what the phase made is not as it was made: somebody changed it, or took it away."""
     from kmigrate.cli.verify import MADE, changed_since
-    from kmigrate.engine import further_attempt
+    from kmigrate.engine import further_attempt, phase_over
 
-    if phase not in MADE or not changed_since(s.plan, s.journal, s.world, (phase,)):
+    if (
+        phase not in MADE
+        or phase_over(s.plan, s.journal, phase)
+        or not changed_since(s.plan, s.journal, s.world, (phase,))
+    ):
         return None
     return further_attempt(s.plan, s.journal, phase)
 

@@ -184,7 +184,7 @@ def _topics_of(migration: Migration, topics: tuple[str, ...], app: str) -> tuple
 
 
 def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool = True) -> list[Looked]:
-    from kmigrate.engine import phase_attempts, phase_done
+    from kmigrate.engine import phase_attempts, phase_done, phase_over
 
     unit, attempts = plan.phase(name).unit, phase_attempts(journal, name)
     if unit is None or not attempts:
@@ -201,7 +201,9 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool
         lasting = replace(unit, name=last.name, steps=tuple(step for step in unit.steps if step.for_good))
         looked = _look(lasting, last, journal, world, prove=prove)
         return [*before, looked if looked.wrong else Looked(unit=last.name, skipped=edited)]
-    return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove)]
+    again = name in MADE and not phase_over(plan, journal, name)
+    mend = f"see who changed it; kmigrate apply --phase {name} puts it back" if again else ""
+    return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove, mend=mend)]
 
 
 def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
@@ -221,13 +223,16 @@ def _move(plan: Plan, journal: Journal, world: World, app: str) -> Looked:
     return _look(plan.unit(last.move, Direction(direction), int(rest.rpartition("#")[2])), last, journal, world)
 
 
-def _look(unit: Unit, record: UnitRecord, journal: Journal, world: World, *, prove: bool = True) -> Looked:
+def _look(
+    unit: Unit, record: UnitRecord, journal: Journal, world: World, *, prove: bool = True, mend: str = ""
+) -> Looked:
+    """`mend` says what to type where something is missing; by default what each step says."""
     bound = world.bound(journal.past(record))
-    found = (_step(unit.name, step, bound, prove=prove) for step in unit.steps)
+    found = (_step(unit.name, step, bound, prove=prove, mend=mend) for step in unit.steps)
     return Looked(unit=unit.name, wrong=tuple(each for wrong in found for each in wrong))
 
 
-def _step(unit: str, step: Step, world: World, *, prove: bool) -> list[Wrong]:
+def _step(unit: str, step: Step, world: World, *, prove: bool, mend: str) -> list[Wrong]:
     try:
         missing = step.check(world).changes
         if prove and not missing:
@@ -237,9 +242,7 @@ def _step(unit: str, step: Step, world: World, *, prove: bool) -> list[Wrong]:
     except KmigrateError as error:
         unknown = isinstance(error, PlatformError)
         return [Wrong(unit=unit, step=step.name, what=error.message, hint=error.hint, unknown=unknown)]
-    phase = unit.partition("#")[0]
-    mend = f"see who changed it; kmigrate apply --phase {phase} puts it back" if phase in MADE else step.mend
-    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}", hint=mend) for change in missing]
+    return [Wrong(unit=unit, step=step.name, what=f"missing: {change}", hint=mend or step.mend) for change in missing]
 
 
 def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:

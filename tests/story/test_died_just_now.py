@@ -10,7 +10,6 @@ from kmigrate.adapters.memory import MemoryLines
 from kmigrate.errors import Blocked
 from kmigrate.model import Side
 
-
 READY, STARTED = '"event":"VERIFIED","step":"ready"', '"event":"APPLIED","step":"start-workloads"'
 
 
