@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, TurnBack, WentBack
-from kmigrate.journal import Event, Journal
+from kmigrate.journal import Event, Journal, UnitRecord
+from kmigrate.model import Direction
 from kmigrate.plan import HELD, LEFT, Step, Unit
 from kmigrate.world import World
 
@@ -30,8 +32,16 @@ def way_back(unit: Unit, journal: Journal) -> tuple[Step, ...]:
     steps = tuple(step for step in reversed(unit.steps) if record.started(step.name))
     for step in steps:
         if step.one_way:
-            raise NoWayBack(f"{unit.name}: {step.name} cannot be undone: {step.one_way}", hint="go on with `apply`")
+            told = f"{unit.name}: {step.name} cannot be undone: {step.one_way}"
+            raise NoWayBack(told, hint=f"go on: {_again(record)}")
     return steps
+
+
+def _again(unit: UnitRecord) -> str:
+    """The command that goes on with it."""
+    if unit.name.startswith(f"{Direction.ROLLBACK}/"):
+        return f"kmigrate rollback --app {unit.move}"
+    return f"kmigrate apply --phase {re.split('[/#]', unit.name)[0]}" + (f" --app {unit.move}" if unit.moves else "")
 
 
 def undo_unit(unit: Unit, world: World, journal: Journal) -> None:

@@ -65,7 +65,8 @@ def _same_unit(unit: Unit, journal: Journal) -> None:
     known = journal.unit(unit.name)
     if known is None or not known.steps or known.fingerprint == unit.fingerprint:
         return
+    back = f"--app {known.move}" if known.moves else "--to with a checkpoint before it (kmigrate history shows them)"
     raise Blocked(
         f"{unit.name} was begun with another plan: what it does has changed in the plan file since",
-        hint="put the plan file back as it was, or roll this unit back first",
+        hint=f"put the plan file back as it was, or first kmigrate rollback {back}",
     )

@@ -203,9 +203,31 @@ def test_a_one_way_step_is_seen_before_anything_is_undone(death: Death) -> None:
     room, lines = Room(death), MemoryLines(death)
     run_unit(unit(*steps), room, journal_of(lines))
     room.done.clear()
-    with pytest.raises(NoWayBack, match="burnt"):
+    with pytest.raises(NoWayBack, match="burnt") as told:
         undo_unit(unit(*steps), room, journal_of(lines))
     assert room.done == []
+    assert told.value.hint == f"go on: kmigrate apply --phase {unit().name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "back"),
+    [
+        ("provision#2", "apply --phase provision", "--to with a checkpoint before it"),
+        ("cutover/a+b#1", "apply --phase cutover --app a+b", "--app a+b"),
+        ("rollback/app#2", "rollback --app app", "--app app"),
+    ],
+)
+def test_what_cannot_go_on_or_back_names_the_command_to_type(name: str, on: str, back: str, death: Death) -> None:
+    room, lines = Room(death), MemoryLines(death)
+    begun = replace(unit(Light(name="a", one_way="burnt", lies=True)), name=name)
+    with pytest.raises(VerifyFailed):
+        run_unit(begun, room, journal_of(lines))
+    with pytest.raises(NoWayBack) as one_way:
+        way_back(begun, journal_of(lines))
+    assert one_way.value.hint == f"go on: kmigrate {on}"
+    with pytest.raises(Blocked, match="another plan") as edited:
+        run_unit(replace(begun, steps=(Light(name="b"),)), room, journal_of(lines))
+    assert f"kmigrate rollback {back}" in edited.value.hint
 
 
 def test_a_one_way_step_that_never_started_does_not_stand_in_the_way(death: Death) -> None:

@@ -57,6 +57,7 @@ def test_a_move_that_outgrows_its_budget_goes_back_by_itself_and_sets_out_again(
     with pytest.raises(WentBack, match=r"longer than maxPause \(20 s\).*not enforced everywhere yet") as told:
         cut_over(estate, Loosening(lines.death, lines.written))
     assert told.value.exit_code == 9
+    assert f"kmigrate apply --phase cutover --app {APP}" in told.value.hint
     assert record(estate, lines).went_back
     assert estate.app.running
     assert estate.clusters[Side.SOURCE].acls.denied() == set()

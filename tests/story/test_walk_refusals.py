@@ -91,8 +91,9 @@ def test_undo_refuses_when_somebody_has_read_on_the_target_since() -> None:
     lines = crossing(estate)
     run_until(estate, lines, '"event":"VERIFIED","step":"switch-settings"')
     estate.groups[Side.TARGET].held_by[GROUP][FIRST] += 1
-    with pytest.raises(Blocked, match="has read on the target already"):
+    with pytest.raises(Blocked, match="has read on the target already") as told:
         command("rollback", estate, lines)
+    assert f"kmigrate apply --phase cutover --app {APP}" in told.value.hint
 
 
 def test_from_the_start_on_the_way_back_is_a_move_of_its_own_and_exact() -> None:

@@ -135,9 +135,9 @@ class CarryPositions(MoveStep):
         )
 
     def _take_back(self, world: World, before: JsonObject) -> None:
-        self._unread(
-            world, f"go on instead: run `apply` for {self.app.name} again, and roll it back once it runs there"
-        )
+        again = "apply --phase cutover" if self.leaving is Side.SOURCE else "rollback"
+        on = f"kmigrate {again} --app {self.app.name}"
+        self._unread(world, f"go on instead: {on}; it can be taken back once it runs there")
         was = {group: _held(offsets) for group, offsets in before.items()}
         groups = world.groups(self.entering)
         taken = {group: Left(put=now, before=was[group]) for group, now in groups.held(was).items()}

@@ -164,7 +164,7 @@ class MoveStep(Step):
         told = f"{self.app.name} would stand still for longer than maxPause ({budget}), its way back counted in: {why}"
         ways = f"kmigrate rollback --app {self.app.name}; or the same command again, to go on anyway"
         if self.policy.turn_back and self.leaving is Side.SOURCE:
-            again = f"look at what took so long, then run `apply` for {self.app.name} again"
+            again = f"look at what took so long, then kmigrate apply --phase cutover --app {self.app.name}"
             return Overrun(told, hint=again, held=ways)
         world.ledger.put(HELD, world.clock.now_ms())
         return Blocked(told, hint=ways)
