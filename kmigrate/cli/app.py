@@ -46,13 +46,13 @@ def top(*, version: Annotated[bool, typer.Option("--version", help="Say the vers
 
 def run() -> None:
     """Run the command line; every error of ours becomes one sentence, a hint and its exit code."""
-    interrupt.install()
     out = streams.install()
     sys.exit(streams.ended(_run(out), out))
 
 
 def _run(out: streams.Out | None) -> int:
     try:
+        interrupt.install()
         app()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

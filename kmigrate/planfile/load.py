@@ -69,9 +69,11 @@ def _wrong(file: File, mistakes: set[Mistake]) -> PlanFileError:
 def _parse(file: File) -> Document:
     hint = "name another with -f, or set KMIGRATE_PLAN"
     try:
-        if file.stat().st_size > MAX_BYTES:
+        with file.open("rb") as opened:  # what is no regular file has no size, and may have no end
+            raw = opened.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
             raise UsageError(f"{file} is larger than {MAX_BYTES // 1000} kB: no plan file", hint=hint)
-        document = parse(file.read_text(encoding="utf-8"))
+        document = parse(raw.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"the plan file {file} cannot be read: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:

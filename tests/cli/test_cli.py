@@ -203,6 +203,25 @@ def test_a_missing_variable_that_the_plan_refers_to_is_told_before_anything(fold
     assert not (folder / ".kmigrate").exists()
 
 
+def test_a_plan_file_without_an_end_is_refused(folder: Path) -> None:
+    done = kmigrate(folder, "history", "-f", "/dev/zero")
+    assert done.returncode == 2
+    assert "/dev/zero is larger than 1000 kB: no plan file" in done.stderr
+
+
+def test_ctrl_c_while_it_is_loaded_is_no_traceback(folder: Path) -> None:
+    call = (
+        "import sys\n"
+        "class Struck:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'kmigrate.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Struck())\n"
+        "from kmigrate.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", call], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "kmigrate: interrupted before anything was begun\n")
+
+
 def test_help_and_version_end_well(folder: Path) -> None:
     for argv in (("--help",), ("--version",), ("apply", "--help")):
         done = kmigrate(folder, *argv)
