@@ -93,7 +93,8 @@ RULE_5 = (
         "kmigrate.steps.cutover.ready",
         "        if others:\n",
         "        if False:\n",
-        WRITERS + "what_shares_its_lane_with_other_topics_is_refused_by_assess_and_where_it_was_accepted_not_handed_over",
+        WRITERS
+        + "what_shares_its_lane_with_other_topics_is_refused_by_assess_and_where_it_was_accepted_not_handed_over",
     ),
     Fault(
         "a point in a topic's name matches any letter",
