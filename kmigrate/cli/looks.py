@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,10 +61,9 @@ def plan(
     with session(file, as_json=as_json, read_only=True) as s:
         _belongs(s)
         seen = planned.look_ahead(s.migration, s.plan, s.journal, s.world)
-    if as_json:
-        say(planned.plan_json(seen))
-    else:
-        show(planned.plan_picture(seen))
+        # what is drawn names the plan file in hand
+        tell = partial(say, planned.plan_json(seen)) if as_json else partial(show, planned.plan_picture(seen))
+    tell()
     raise typer.Exit(seen.exit_code(detailed=detailed))
 
 

@@ -194,7 +194,7 @@ def _flags(judged: Judged) -> Tree:
     for style, word, flags in (("red", "blocks", judged.blocking), ("yellow", "warns", judged.warning)):
         for flag in flags:
             branch = drawn.add(f"[{style}]{word}  {escape(str(flag))}[/]")
-            branch.add(f"way out: {escape(flag.way_out)}  [dim]kmigrate explain {flag.id}[/]")
+            branch.add(f"way out: {_typed(flag.way_out)}  [dim]kmigrate explain {flag.id}[/]")
     for flag in judged.accepted:
         drawn.add(f"[dim]accepted  {escape(str(flag))}[/]")
     return drawn
@@ -210,7 +210,7 @@ def _lacking(seen: PlanView) -> Tree:
 
 
 def _since(some: Sequence[Wrong]) -> Tree:
-    drawn = Tree("[yellow]Changed since it was made[/]; `kmigrate verify` looks at all of it")
+    drawn = Tree(f"[yellow]Changed since it was made[/]; `{_typed('kmigrate verify')}` looks at all of it")
     for each in some:
         drawn.add(f"{each.unit}, {each.step}: {escape(each.what)}").add(f"→ {escape(each.hint)}")
     return drawn
@@ -246,7 +246,8 @@ def _twice(seen: PlanView) -> Iterator[RenderableType]:
 def _how_long(seen: PlanView) -> Iterator[RenderableType]:
     policy = seen.migration.policy
     yield _line("\n[bold]How long[/]")
-    yield _line("  catching up: not known from one look; kmigrate status --watch tells it from the pace it sees")
+    watch = _typed("kmigrate status --watch")
+    yield _line(f"  catching up: not known from one look; {watch} tells it from the pace it sees")
     for name in seen.plan.moves:
         last = seen.pauses.get(name)
         told = [str(seen.predicted[name])] if name in seen.predicted else []
@@ -254,7 +255,7 @@ def _how_long(seen: PlanView) -> Iterator[RenderableType]:
         yield _line(f"  {escape(name)}: {escape('; '.join(told))}")
         if name in seen.too_long:
             why = too_long(name, seen.predicted[name], policy)
-            yield _line(f"    [red]blocks: {escape(why)}[/]; way out: {escape(SHORTEN)}")
+            yield _line(f"    [red]blocks: {escape(why)}[/]; way out: {_typed(SHORTEN)}")
     budget = f"{policy.max_pause_ms / 1000:g} s"
     then = "goes back by itself" if policy.turn_back else "holds and says so"
     yield _line(f"  maxPause is {budget}: a move that would stand still for longer {then}")
@@ -268,11 +269,16 @@ def _flags_json(judged: Judged | None) -> Json:
 
 
 def _flag(flag: Flag) -> Json:
-    return {"id": flag.id, "subject": flag.subject, "what": flag.what, "wayOut": flag.way_out}
+    return {"id": flag.id, "subject": flag.subject, "what": flag.what, "wayOut": gate.with_file(flag.way_out)}
 
 
 def _step(each: Preview) -> Json:
     return {"step": each.step, "changes": [str(change) for change in each.changes], "blocked": each.blocked}
+
+
+def _typed(text: str) -> str:
+    """A text with commands that act on the plan file in hand."""
+    return escape(gate.with_file(text))
 
 
 def _line(markup: str) -> Text:

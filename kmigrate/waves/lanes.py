@@ -44,7 +44,8 @@ def _alone(applications: Iterable[Application], wanted: set[str]) -> tuple[list[
     """What each move writes, the largest first, and the topics that none does."""
     written = [sorted(move.writes & wanted) for move in moves(applications)]
     found = sorted((each for each in written if each), key=lambda each: (-len(each), each))
-    return found, sorted(wanted - {topic for each in found for topic in each})
+    rest = sorted(wanted - {topic for each in found for topic in each})
+    return found, rest
 
 
 def extended(kept: Lanes, wanted: Lanes, most: int) -> Lanes:

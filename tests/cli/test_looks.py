@@ -24,8 +24,8 @@ from kmigrate.adapters.memory import (
     MemoryUserFence,
     MemoryWorld,
 )
-from kmigrate.cli import looks, pictures, planned, views
-from kmigrate.cli.session import Session
+from kmigrate.cli import gate, looks, pictures, planned, views
+from kmigrate.cli.session import DEFAULT_PLAN, Session
 from kmigrate.engine import checkpoints, way_to
 from kmigrate.errors import Blocked, Interrupted, PlatformError, UsageError
 from kmigrate.model import Partition, SecretRef, Side
@@ -95,6 +95,15 @@ def test_plan_tells_what_is_there_what_changes_in_which_order_and_how_long(width
     assert "at least 0.0 s: stopping not known (never measured)" in text
     assert (set(seen.predicted), seen.too_long) == ({APP}, ())
     assert seen.changes
+
+
+def test_every_command_that_plan_tells_is_about_the_plan_file_in_hand() -> None:
+    estate = Estate()
+    with gate.naming(Path("x.yaml"), DEFAULT_PLAN):
+        told = drawn(planned.plan_picture(ahead(estate, MemoryLines(estate.death))), 10_000)
+    commands = re.findall(r"kmigrate (?:status|verify|plan|apply|rollback)\b( -f x.yaml)?", told)
+    assert commands
+    assert set(commands) == {" -f x.yaml"}
 
 
 def test_plan_of_a_target_in_kubernetes_tells_which_one_that_is() -> None:

@@ -42,13 +42,16 @@ def test_a_reader_that_stayed_is_fed_and_moves_later_through_the_hand_over() -> 
         walk.exact()
 
 
-def test_what_shares_its_lane_with_other_topics_is_refused_by_assess_and_where_it_was_accepted_not_handed_over() -> (
-    None
-):
-    shared = replace(PLAN, topics=(*PLAN.topics, "refunds"), lane_topics=(("orders", "payments", "refunds"),))
+SHARED = replace(PLAN, topics=(*PLAN.topics, "refunds"), lane_topics=(("orders", "payments", "refunds"),))
+
+
+def test_what_shares_its_lane_with_other_topics_is_a_red_flag_before_anything_is_made() -> None:
     with pytest.raises(Blocked, match=r"KM-LANE-SHARED checkout: it cannot move: .* shares a lane with refunds"):
-        prepared(shared)
-    walk = prepared(replace(shared, accept=(*shared.accept, Accepted(id=LANE_SHARED, subject="checkout", reason="r"))))
+        prepared(SHARED)
+
+
+def test_what_shares_its_lane_with_other_topics_is_not_handed_over() -> None:
+    walk = prepared(replace(SHARED, accept=(*SHARED.accept, Accepted(id=LANE_SHARED, subject="checkout", reason="r"))))
     with pytest.raises(Blocked, match="orders, payments share a lane with refunds"):
         walk.type("cutover checkout")
 

@@ -84,8 +84,8 @@ RULE_5 = (
     Fault(
         "a topic may be in two lanes",
         "kmigrate.waves.lanes",
-        "return found, sorted(wanted - {topic for each in found for topic in each})",
-        "return found, sorted(wanted)",
+        "rest = sorted(wanted - {topic for each in found for topic in each})",
+        "rest = sorted(wanted)",
         WAVES + "every_topic_is_in_one_lane_and_the_budget_is_kept",
     ),
     Fault(
@@ -93,8 +93,7 @@ RULE_5 = (
         "kmigrate.steps.cutover.ready",
         "        if others:\n",
         "        if False:\n",
-        WRITERS
-        + "what_shares_its_lane_with_other_topics_is_refused_by_assess_and_where_it_was_accepted_not_handed_over",
+        WRITERS + "what_shares_its_lane_with_other_topics_is_not_handed_over",
     ),
     Fault(
         "a point in a topic's name matches any letter",
