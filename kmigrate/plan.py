@@ -18,8 +18,12 @@ KEEPS = "keeps"
 """The fact in which a begun unit keeps `Unit.keeps`."""
 HELD = "held_ms"
 """The fact of when a unit held because it outgrew its budget; whoever runs it again has decided to go on."""
+ARMED = "armed"
+"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
 LEFT = "left_there"
-"""The fact of what an undoing could not take back; the only one that outlives a unit that went back."""
+"""The fact of what an undoing could not take back."""
+LASTING = (LEFT, ARMED)
+"""Facts that outlive a unit that went back: a lane goes on from where it was armed, whoever takes the unit back."""
 
 
 class Action(StrEnum):

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 def newest(journal: Journal, move: str) -> UnitRecord:
     """The newest attempt that changed what others claim, and did not put all of it back; else the newest of all."""
-    attempts = journal.attempts(move)
-    changed = (each for each in reversed(attempts) if each.steps and (_left(each) or not each.went_back))
-    return next(changed, attempts[-1])
+    changed = (each for each in reversed(journal.begun(move)) if _left(each) or not each.went_back)
+    return next(changed, journal.attempts(move)[-1])
 
 
 def overtaken(journal: Journal) -> dict[str, str]:

@@ -126,7 +126,7 @@ def standing_still(journal: Journal) -> dict[str, UnitRecord]:
     from kmigrate.story import START
 
     names = dict.fromkeys(unit.move for unit in journal.units.values() if unit.moves)
-    found = {name: _still(journal.attempts(name), START) for name in names}
+    found = {name: _still(journal.standing(name), START) for name in names}
     return {name: attempt for name, attempt in found.items() if attempt is not None}
 
 

@@ -99,7 +99,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     Raises UsageError naming the next command, Blocked where an earlier phase is missing or an edit stands in the way.
     """
     from kmigrate.cli import views
-    from kmigrate.engine import phase_unit, refuse_one_way
+    from kmigrate.engine import phase_unit, refuse_changes, refuse_one_way
 
     names = [each.name for each in s.plan.phases]
     if phase not in names:
@@ -113,6 +113,7 @@ def unit_to_apply(s: Session, phase: str, app: str) -> Unit | None:
     if unit is not None:
         _in_order(s, phase, names[: names.index(phase)], app)
         refuse_one_way(unit, s.journal)
+        refuse_changes(unit, s.journal)
         _refuse_edit(s, unit)
     return unit
 
@@ -172,16 +173,14 @@ def _in_order(s: Session, phase: str, earlier: Sequence[str], app: str) -> None:
     """A phase before that is not done, or lacks something; a move that was begun goes on whatever was added since."""
     from kmigrate.engine import refuse_lacking
 
-    attempts = s.journal.attempts(app) if app else ()
-    if not (attempts and attempts[-1].open and attempts[-1].steps):
+    attempts = s.journal.standing(app) if app else ()
+    if not (attempts and attempts[-1].open):
         refuse_lacking(s.plan, s.journal, [name for name in earlier if name not in _NOT_NEEDED.get(phase, ())])
 
 
 def _refuse_edit(s: Session, unit: Unit) -> None:
     """An edit of what is half done is refused before anybody is asked; other edits are told."""
-    from kmigrate.engine import edits
-
-    for edit in edits(s.plan, s.journal):
+    for edit in gate.told_edits(s.plan, s.journal):
         if edit.unit == unit.name and edit.refused:
             raise Blocked(edit.text, hint=edit.refused)
         if edit.unit != unit.name:

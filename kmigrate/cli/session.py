@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kmigrate.journal import Journal
     from kmigrate.model import Migration
     from kmigrate.plan import Plan
+    from kmigrate.wiring import LiveWorld
     from kmigrate.world import World
 
 PlanFile = Annotated[Path, typer.Option("--file", "-f", envvar="KMIGRATE_PLAN", help="The migration plan.")]
@@ -69,11 +70,7 @@ def session(
             open_journal(migration, world, read_only=read_only, take_over=take_over) as journal,
             gate.loudly(journal),
         ):
-            timed = world.bound(journal.past())
-            if most_ms:
-                end = world.clock.monotonic_ms() + most_ms
-                hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
-                timed = replace(timed, clock=gate.TimedClock(clock=world.clock, end=end, hold=hold))
+            timed = _timed(world.bound(journal.past()), journal, most_ms)
             begun = as_begun(migration, journal)
             read_anew = partial(open_journal, migration, world, read_only=True)
             with _telling_rights(timed, begun):
@@ -82,6 +79,14 @@ def session(
         if isinstance(reporter, TerminalReporter):
             reporter.close()
         world.close()
+
+
+def _timed(world: LiveWorld, journal: Journal, most_ms: int) -> LiveWorld:
+    if not most_ms:
+        return world
+    clock, end = world.clock, world.clock.monotonic_ms() + most_ms
+    hold = lambda: bool(gate.standing_still(journal))  # noqa: E731
+    return replace(world, clock=gate.TimedClock(clock=clock, end=end, hold=hold))
 
 
 @contextmanager

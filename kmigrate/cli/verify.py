@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmigrate.cli import gate
 from kmigrate.cli.attempts import moved_otherwise, newest, overtaken, unsealed
 from kmigrate.cli.session import DEFAULT_PLAN, AsJson, PlanFile, Session, bind, session
 from kmigrate.errors import Interrupted, JournalError, KmigrateError, PlatformError, UsageError, VerifyFailed
@@ -184,9 +185,10 @@ def _topics_of(migration: Migration, topics: tuple[str, ...], app: str) -> tuple
 
 
 def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool = True) -> list[Looked]:
-    from kmigrate.engine import phase_attempts, phase_done, phase_over
+    from kmigrate.engine import half_done, phase_attempts, phase_done, phase_over
 
-    unit, attempts = plan.phase(name).unit, phase_attempts(journal, name)
+    unit = plan.phase(name).unit
+    attempts = [each for each in phase_attempts(journal, name) if each.begun]
     if unit is None or not attempts:
         return []
     *older, last = attempts
@@ -196,12 +198,16 @@ def _phase(plan: Plan, journal: Journal, world: World, name: str, *, prove: bool
         return [*before, Looked(unit=last.name, skipped=f"{ended} ended what it claims")]
     if not last.sealed:
         return [*before, Looked(unit=last.name, skipped="it is not done yet")]
+    move = half_done(journal) if name in MADE else None
+    if move is not None:
+        return [*before, Looked(unit=last.name, skipped=f"{move.name} is half done, and changes what {name} made")]
+    over = phase_over(plan, journal, name)
     if last.fingerprint != unit.fingerprint:
-        edited = f"the plan file was edited since: kmigrate apply --phase {name}"
+        edited = "the plan file was edited since" + f": kmigrate apply --phase {name}" * (not over)
         lasting = replace(unit, name=last.name, steps=tuple(step for step in unit.steps if step.for_good))
         looked = _look(lasting, last, journal, world, prove=prove)
         return [*before, looked if looked.wrong else Looked(unit=last.name, skipped=edited)]
-    again = name in MADE and not phase_over(plan, journal, name)
+    again = name in MADE and not over
     mend = f"see who changed it; kmigrate apply --phase {name} puts it back" if again else ""
     return [*before, _look(replace(unit, name=last.name), last, journal, world, prove=prove, mend=mend)]
 
@@ -250,6 +256,7 @@ def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
 
     from kmigrate.cli.draw import out, say
 
+    seen = tuple(map(_with_file, seen))
     if as_json:
         say({"event": "result", "ok": not any(each.wrong for each in seen), "units": [asdict(each) for each in seen]})
         return
@@ -264,6 +271,12 @@ def _tell(seen: tuple[Looked, ...], *, as_json: bool) -> None:
             )
     if not seen:
         out.print("nothing was sealed yet")
+
+
+def _with_file(each: Looked) -> Looked:
+    """With commands that act on the plan file in hand."""
+    wrong = tuple(replace(wrong, hint=gate.with_file(wrong.hint)) for wrong in each.wrong)
+    return replace(each, skipped=gate.with_file(each.skipped), wrong=wrong)
 
 
 def end(seen: tuple[Looked, ...]) -> None:

@@ -108,11 +108,12 @@ def upcoming(plan: Plan, journal: Journal) -> list[Unit]:
 
 
 def next_command(plan: Plan, journal: Journal) -> str:
-    """The command that goes on; first with what stands still, then with what was begun, then with what was approved."""
+    """The command that goes on; first with what stands still, then with what was begun."""
     still = gate.standing_still(journal)
-    half_done = {name: last for name in moved(journal) if (last := journal.attempts(name)[-1]).open}
+    newest = {name: begun[-1] for name in moved(journal) if (begun := journal.standing(name))}
+    half_done = {name: last for name, last in newest.items() if last.open}
     if half_done:
-        name = min(half_done, key=lambda each: (each not in still, not half_done[each].steps))
+        name = min(half_done, key=lambda each: each not in still)
         verb = "rollback" if half_done[name].name.startswith("rollback/") else "apply --phase cutover"
         return f"kmigrate {verb} --app {name}"
     left = [name for name in plan.moves if where(journal, name) is Side.SOURCE]
@@ -202,7 +203,7 @@ def _told(ask: Callable[[], Unit | None]) -> Unit | None:
 
 
 def _unit(unit: UnitRecord, journal: Journal) -> UnitView:
-    newest = journal.attempts(unit.move)[-1] if unit.moves else unit
+    newest = journal.standing(unit.move)[-1] if unit.moves and unit.begun and not unit.went_back else unit
     if unit.open and newest is not unit:
         state = f"left for {newest.name}"
     elif unit.sealed:

@@ -1,7 +1,18 @@
 """Walks a plan forward and back; knows what a step is and not one step by name."""
 
 from kmigrate.engine.checkpoints import START, Checkpoint, checkpoints, not_restored, way_of, way_to
-from kmigrate.engine.moves import Edit, WayBack, back, direction_of, forward, moved, refuse_one_way, where
+from kmigrate.engine.moves import (
+    Edit,
+    WayBack,
+    back,
+    direction_of,
+    forward,
+    half_done,
+    moved,
+    refuse_changes,
+    refuse_one_way,
+    where,
+)
 from kmigrate.engine.phases import (
     edits,
     further_attempt,
@@ -29,6 +40,7 @@ __all__ = [
     "edits",
     "forward",
     "further_attempt",
+    "half_done",
     "moved",
     "not_restored",
     "phase_attempts",
@@ -37,6 +49,7 @@ __all__ = [
     "phase_over",
     "phase_unit",
     "preview",
+    "refuse_changes",
     "refuse_contradictions",
     "refuse_lacking",
     "refuse_one_way",

@@ -69,7 +69,7 @@ def way_of(plan: Plan, journal: Journal, moves: Sequence[str]) -> tuple[WayBack,
 
 def _newest_of_each(journal: Journal, move: str) -> list[str]:
     """The newest attempt of each application of a move, the last one begun first."""
-    names = {attempts[-1].name for member in move.split(TOGETHER) if (attempts := journal.attempts(member))}
+    names = {attempts[-1].name for member in move.split(TOGETHER) if (attempts := journal.standing(member))}
     return [name for name in reversed(journal.units) if name in names]
 
 
@@ -104,7 +104,8 @@ def _whole(plan: Plan, journal: Journal, names: Iterable[str]) -> tuple[WayBack,
 def _in_reverse(plan: Plan, journal: Journal, names: Sequence[str]) -> list[str]:
     """Half-done moves first; then as given, the newest first, but moves with no phase between in the plan's reverse."""
     order = {name: at for at, move in enumerate(plan.moves) for name in move.split(TOGETHER)}
-    newest = {journal.attempts(journal.units[name].move)[-1].name for name in names if "/" in name}
+    moves_begun = (journal.standing(journal.units[name].move) for name in names if "/" in name)
+    newest = {attempts[-1].name for attempts in moves_begun if attempts}
     half_done = [name for name in names if name in newest and journal.units[name].open]
     found: list[str] = []
     for moves, some in groupby((name for name in names if name not in half_done), key=lambda name: "/" in name):
@@ -140,5 +141,4 @@ def _holds(journal: Journal, name: str) -> bool:
     record = journal.units[name]
     if "/" not in name:
         return record.sealed
-    newest = journal.attempts(record.move)[-1].name == name
-    return record.sealed and newest and where(journal, record.move) is Side.TARGET
+    return record.sealed and journal.standing(record.move)[-1] is record and where(journal, record.move) is Side.TARGET

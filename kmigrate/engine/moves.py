@@ -36,21 +36,18 @@ def forward(plan: Plan, journal: Journal, application: str) -> Unit | None:
     """
     move = move_of(plan, journal, application)
     _refuse(contradiction(plan, journal, move))
-    attempts = journal.begun(move)
-    last = attempts[-1] if attempts else None
-    if last is None:
-        return plan.unit(move, Direction.CUTOVER, 1)
-    if _is(last, Direction.ROLLBACK) and last.open:
-        raise Blocked(
-            f"{last.name} is half done, so {application} cannot set out again",
-            hint=f"finish it first: kmigrate rollback --app {application}",
-        )
-    if _is(last, Direction.CUTOVER) and last.open:
+    last = _last(journal, move)
+    if last is not None and last.open:
+        if _is(last, Direction.ROLLBACK):
+            raise Blocked(
+                f"{last.name} is half done, so {application} cannot set out again",
+                hint=f"finish it first: kmigrate rollback --app {application}",
+            )
         _refuse_alone(plan, last)
-        return plan.unit(move, Direction.CUTOVER, _count(attempts, Direction.CUTOVER))
+        return plan.unit(move, Direction.CUTOVER, _number(last))
     if where(journal, move) is Side.TARGET:
         return None
-    return plan.unit(move, Direction.CUTOVER, _count(attempts, Direction.CUTOVER) + 1)
+    return plan.unit(move, Direction.CUTOVER, _next(journal, move, Direction.CUTOVER))
 
 
 def _refuse_alone(plan: Plan, begun: UnitRecord) -> None:
@@ -64,9 +61,9 @@ def _refuse_alone(plan: Plan, begun: UnitRecord) -> None:
 
 def move_of(plan: Plan, journal: Journal, application: str) -> str:
     """The move that takes the application along: as it was begun or made, else as the plan has it."""
-    attempts = journal.begun(application)
-    if attempts and (attempts[-1].open or where(journal, application) is Side.TARGET):
-        return attempts[-1].move
+    last = _last(journal, application)
+    if last is not None and (last.open or where(journal, application) is Side.TARGET):
+        return last.move
     return plan.move_of(application)
 
 
@@ -88,21 +85,25 @@ def back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
 
 
 def _back(plan: Plan, journal: Journal, application: str) -> WayBack | None:
-    attempts = journal.begun(application)
-    last = attempts[-1] if attempts else None
-    if last is None:
-        return None
-    if not last.open and where(journal, application) is Side.SOURCE:
+    last = _last(journal, application)
+    if last is None or (not last.open and where(journal, application) is Side.SOURCE):
         return None
     _refuse_behind_a_closed_door(plan, journal, last)
-    rollbacks = _count(attempts, Direction.ROLLBACK)
-    if _is(last, Direction.ROLLBACK) and last.open:
-        return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks), undo=False)
-    if _is(last, Direction.CUTOVER) and last.open:
-        unit = plan.unit(application, Direction.CUTOVER, _count(attempts, Direction.CUTOVER))
+    if last.open and _is(last, Direction.ROLLBACK):
+        return WayBack(unit=plan.unit(application, Direction.ROLLBACK, _number(last)), undo=False)
+    if last.open:
+        unit = plan.unit(application, Direction.CUTOVER, _number(last))
         if not last.started(unit.point_of_no_undo):
             return WayBack(unit=unit, undo=True)
-    return WayBack(unit=plan.unit(application, Direction.ROLLBACK, rollbacks + 1), undo=False)
+    return WayBack(
+        unit=plan.unit(application, Direction.ROLLBACK, _next(journal, application, Direction.ROLLBACK)), undo=False
+    )
+
+
+def half_done(journal: Journal) -> UnitRecord | None:
+    """The attempt of a move that was begun and is neither sealed nor undone; None where nobody is on the way."""
+    newest = (_last(journal, name) for name in moved(journal))
+    return next((each for each in newest if each is not None and each.open), None)
 
 
 def refuse_one_way(unit: Unit, journal: Journal) -> None:
@@ -110,13 +111,26 @@ def refuse_one_way(unit: Unit, journal: Journal) -> None:
 
     Its way on may be back, and that one leads through the door.
     """
-    if "/" in unit.name or not any(step.one_way for step in unit.steps):
-        return
-    for last in (attempts[-1] for name in moved(journal) if (attempts := journal.begun(name))):
-        if last.open:
-            verb = "rollback" if _is(last, Direction.ROLLBACK) else "apply --phase cutover"
-            told = f"{last.name} is half done, and after {unit.name} there is no way back"
-            raise Blocked(told, hint=f"finish it first: kmigrate {verb} --app {last.move}")
+    if any(step.one_way for step in unit.steps):
+        _refuse_beside_a_move(unit, journal, f"after {unit.name} there is no way back")
+
+
+def refuse_changes(unit: Unit, journal: Journal) -> None:
+    """Raise Blocked for a phase that changes anything, while a move is half done: it may have turned that very thing.
+
+    Lanes, rights and fences are the move's own until it is over.
+    """
+    if not all(step.looks_only for step in unit.steps):
+        _refuse_beside_a_move(unit, journal, f"{unit.name} may change what it relies on")
+
+
+def _refuse_beside_a_move(unit: Unit, journal: Journal, why: str) -> None:
+    move = None if "/" in unit.name else half_done(journal)
+    if move is not None:
+        verb = "rollback" if _is(move, Direction.ROLLBACK) else "apply --phase cutover"
+        raise Blocked(
+            f"{move.name} is half done, and {why}", hint=f"finish it first: kmigrate {verb} --app {move.move}"
+        )
 
 
 def _refuse_behind_a_closed_door(plan: Plan, journal: Journal, last: UnitRecord) -> None:
@@ -143,18 +157,18 @@ def door_closed(plan: Plan, journal: Journal, *, since: int = 0, phases: Collect
 
 def contradiction(plan: Plan, journal: Journal, application: str) -> Edit | None:
     """What the plan file now says against a move that was made or is half done; None when it says the same."""
-    attempts = journal.begun(application)
-    kept = attempts[-1].facts.get(KEEPS) if attempts else None
-    if kept is None or not (attempts[-1].open or where(journal, application) is Side.TARGET):
+    last = _last(journal, application)
+    kept = last.facts.get(KEEPS) if last is not None else None
+    if last is None or kept is None or not (last.open or where(journal, application) is Side.TARGET):
         return None
     now = _keeps(plan, application)
     if now == kept:
         return None
-    moves = attempts[-1].move
+    moves = last.move
     told = now or "nothing of it"
-    text = f"{attempts[-1].name} moves {moves} with {kept}; the plan file now says {_of(moves, application)}{told}"
+    text = f"{last.name} moves {moves} with {kept}; the plan file now says {_of(moves, application)}{told}"
     back = f"put the plan file back as it was; edit it after kmigrate rollback --app {application}"
-    return Edit(unit=attempts[-1].name, text=text, refused=back)
+    return Edit(unit=last.name, text=text, refused=back)
 
 
 def _of(moved: str, application: str) -> str:
@@ -202,5 +216,16 @@ def _is(unit: UnitRecord, direction: Direction) -> bool:
     return direction_of(unit) is direction
 
 
-def _count(attempts: tuple[UnitRecord, ...], direction: Direction) -> int:
-    return sum(_is(unit, direction) for unit in attempts)
+def _last(journal: Journal, application: str) -> UnitRecord | None:
+    """The attempt that says where the application stands."""
+    standing = journal.standing(application)
+    return standing[-1] if standing else None
+
+
+def _number(unit: UnitRecord) -> int:
+    return int(unit.name.rpartition("#")[2])
+
+
+def _next(journal: Journal, application: str, direction: Direction) -> int:
+    """The number of an attempt of its own; one that was approved only, and not begun, is the same attempt still."""
+    return sum(_is(unit, direction) for unit in journal.begun(application)) + 1

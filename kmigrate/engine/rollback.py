@@ -10,7 +10,7 @@ from typing import NoReturn
 from kmigrate.errors import Blocked, Interrupted, KmigrateError, NoWayBack, Overrun, TurnBack, WentBack
 from kmigrate.journal import Event, Journal, UnitRecord
 from kmigrate.model import Direction
-from kmigrate.plan import HELD, LEFT, Step, Unit
+from kmigrate.plan import HELD, LASTING, Step, Unit
 from kmigrate.world import World
 
 
@@ -55,8 +55,8 @@ def undo_unit(unit: Unit, world: World, journal: Journal) -> None:
             step.undo(world, record.steps[step.name].before)
         journal.record(unit.name, unit.fingerprint, Event.UNDONE, step.name)
         world.reporter.step_undone(unit.name, step.name)
-    left = world.ledger.get(LEFT)
-    journal.record(unit.name, unit.fingerprint, Event.WENT_BACK, data=None if left is None else {LEFT: left})
+    lasting = {name: fact for name in LASTING if (fact := world.ledger.get(name)) is not None}
+    journal.record(unit.name, unit.fingerprint, Event.WENT_BACK, data=lasting or None)
 
 
 def turn_back(unit: Unit, world: World, journal: Journal, cause: TurnBack) -> NoReturn:

@@ -112,8 +112,12 @@ class Journal:
         return self.units.get(name)
 
     def begun(self, application: str) -> tuple[UnitRecord, ...]:
-        """Those of the attempts that may have changed something: one that was refused before its first step did not."""
-        return tuple(unit for unit in self.attempts(application) if unit.steps or not unit.open)
+        """Those of the attempts that may have changed something."""
+        return tuple(unit for unit in self.attempts(application) if unit.begun)
+
+    def standing(self, application: str) -> tuple[UnitRecord, ...]:
+        """Those that may have changed something that was not all taken back: the last one says where it stands."""
+        return tuple(unit for unit in self.begun(application) if not unit.went_back)
 
     def attempts(self, application: str) -> tuple[UnitRecord, ...]:
         """Every attempt to move it, either direction, oldest first, also together with others.

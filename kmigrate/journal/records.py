@@ -75,6 +75,11 @@ class UnitRecord:
         """Begun, and neither sealed nor undone."""
         return not self.sealed and not self.went_back
 
+    @property
+    def begun(self) -> bool:
+        """Whether it may have changed something; one that was refused before its first step did not."""
+        return bool(self.steps) or not self.open
+
     def started(self, step: str) -> bool:
         """Whether the step may have changed something that is not undone."""
         return step in self.steps and self.steps[step].event is not Event.UNDONE

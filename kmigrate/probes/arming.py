@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
 from kmigrate.model import Lane, Migration, Partition, Side
+from kmigrate.plan import ARMED
 from kmigrate.probes.ownership import SEAMS, epochs, origin, owned_by, that_hold
 from kmigrate.world import World
 
-ARMED = "armed"
-"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
 TAKING = "taking"
 """The fact of topics that are about to be the target's: all of them is copied, and their lane was asked to stop."""
 

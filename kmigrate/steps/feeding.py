@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
 from kmigrate.model import Lane, Partition, Target
-from kmigrate.probes.arming import ARMED, begins, is_armed
+from kmigrate.plan import ARMED
+from kmigrate.probes.arming import begins, is_armed
 from kmigrate.probes.drain import Watch, unwatched
 from kmigrate.probes.lanes import GETS_UP
 from kmigrate.probes.ownership import origin

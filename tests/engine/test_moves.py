@@ -43,6 +43,8 @@ ROWS = [
     (((C1, STARTED), (R1, BEGUN)), "blocked", (R1, False), "source"),
     (((C1, STARTED), (R1, SEALED)), C2, None, "source"),
     (((C1, STARTED), (R1, APPROVED)), C1, (R1, False), "source"),
+    (((C1, STARTED), (R1, WENT)), C1, ("rollback/ml-features#2", False), "source"),
+    (((C1, SEALED), (R1, WENT)), None, ("rollback/ml-features#2", False), "target"),
     (((C1, SEALED), (R1, APPROVED)), None, (R1, False), "target"),
     (((C1, SEALED), (R1, STARTED)), "blocked", (R1, False), "target"),
     (((C1, SEALED), (R1, SEALED)), C2, None, "source"),

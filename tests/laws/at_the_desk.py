@@ -15,7 +15,7 @@ from kmigrate.cli import whole_way
 from kmigrate.cli.migrate import approve, unit_to_apply
 from kmigrate.cli.rollback import go, ways_back
 from kmigrate.cli.session import Session
-from kmigrate.cli.verify import Wrong, look_again
+from kmigrate.cli.verify import Looked, Wrong, look_again
 from kmigrate.engine import run_unit
 from kmigrate.journal import Journal
 from kmigrate.model import Migration, Side, Topic
@@ -77,9 +77,13 @@ class Desk:
         self.estate.turns(4)
         return [way.unit.name for way in ways]
 
-    def wrong(self) -> list[Wrong]:
+    def look(self) -> tuple[Looked, ...]:
+        """What `verify` sees."""
         s = self.session()
-        return [wrong for seen in look_again(s.plan, s.journal, s.world) for wrong in seen.wrong]
+        return look_again(s.plan, s.journal, s.world)
+
+    def wrong(self) -> list[Wrong]:
+        return [wrong for seen in self.look() for wrong in seen.wrong]
 
     def add_audit(self, folder: Path, *, read_by_fraud: bool = False) -> None:
         """The topic comes, and the plan file is edited."""

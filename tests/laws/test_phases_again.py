@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from at_the_desk import Desk
 from law_watch import watch_of
+from laws import Walk
 
 from kmigrate.adapters.memory import Died
+from kmigrate.engine import undo_unit
 from kmigrate.errors import Blocked
 from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.users import denials
-from kmigrate.model import Partition, Right, Side
+from kmigrate.model import Direction, Partition, Right, Side
+from kmigrate.plan import ARMED
+from kmigrate.probes.arming import is_armed
 from kmigrate.probes.lanes import lane_key
 from kmigrate.steps.lanes import asked_state
 from kmigrate.world import Key
 
 
-def die_after(desk: Desk, sign: str, phase: str) -> None:
-    """Type the phase and die right after the journal line with the sign."""
+def die_after(desk: Desk, sign: str, command: Callable[[], object]) -> None:
+    """Type the command and die right after the journal line with the sign."""
 
     def kill() -> None:
         if sign in desk.estate.lines.written[-1]:
@@ -28,7 +34,7 @@ def die_after(desk: Desk, sign: str, phase: str) -> None:
 
     watch_of(desk.estate).at_instant = kill
     with pytest.raises(Died):
-        desk.apply(phase)
+        command()
     watch_of(desk.estate).at_instant = None
 
 
@@ -84,7 +90,7 @@ def test_nobody_moves_while_a_further_attempt_is_half_done(tmp_path: Path) -> No
     desk.add_audit(tmp_path)
     desk.apply("assess")
     desk.apply("provision")
-    die_after(desk, '"STARTED","step":"catch-up"', "replicate")
+    die_after(desk, '"STARTED","step":"catch-up"', lambda: desk.apply("replicate"))
     with pytest.raises(Blocked, match=r"replicate#2 is half done") as told:
         desk.apply("cutover", "fraud")
     assert told.value.hint == "kmigrate apply --phase replicate"
@@ -107,15 +113,7 @@ def test_undone_while_a_writer_is_on_the_target_it_removes_what_it_made_and_noth
 
 def test_what_was_cut_short_while_it_was_undone_is_done_again_by_apply() -> None:
     desk = Desk.at()
-
-    def kill() -> None:
-        if '"UNDONE","step":"start-mirror"' in desk.estate.lines.written[-1]:
-            raise Died
-
-    watch_of(desk.estate).at_instant = kill
-    with pytest.raises(Died):
-        desk.rollback(to="provision")
-    watch_of(desk.estate).at_instant = None
+    die_after(desk, '"UNDONE","step":"start-mirror"', lambda: desk.rollback(to="provision"))
     mirror = Key("KafkaMirrorMaker2", "kafka", FORWARD.group)
     assert desk.estate.store.get(mirror) is None
     with pytest.raises(Blocked, match=r"replicate is not done yet"):
@@ -170,3 +168,33 @@ def test_who_was_refused_before_they_began_may_move_with_others_later() -> None:
     assert desk.rollback("fraud") == []
     assert desk.apply("cutover", "fraud") == "cutover/checkout+fraud#1"
     assert desk.rollback("fraud") == ["rollback/checkout+fraud#1"]
+
+
+@pytest.mark.parametrize("phase", ["provision", "replicate", "decommission"])
+def test_no_phase_changes_what_a_move_relies_on_while_it_is_half_done(phase: str) -> None:
+    desk = Desk.at()
+    desk.apply("cutover", "fraud")
+    desk.apply("cutover", "checkout")
+    die_after(desk, '"VERIFIED","step":"hand-over-topics"', lambda: desk.rollback("checkout"))
+    desk.estate.store.delete(lane_key(reverse_lanes(desk.migration)[0], "kafka"))
+    looked = {each.unit: each.skipped for each in desk.look()}
+    assert looked["replicate"] == "rollback/checkout#1 is half done, and changes what replicate made"
+    before = len(desk.estate.lines.written)
+    with contextlib.suppress(Blocked):
+        assert desk.apply(phase) == ""
+    assert len(desk.estate.lines.written) == before
+
+
+def test_a_lane_that_was_armed_stays_so_when_the_attempt_that_armed_it_is_undone() -> None:
+    desk = Desk.at()
+    desk.apply("cutover", "fraud")
+    die_after(desk, '"STARTED","step":"start-workloads"', lambda: desk.apply("cutover", "checkout"))
+    die_after(desk, '"APPLIED","step":"carry-positions"', lambda: desk.rollback("checkout"))
+    s = desk.session()
+    assert ARMED in s.journal.units["rollback/checkout#1"].facts
+    undo_unit(s.plan.unit("checkout", Direction.ROLLBACK, 1), s.world, s.journal)
+    lane = reverse_lanes(s.migration)[0]
+    assert is_armed(desk.session().world, lane)
+    desk.estate.turns(8)
+    desk.rollback("checkout")
+    Walk(desk.estate).exact()

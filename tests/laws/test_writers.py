@@ -17,8 +17,7 @@ from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, Veri
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.model import Accepted, Direction, Right, SecretRef, Side
-from kmigrate.plan import Unit
-from kmigrate.probes.arming import ARMED
+from kmigrate.plan import ARMED, Unit
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
 from kmigrate.steps.cutover.soak import COPIED

@@ -125,7 +125,7 @@ class CarryPositions(MoveStep):
             world.ledger.put(LEFT, None)
 
     def _leave(self, world: World, before: JsonObject) -> None:
-        held = {group: read_partitions(offsets) for group, offsets in before.items()}
+        held = {group: _held(offsets) for group, offsets in before.items()}
         left = {r.group: Left(put=self._carried(world, r.group), before=held.get(r.group, {})) for r in self.app.reads}
         world.ledger.put(LEFT, write_left({group: of for group, of in left.items() if of.put}))
         world.ledger.put(COMMITTED, None)
@@ -169,13 +169,13 @@ class CarryPositions(MoveStep):
                 raise self._stands_elsewhere(group, *read[0], of)
 
     def _stands_elsewhere(self, group: str, partition: Partition, at: int, of: Left) -> Blocked:
-        places = " or ".join(str(place) for place in of.places(partition)) or "nowhere"
+        places = " or ".join(str(place) for place in of.places(partition))
+        option = "--reset-offsets --to-offset" if places else "--delete-offsets"
         return Blocked(
             f"somebody has read with group {group} on the {self.entering} while kmigrate did not run: {partition} "
-            f"stands at {at}, and it was left at {places}",
-            hint=f"find out who, and stop it; then put {partition} of the group back there to {places}, as it was left "
-            f"(kafka-consumer-groups.sh --reset-offsets --to-offset), and run the same command again: what was read "
-            f"there is given twice",
+            f"stands at {at}, and it was left at {places or 'no position'}",
+            hint=f"find out who, and stop it; then put {partition} of the group back there as it was left "
+            f"(kafka-consumer-groups.sh {option}), and run the same command again: what was read there is given twice",
         )
 
     def _put(self, world: World) -> Mapping[str, Left]:
