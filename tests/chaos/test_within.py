@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from commands import WITHIN
 
 LINES = [("ready", "STARTED"), ("ready", "APPLIED"), ("soak", "STARTED"), ("soak", "APPLIED")]
 WRITES = """
 import sys
+import time
 from pathlib import Path
 from kmigrate.adapters.journal_file import JournalFile
 journal = JournalFile(Path(sys.argv[1]), "me")
@@ -52,3 +55,26 @@ def test_what_an_earlier_process_wrote_is_no_line_to_freeze_at(tmp_path: Path) -
         assert running.wait() == 0
     with written(tmp_path, LINES[1:2], LINES[0]) as running:
         assert running.wait() == 0
+
+
+STARTS = """
+import json, os, subprocess, sys, time
+print(subprocess.Popen(sys.argv[2:], env={**os.environ, **json.loads(sys.argv[1])}).pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_one_that_is_frozen_dies_with_who_started_it(tmp_path: Path) -> None:
+    told = {"journal": str(tmp_path / "journal.jsonl"), "beyond": 0, "delay_ms": 0, "step": "ready", "event": "STARTED"}
+    around = json.dumps({"PYTHONPATH": str(WITHIN), "CHAOS_FREEZE": json.dumps(told)})
+    line = json.dumps({"step": "ready", "event": "STARTED"})
+    words = (sys.executable, "-c", STARTS, around, sys.executable, "-c", WRITES, str(tmp_path), line)
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        frozen = psutil.Process(int(starter.stdout.readline()))
+        while frozen.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.05)
+        assert frozen.status() == psutil.STATUS_STOPPED
+        starter.kill()
+    psutil.wait_procs([frozen], timeout=30)
+    assert not frozen.is_running()

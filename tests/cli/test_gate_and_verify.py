@@ -161,7 +161,7 @@ def test_a_way_back_that_has_not_stopped_anything_leaves_standing_what_stood() -
     run_until(estate, lines, '"start-workloads"')
     (way,) = ways_back(session_of(estate, lines), APP, "")
     journal_of(estate, lines).ledger(way.unit.name, way.unit.fingerprint).put("keeps", way.unit.keeps)
-    assert "IS STOPPED, on its way back" in gate.warning(journal_of(estate, lines))
+    assert f"IS STOPPED. on: kmigrate apply --phase cutover --app {APP}" in gate.warning(journal_of(estate, lines))
 
 
 def test_the_time_given_ends_a_wait_but_never_one_while_an_application_stands_still() -> None:

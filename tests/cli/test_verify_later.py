@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from memory_estate import GROUP, Estate, migration
-from walking import APP, FIRST, crossing, journal_of, plan_of, run_until, walk
+from walking import APP, FIRST, command, crossing, journal_of, plan_of, run_until, walk
 
 from kmigrate.adapters.memory import MemoryCluster, MemoryLines, MemoryWorld
 from kmigrate.cli.session import Session
@@ -104,6 +104,7 @@ def test_what_was_found_while_another_kmigrate_worked_may_be_its_work_and_is_not
         end(seen)
     assert "another kmigrate wrote" in told.value.hint
 
+    command("rollback", estate, lines)
     later = replace(before, journal=journal_of(estate, lines))
     estate.app.running = False
     for secret in estate.store.list("Secret", "kafka"):

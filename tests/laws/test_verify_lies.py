@@ -256,4 +256,9 @@ def test_a_unit_that_is_under_way_is_told() -> None:
     at = scene("checkout over")
     life = at.walk.copy().lives("rollback checkout")[-5]
     told = unsealed(Scene(life, at.app, at.left))
-    assert told == ["cutover/checkout#1: rollback/checkout#1 came after it", "rollback/checkout#1: it is not done yet"]
+    assert told == [
+        "provision: rollback/checkout#1 is half done, and changes what provision made",
+        "replicate: rollback/checkout#1 is half done, and changes what replicate made",
+        "cutover/checkout#1: rollback/checkout#1 came after it",
+        "rollback/checkout#1: it is not done yet",
+    ]

@@ -170,11 +170,11 @@ class CarryPositions(MoveStep):
 
     def _stands_elsewhere(self, group: str, partition: Partition, at: int, of: Left) -> Blocked:
         places = " or ".join(str(place) for place in of.places(partition))
-        option = "--reset-offsets --to-offset" if places else "--delete-offsets"
+        back, option = (f" to {places}", "--reset-offsets --to-offset") if places else ("", "--delete-offsets")
         return Blocked(
             f"somebody has read with group {group} on the {self.entering} while kmigrate did not run: {partition} "
             f"stands at {at}, and it was left at {places or 'no position'}",
-            hint=f"find out who, and stop it; then put {partition} of the group back there as it was left "
+            hint=f"find out who, and stop it; then put {partition} of the group back there{back}, as it was left "
             f"(kafka-consumer-groups.sh {option}), and run the same command again: what was read there is given twice",
         )
 

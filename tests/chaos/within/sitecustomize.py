@@ -1,10 +1,13 @@
 """What happens within one process of kmigrate: its wall clock jumps, and it freezes at a line of its journal.
 
+It dies with the run that started it: one that is frozen would stay for ever.
+
 The clock jumps by as many seconds as the file named by CHAOS_CLOCK says, once it is there. CHAOS_FREEZE names a line:
 the process stops itself (SIGSTOP) so long after that line is on disk, so it is met however busy the machine is. Python
 imports this by its name when it starts; whatever that process starts feels nothing of either.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -17,6 +20,7 @@ _line = os.environ.pop("CHAOS_FREEZE", "")
 _true = time.time_ns
 _to_disk = os.fsync
 _met = threading.Event()
+_WHEN_PARENT_DIES = 1  # PR_SET_PDEATHSIG, prctl(2)
 
 
 def _jumped() -> int:
@@ -56,6 +60,7 @@ def _freeze() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+ctypes.CDLL(None).prctl(_WHEN_PARENT_DIES, signal.SIGKILL)
 if _file:
     time.time_ns = _jumped
     time.time = lambda: _jumped() / 1_000_000_000
