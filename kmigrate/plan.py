@@ -11,15 +11,13 @@ from functools import cached_property
 from typing import ClassVar
 
 from kmigrate.errors import VerifyFailed
-from kmigrate.model import TOGETHER, Direction, Json, JsonObject
+from kmigrate.model import ARMED, TOGETHER, Direction, Json, JsonObject
 from kmigrate.world import World
 
 KEEPS = "keeps"
 """The fact in which a begun unit keeps `Unit.keeps`."""
 HELD = "held_ms"
 """The fact of when a unit held because it outgrew its budget; whoever runs it again has decided to go on."""
-ARMED = "armed"
-"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
 LEFT = "left_there"
 """The fact of what an undoing could not take back."""
 LASTING = (LEFT, ARMED)

@@ -40,6 +40,7 @@ from kmigrate.model.facts import (
 )
 from kmigrate.model.granted import BRINGS_DESCRIBE, granted
 from kmigrate.model.migration import (
+    ARMED,
     TOGETHER,
     Accepted,
     Application,
@@ -60,6 +61,7 @@ from kmigrate.model.migration import (
 from kmigrate.model.parts import objects, part
 
 __all__ = [
+    "ARMED",
     "BRINGS_DESCRIBE",
     "KEYED_ROW",
     "NO_BRACKET",

@@ -175,6 +175,8 @@ class ManualWorkload:
     note: str = ""
 
 
+ARMED = "armed"
+"""The fact that lanes were armed: by lane and partition the offset from which on it copies."""
 TOGETHER = "+"
 """Between the names of applications that move as one; no name of one application holds it."""
 

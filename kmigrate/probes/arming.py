@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kmigrate.manifests.lanes import forward_lanes, reverse_lanes
-from kmigrate.model import Lane, Migration, Partition, Side
-from kmigrate.plan import ARMED
+from kmigrate.model import ARMED, Lane, Migration, Partition, Side
 from kmigrate.probes.ownership import SEAMS, epochs, origin, owned_by, that_hold
 from kmigrate.world import World
 

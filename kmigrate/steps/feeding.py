@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 from kmigrate.errors import Blocked
 from kmigrate.manifests.mirror import reset
-from kmigrate.model import Lane, Partition, Target
-from kmigrate.plan import ARMED
+from kmigrate.model import ARMED, Lane, Partition, Target
 from kmigrate.probes.arming import begins, is_armed
 from kmigrate.probes.drain import Watch, unwatched
 from kmigrate.probes.lanes import GETS_UP

@@ -12,8 +12,8 @@ from kmigrate.cli import views
 from kmigrate.errors import Blocked, VerifyFailed, WentBack
 from kmigrate.manifests.lanes import forward_lanes, other_way
 from kmigrate.manifests.mirror import STOPPED
-from kmigrate.model import Denial, Direction, JsonObject, Lane, Right, Side, objects, part
-from kmigrate.plan import ARMED, Step, Unit
+from kmigrate.model import ARMED, Denial, Direction, JsonObject, Lane, Right, Side, objects, part
+from kmigrate.plan import Step, Unit
 from kmigrate.probes.arming import begins
 from kmigrate.probes.counterparts import compared, read_cursors
 from kmigrate.probes.lanes import lane_key, with_asked

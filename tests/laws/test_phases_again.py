@@ -17,8 +17,7 @@ from kmigrate.engine import undo_unit
 from kmigrate.errors import Blocked
 from kmigrate.manifests.lanes import FORWARD, forward_lanes, reverse_lanes
 from kmigrate.manifests.users import denials
-from kmigrate.model import Direction, Partition, Right, Side
-from kmigrate.plan import ARMED
+from kmigrate.model import ARMED, Direction, Partition, Right, Side
 from kmigrate.probes.arming import is_armed
 from kmigrate.probes.lanes import lane_key
 from kmigrate.steps.lanes import asked_state

@@ -16,8 +16,8 @@ from kmigrate.cli import views
 from kmigrate.errors import Blocked, ForeignWrite, StillUnderWay, TurnBack, VerifyFailed, WentBack
 from kmigrate.journal import Event
 from kmigrate.manifests.lanes import forward_lanes, other_way
-from kmigrate.model import Accepted, Direction, Right, SecretRef, Side
-from kmigrate.plan import ARMED, Unit
+from kmigrate.model import ARMED, Accepted, Direction, Right, SecretRef, Side
+from kmigrate.plan import Unit
 from kmigrate.probes.content import settled_ends
 from kmigrate.probes.ownership import epochs
 from kmigrate.steps.cutover.soak import COPIED
