@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from kmigrate.manifests.mirror import RESET, RUNNING
 from kmigrate.manifests.rights import MIRROR_USER
-from kmigrate.manifests.users import acls_of, denials, with_acls, written_or_described
+from kmigrate.manifests.users import acls_of, keeping_denials, with_acls, written_or_described
 from kmigrate.model import JsonObject, Lane, Migration, Target, part
 from kmigrate.probes.arming import withheld
 from kmigrate.probes.lanes import connector_spec, lane_key, with_asked, with_setting
@@ -50,5 +50,4 @@ def as_rights_stand(world: World, migration: Migration, body: JsonObject) -> Jso
         kept = withheld(world, migration)
         acls = [written_or_described(acl, migration.topics, kept) for acl in acls]
     stored = world.resources.get(key)
-    fences = denials(stored.spec if stored is not None else spec)
-    return {**body, "spec": with_acls(spec, (*acls, *fences))}
+    return keeping_denials({**body, "spec": with_acls(spec, acls)}, stored.spec if stored is not None else spec)

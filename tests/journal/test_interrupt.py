@@ -43,6 +43,14 @@ def lines(folder: Path) -> list[tuple[str, str]]:
     return [(line["event"], line["step"]) for line in raw if line["unit"]]
 
 
+def send_and_await(process: subprocess.Popen[bytes], number: signal.Signals, folder: Path) -> None:
+    """Until the worker has noted the signal."""
+    process.send_signal(number)
+    while not (folder / "noted").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=["ctrl-c", "sigterm", "sighup"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_write_in_flight_ends_and_is_journaled(
@@ -72,10 +80,7 @@ def test_a_wait_ends_at_once(step: str, number: signal.Signals, tmp_path: Path, 
 
 def test_the_second_signal_does_not_wait_for_the_write(tmp_path: Path, started: Start) -> None:
     process = started("apply", "two")
-    process.send_signal(signal.SIGINT)
-    while not (tmp_path / "noted").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    send_and_await(process, signal.SIGINT, tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert lines(tmp_path)[-1] == ("STARTED", "two")
@@ -83,10 +88,7 @@ def test_the_second_signal_does_not_wait_for_the_write(tmp_path: Path, started: 
 
 def test_a_terminal_that_goes_away_and_tells_it_twice_still_lets_the_write_end(tmp_path: Path, started: Start) -> None:
     process = started("apply", "two")
-    process.send_signal(signal.SIGHUP)
-    while not (tmp_path / "noted").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    send_and_await(process, signal.SIGHUP, tmp_path)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.1)
     (tmp_path / "go").touch()

@@ -33,13 +33,14 @@ def dying(estate: Estate, lines: MemoryLines, sign: str = READY, *, comes_back: 
     return made
 
 
+@pytest.mark.parametrize("sign", [READY, STARTED], ids=["before it is stopped", "as it begins"])
 @pytest.mark.parametrize("way", ["cutover", "rollback"])
-def test_it_is_stopped_before_it_comes_back_and_the_move_goes_on(way: str) -> None:
+def test_one_that_dies_and_is_started_again_holds_no_move_up(way: str, sign: str) -> None:
     estate = Estate()
     lines = crossing(estate)
     if way == "rollback":
         command("cutover", estate, lines)
-    command(way, estate, dying(estate, lines))
+    command(way, estate, dying(estate, lines, sign))
     assert_exact(estate, lines, Side.TARGET if way == "cutover" else Side.SOURCE)
 
 
@@ -51,16 +52,6 @@ def test_it_works_again_where_the_move_is_taken_back() -> None:
     command("rollback", estate, lines)
     assert estate.workloads[APP].running
     assert_exact(estate, lines, Side.SOURCE)
-
-
-@pytest.mark.parametrize("way", ["cutover", "rollback"])
-def test_one_that_dies_as_it_begins_is_waited_for(way: str) -> None:
-    estate = Estate()
-    lines = crossing(estate)
-    if way == "rollback":
-        command("cutover", estate, lines)
-    command(way, estate, dying(estate, lines, STARTED))
-    assert_exact(estate, lines, Side.TARGET if way == "cutover" else Side.SOURCE)
 
 
 def test_where_nobody_starts_it_again_the_same_command_does() -> None:
